@@ -1,0 +1,286 @@
+/**
+ * Admission: who may start a request now. A token bucket and a concurrency bound a caller, and one bound for the
+ * server with a bounded first-in, first-out queue in front of it.
+ *
+ * What is remembered is bounded: a caller is forgotten when nothing of it runs and its bucket is full again, and the
+ * longest idle one when there are too many. Callers with something running are as many as may run or wait at most,
+ * so many addresses cost an attacker's own buckets and nothing else. Nothing here reads a request.
+ */
+import type { Clock } from "../core/clock.ts";
+import { IsopodError } from "../core/errors.ts";
+import { LIMIT_RULES } from "../core/limits.ts";
+import type { Plan } from "../core/plan.ts";
+import { assert } from "../stdx/assert.ts";
+import { BoundedQueue } from "../stdx/bounded_queue.ts";
+import { IdleList, type Linked } from "./idle_list.ts";
+
+/** What admission needs to know of a plan. */
+export type AdmissionPlan = Pick<Plan, "name" | "ratePerSecond" | "limits">;
+
+/** The server's own bounds. */
+export interface AdmissionOptions {
+  readonly clock: Clock;
+  /** Requests that are admitted at the same time. */
+  readonly admittedMax: number;
+  /** Requests that wait for one of those to end. */
+  readonly waitingMax: number;
+  /** How long one waits before it is refused, in milliseconds. */
+  readonly waitMsMax: number;
+  /** Callers that are remembered while nothing of theirs runs. */
+  readonly idleCallersMax: number;
+}
+
+/** A place among the admitted requests. */
+export interface Lease extends Disposable {
+  /** Gives the place back; further calls do nothing. */
+  release(): void;
+}
+
+/** How full admission is. */
+export interface AdmissionFigures {
+  readonly admitted: number;
+  readonly waiting: number;
+  /** Callers that are remembered, idle ones included. */
+  readonly callers: number;
+}
+
+/** Admits requests. */
+export interface Admission {
+  /**
+   * Admits one request of `callerKey`: at once when there is room, else when its turn in the queue has come.
+   * @throws {IsopodError} at once `rate_limited`, `concurrency_limited`, or `overloaded` when the queue is full or
+   * admission is closed; the promise rejects with `overloaded` after the longest wait, and with `client_gone` when
+   * `signal` fires.
+   */
+  admit(callerKey: string, plan: AdmissionPlan, signal: AbortSignal): Lease | Promise<Lease>;
+  figures(): AdmissionFigures;
+  /** Refuses everybody who waits, and whoever comes from now on, as `draining`. Leases that are held stay good. */
+  close(): void;
+}
+
+interface Caller extends Linked<Caller> {
+  readonly key: string;
+  /** Admitted and waiting requests. */
+  held: number;
+  tokens: number;
+  /** When `tokens` was right, by the clock. */
+  at: number;
+  /** Of the plan by which the caller last came. */
+  rate: number | undefined;
+}
+
+interface Waiter {
+  readonly caller: Caller;
+  admit(lease: Lease): void;
+  refuse(error: IsopodError): void;
+}
+
+const RETRY_SECONDS_MAX = 3600;
+/** Idle callers that are looked at, oldest first, for each one that becomes idle; more than one, so the list shrinks. */
+const SWEEP = 2;
+
+/** Creates an admission. */
+export function createAdmission(options: AdmissionOptions): Admission {
+  return new BoundedAdmission(options);
+}
+
+class BoundedAdmission implements Admission {
+  readonly #options: AdmissionOptions;
+  readonly #callers = new Map<string, Caller>();
+  readonly #idle = new IdleList<Caller>();
+  readonly #queue: BoundedQueue<Waiter>;
+  #admitted = 0;
+  #closed = false;
+
+  constructor(options: AdmissionOptions) {
+    assert(options.admittedMax > 0, "at least one request is admitted");
+    this.#options = options;
+    this.#queue = new BoundedQueue(options.waitingMax);
+  }
+
+  admit(callerKey: string, plan: AdmissionPlan, signal: AbortSignal): Lease | Promise<Lease> {
+    if (this.#closed) throw new IsopodError("draining", { retryAfterSeconds: 1 });
+    if (signal.aborted) throw new IsopodError("client_gone");
+    const caller = this.#callerOf(callerKey, plan);
+    const waits = this.#admitted >= this.#options.admittedMax;
+    try {
+      checkRate(caller, plan);
+      checkConcurrency(caller, plan);
+      if (waits && this.#queue.size >= this.#queue.capacity) {
+        throw new IsopodError("overloaded", { retryAfterSeconds: 1 });
+      }
+    } catch (error) {
+      if (caller.held === 0) this.#remember(caller);
+      throw error;
+    }
+    if (caller.rate !== undefined) caller.tokens -= 1;
+    this.#idle.delete(caller);
+    caller.held += 1;
+    if (waits) return this.#wait(caller, signal);
+    this.#admitted += 1;
+    return new HeldLease(this, caller);
+  }
+
+  figures(): AdmissionFigures {
+    return { admitted: this.#admitted, waiting: this.#queue.size, callers: this.#callers.size };
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (let waiter = this.#queue.shift(); waiter !== undefined; waiter = this.#queue.shift()) {
+      waiter.refuse(new IsopodError("draining", { retryAfterSeconds: 1 }));
+    }
+  }
+
+  /** For leases: `caller`'s place is free; whoever waits longest gets it. */
+  giveBack(caller: Caller): void {
+    this.#letGo(caller);
+    const next = this.#queue.shift();
+    if (next === undefined) this.#admitted -= 1;
+    else next.admit(new HeldLease(this, next.caller));
+  }
+
+  #wait(caller: Caller, signal: AbortSignal): Promise<Lease> {
+    const { promise, resolve, reject } = Promise.withResolvers<Lease>();
+    const settle = (): void => {
+      cancelTimer();
+      signal.removeEventListener("abort", onAbort);
+    };
+    const waiter: Waiter = {
+      caller,
+      admit: (lease) => {
+        settle();
+        resolve(lease);
+      },
+      refuse: (error) => {
+        settle();
+        this.#queue.delete(waiter);
+        this.#letGo(caller);
+        reject(error);
+      },
+    };
+    const onAbort = (): void => waiter.refuse(new IsopodError("client_gone"));
+    const cancelTimer = this.#options.clock.after(this.#options.waitMsMax, () => {
+      waiter.refuse(new IsopodError("overloaded", { retryAfterSeconds: 1 }));
+    });
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#queue.push(waiter);
+    return promise;
+  }
+
+  #callerOf(key: string, plan: AdmissionPlan): Caller {
+    const now = this.#options.clock.now();
+    const rate = plan.ratePerSecond;
+    const known = this.#callers.get(key);
+    if (known !== undefined) {
+      known.rate = rate;
+      refill(known, now);
+      return known;
+    }
+    const caller: Caller = { key, held: 0, tokens: burstOf(rate), at: now, rate, older: undefined, newer: undefined };
+    this.#callers.set(key, caller);
+    return caller;
+  }
+
+  #letGo(caller: Caller): void {
+    caller.held -= 1;
+    if (caller.held === 0) this.#remember(caller);
+  }
+
+  /** Keeps an idle caller until its bucket is full, or until too many have become idle after it. */
+  #remember(caller: Caller): void {
+    const now = this.#options.clock.now();
+    this.#idle.delete(caller);
+    this.#idle.push(caller);
+    refill(caller, now);
+    if (isFull(caller)) this.#forget(caller);
+    for (let looked = 0; looked < SWEEP; looked++) {
+      const oldest = this.#idle.oldest;
+      if (oldest === undefined) return;
+      refill(oldest, now);
+      if (this.#idle.size <= this.#options.idleCallersMax && !isFull(oldest)) return;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(caller: Caller): void {
+    this.#idle.delete(caller);
+    this.#callers.delete(caller.key);
+  }
+}
+
+class HeldLease implements Lease {
+  readonly #admission: BoundedAdmission;
+  #caller: Caller | undefined;
+
+  constructor(admission: BoundedAdmission, caller: Caller) {
+    this.#admission = admission;
+    this.#caller = caller;
+  }
+
+  release(): void {
+    const caller = this.#caller;
+    if (caller === undefined) return;
+    this.#caller = undefined;
+    this.#admission.giveBack(caller);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+function burstOf(rate: number | undefined): number {
+  return rate === undefined ? 0 : Math.max(1, rate);
+}
+
+function isFull(caller: Caller): boolean {
+  return caller.rate === undefined || caller.tokens >= burstOf(caller.rate);
+}
+
+function refill(caller: Caller, now: number): void {
+  if (caller.rate !== undefined) {
+    const gained = ((now - caller.at) / 1000) * caller.rate;
+    caller.tokens = Math.min(burstOf(caller.rate), caller.tokens + gained);
+  }
+  caller.at = now;
+}
+
+function checkRate(caller: Caller, plan: AdmissionPlan): void {
+  const rate = caller.rate;
+  // The margin is for the rounding of many small refills.
+  if (rate === undefined || caller.tokens > 1 - 1e-6) return;
+  const seconds = rate > 0 ? Math.ceil((1 - caller.tokens) / rate) : RETRY_SECONDS_MAX;
+  throw new IsopodError("rate_limited", {
+    message: `Cannot admit the request: the caller is over ${rate} requests a second of plan "${plan.name}".`,
+    limit: { name: "rate", value: rate },
+    retryAfterSeconds: Math.min(Math.max(seconds, 1), RETRY_SECONDS_MAX),
+  });
+}
+
+function checkConcurrency(caller: Caller, plan: AdmissionPlan): void {
+  const most = plan.limits.concurrencyMax ?? LIMIT_RULES.concurrencyMax.default;
+  if (caller.held < most) return;
+  throw new IsopodError("concurrency_limited", {
+    message: `Cannot admit the request: the caller has ${most} others running, the most of plan "${plan.name}".`,
+    limit: { name: "concurrencyMax", value: most },
+    retryAfterSeconds: 1,
+  });
+}
+
+/**
+ * The key of a caller that is known by its address alone: an IPv4 address as it is, also when it is written as
+ * an IPv6 one; an IPv6 address by its /64, since whoever holds one address holds them all.
+ */
+export function callerKeyOfAddress(address: string): string {
+  if (!address.includes(":")) return address;
+  const plain = address.split("%", 1)[0]?.toLowerCase() ?? "";
+  const mapped = /^(?:0*:)*(?:ffff:)?(\d+\.\d+\.\d+\.\d+)$/.exec(plain)?.[1];
+  if (mapped !== undefined) return mapped;
+  const [before = "", after] = plain.split("::", 2);
+  const head = before === "" ? [] : before.split(":");
+  const tail = after === undefined || after === "" ? [] : after.split(":");
+  const zeros = after === undefined ? 0 : Math.max(0, 8 - head.length - tail.length);
+  const groups = [...head, ...Array<string>(zeros).fill("0"), ...tail].slice(0, 4);
+  return `${groups.map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
+}
