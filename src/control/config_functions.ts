@@ -1,0 +1,211 @@
+/**
+ * Makes functions of `[[functions]]` and `[[applications]]`: files, engines, secrets, and routes that nobody else has.
+ *
+ * What belongs to engines and bindings that do not exist yet is known by name and refused as such.
+ */
+import { type Stats, statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import type { EngineName } from "../core/function.ts";
+import { formatRoute, parseRoute, type RoutePattern } from "../core/route.ts";
+import { FUNCTION_INSTANCES_RULE, type FunctionConfig } from "./config.ts";
+import type { ConfigReport } from "./config_report.ts";
+import type { KeyPath } from "./config_scan.ts";
+import { limitsOf, type RawApplication, type RawConfig, type RawFunction } from "./config_schema.ts";
+import { readSecrets, type SecretSource } from "./config_secrets.ts";
+
+/** Keys of `[[functions]]` that are known and do nothing yet. */
+const LATER_KEYS = ["middlewares", "dialect", "command", "handler", "event", "layers"] as const;
+const SCRIPT_FILE = /\.([mc]?[jt]s|[jt]sx)$/i;
+const ENTRY_NAMES = ["index", "main"].flatMap((name) =>
+  ["ts", "tsx", "mts", "js", "jsx", "mjs"].map((extension) => `${name}.${extension}`),
+);
+
+/** What reading functions needs beside the file's values. */
+export interface FunctionSource extends SecretSource {
+  readonly report: ConfigReport;
+  /** Folder that relative paths start from. */
+  readonly folder: string;
+  /** The codeless endpoint's path: its routes are taken. */
+  readonly codelessPath: string;
+}
+
+/** A function, and where its parts stand in the file. */
+interface Placed {
+  readonly config: FunctionConfig;
+  readonly path: KeyPath;
+  readonly routePath: (index: number) => KeyPath;
+}
+
+/**
+ * The functions of a file.
+ * @throws {ConfigError} for the first mistake
+ */
+export function readFunctions(raw: RawConfig, source: FunctionSource): FunctionConfig[] {
+  const placed: Placed[] = [];
+  const names = new Map<string, KeyPath>();
+  for (const [index, item] of (raw.functions ?? []).entries()) {
+    const path = ["functions", index];
+    const earlier = names.get(item.name);
+    if (earlier) {
+      source.report.fail([...path, "name"], `the name is taken by the function on line ${lineOf(source, earlier)}`);
+    }
+    names.set(item.name, [...path, "name"]);
+    placed.push(readFunction(item, path, source));
+  }
+  for (const [index, item] of (raw.applications ?? []).entries()) {
+    const application = readApplication(item, ["applications", index], names, source);
+    names.set(application.config.name, application.path);
+    placed.push(application);
+  }
+  checkRoutes(placed, source);
+  return placed.map(({ config }) => config);
+}
+
+function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): Placed {
+  const { report } = source;
+  const entry = readEntry(raw.engine, raw, "path", path, source);
+  for (const key of LATER_KEYS) {
+    if (raw[key] !== undefined) report.fail([...path, key], "the key is known, but what it is for is not there yet");
+  }
+  const secrets = readSecrets(raw, path, source);
+  const config: FunctionConfig = {
+    name: raw.name,
+    engine: entry.engine,
+    path: entry.path,
+    exportName: raw.export ?? "default",
+    routes: raw.routes ?? [],
+    env: raw.env ?? {},
+    limits: limitsOf(raw.limits),
+    egress: raw.egress ?? [],
+    secrets,
+    instancesMax: raw.instances ?? FUNCTION_INSTANCES_RULE.default,
+    position: report.locate(path),
+  };
+  return { config, path, routePath: (index) => [...path, "routes", index] };
+}
+
+/** The older form: one route, and no limits of its own. */
+function readApplication(
+  raw: RawApplication,
+  path: KeyPath,
+  names: ReadonlyMap<string, unknown>,
+  source: FunctionSource,
+): Placed {
+  const { engine, path: file } = readEntry(undefined, { path: raw.file_path }, "file_path", path, source);
+  const config: FunctionConfig = {
+    name: freeName(raw, names),
+    engine,
+    path: file,
+    exportName: raw.function ?? "default",
+    routes: [readApplicationRoute(raw, path, source)],
+    env: raw.env ?? {},
+    limits: {},
+    egress: [],
+    secrets: [],
+    instancesMax: FUNCTION_INSTANCES_RULE.default,
+    position: source.report.locate(path),
+  };
+  return { config, path, routePath: () => [...path, "url_path"] };
+}
+
+function readApplicationRoute(raw: RawApplication, path: KeyPath, source: FunctionSource): RoutePattern {
+  try {
+    return parseRoute(`${raw.method?.toUpperCase() ?? "ANY"} ${raw.url_path}`);
+  } catch {
+    const expected = 'expected a path of plain segments, ":name", or "*" at the very end';
+    return source.report.fail([...path, "url_path"], expected);
+  }
+}
+
+/** A name for a function that has none, of its file and its export. */
+function freeName(raw: RawApplication, names: ReadonlyMap<string, unknown>): string {
+  const stem = basename(raw.file_path).replace(/\.[^.]*$/, "");
+  const words = raw.function === undefined || raw.function === "default" ? stem : `${stem}-${raw.function}`;
+  const slug = words
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
+  const name = slug.slice(0, 50).replace(/-$/, "") || "application";
+  let free = name;
+  for (let number = 2; names.has(free); number++) free = `${name}-${number}`;
+  return free;
+}
+
+/** The engine of a function and the file that it begins with. */
+function readEntry(
+  engine: EngineName | undefined,
+  raw: { readonly path: string; readonly command?: string | undefined },
+  key: string,
+  path: KeyPath,
+  source: FunctionSource,
+): { engine: EngineName; path: string } {
+  const at = [...path, key];
+  const notYet = (name: EngineName): void => {
+    if (name === "script") return;
+    const place = engine === undefined ? at : [...path, "engine"];
+    source.report.fail(place, `engine "${name}" is not there yet; "script" (JavaScript and TypeScript) is`);
+  };
+  const absolute = resolve(source.folder, raw.path);
+  const named = engine ?? (raw.command === undefined ? engineOfName(absolute) : "process");
+  if (named !== undefined) notYet(named);
+  const stats = statOf(absolute) ?? source.report.fail(at, `no file or folder is at "${raw.path}" (${absolute})`);
+  if (stats.isFile()) {
+    if (SCRIPT_FILE.test(absolute)) return { engine: "script", path: absolute };
+    return source.report.fail(at, "expected a file that ends in .ts, .tsx, .js, .jsx or .mjs, or a folder with one");
+  }
+  if (!stats.isDirectory()) return source.report.fail(at, "expected a file or a folder");
+  const entry = ENTRY_NAMES.map((name) => join(absolute, name)).find((file) => statOf(file)?.isFile());
+  if (entry !== undefined) return { engine: "script", path: entry };
+  if (engine === undefined && statOf(join(absolute, "bootstrap"))) notYet("process");
+  if (engine === undefined && statOf(join(absolute, "index.html"))) notYet("browser");
+  return source.report.fail(at, "expected a folder that holds index.ts, main.ts, or one of them with another ending");
+}
+
+function engineOfName(file: string): EngineName | undefined {
+  if (SCRIPT_FILE.test(file)) return "script";
+  if (/\.(wasm|wat)$/i.test(file)) return "wasm";
+  return /\.html?$/i.test(file) ? "browser" : undefined;
+}
+
+function statOf(file: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+/** Refuses routes that match the same requests with the same right. */
+function checkRoutes(placed: readonly Placed[], source: FunctionSource): void {
+  const taken = new Map<string, { text: string; owner: string; path: KeyPath }>();
+  for (const { config, routePath } of placed) {
+    for (const [index, route] of config.routes.entries()) {
+      const path = routePath(index);
+      const text = formatRoute(route);
+      if (isUnder(route.path, source.codelessPath)) {
+        source.report.fail(path, `"${text}" is taken by codeless.path, which is "${source.codelessPath}"`);
+      }
+      const earlier = taken.get(shapeOf(route));
+      if (earlier) {
+        const same = earlier.text === text ? "" : ` as "${earlier.text}"`;
+        const where = `of function "${earlier.owner}" on line ${lineOf(source, earlier.path)}`;
+        source.report.fail(path, `"${text}" is the same route${same} ${where}`);
+      }
+      taken.set(shapeOf(route), { text, owner: config.name, path });
+    }
+  }
+}
+
+function isUnder(path: string, codelessPath: string): boolean {
+  return codelessPath !== "/" && (path === codelessPath || path.startsWith(`${codelessPath}/`));
+}
+
+/** What a route matches, whatever its parameters are called; a slash at the end makes no difference. */
+function shapeOf(route: RoutePattern): string {
+  const path = route.path.replace(/\/:[^/]+/g, "/:").replace(/(.)\/$/, "$1");
+  return `${route.method ?? "ANY"} ${route.host ?? ""}${path}`;
+}
+
+function lineOf(source: FunctionSource, path: KeyPath): number {
+  return source.report.locate(path).line;
+}

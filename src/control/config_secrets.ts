@@ -1,0 +1,86 @@
+/**
+ * Reads the secrets that `[functions.bindings]` names: their values come from the server's environment or from files.
+ *
+ * A value never stands in an error. Bindings of other types are known by name and refused until they are there.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import type { SecretConfig } from "./config.ts";
+import type { ConfigReport } from "./config_report.ts";
+import type { KeyPath } from "./config_scan.ts";
+import type { RawBinding, RawFunction } from "./config_schema.ts";
+
+const BINDING_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
+const SECRET_BYTES_MAX = 65_536;
+
+/** Where secrets come from. */
+export interface SecretSource {
+  readonly report: ConfigReport;
+  readonly folder: string;
+  /** The server's environment. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * The secrets of a function.
+ * @throws {ConfigError} for the first mistake
+ */
+export function readSecrets(raw: RawFunction, path: KeyPath, source: SecretSource): SecretConfig[] {
+  return Object.entries(raw.bindings ?? {}).map(([binding, item]) => {
+    const at = [...path, "bindings", binding];
+    if (!BINDING_NAME.test(binding)) {
+      source.report.fail(at, 'the name of a binding is of letters, digits and "_", at most 64, and no digit first');
+    }
+    if (raw.env && Object.hasOwn(raw.env, binding)) {
+      source.report.fail(at, `env of the same function has a variable "${binding}" too`);
+    }
+    if (item.type !== "secret")
+      source.report.fail([...at, "type"], `bindings of type "${item.type}" are not there yet`);
+    if (item.mode !== undefined) source.report.fail([...at, "mode"], "a secret has no mode");
+    if (item.hosts?.includes("*")) {
+      source.report.fail([...at, "hosts"], "expected the hosts that the secret belongs to; every host would learn it");
+    }
+    return {
+      binding,
+      name: item.name ?? binding,
+      value: readValue(item, at, source),
+      hosts: item.hosts ?? [],
+      placeholder: placeholderOf(raw.name, binding),
+    };
+  });
+}
+
+function readValue(item: RawBinding, at: KeyPath, { report, env, folder }: SecretSource): string {
+  const { value_env: variable, value_file: file } = item;
+  if (variable !== undefined && file !== undefined) {
+    report.fail([...at, "value_file"], "expected either value_env or value_file; both are there");
+  }
+  if (variable !== undefined) {
+    const value = Object.hasOwn(env, variable) ? env[variable] : undefined;
+    return value || report.fail([...at, "value_env"], `the server's environment has no "${variable}", or it is empty`);
+  }
+  if (file === undefined) {
+    const reason = "secrets that the server keeps are not there yet; say value_env or value_file";
+    return report.fail(at, reason);
+  }
+  const value = readFile(resolve(folder, file));
+  return value || report.fail([...at, "value_file"], `no text of up to 64 KiB can be read from "${file}"`);
+}
+
+/** The file's text without the line end at its end; undefined when it cannot be read. */
+function readFile(file: string): string | undefined {
+  try {
+    const stats = statSync(file);
+    if (!stats.isFile() || stats.size > SECRET_BYTES_MAX) return undefined;
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file)).replace(/\r?\n$/, "");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names the secret without telling anything about it, and stays the same so that the function's version does. */
+function placeholderOf(functionName: string, binding: string): string {
+  const digest = createHash("sha256").update(`${functionName}/${binding}`).digest("hex");
+  return `isopod-secret-${digest.slice(0, 32)}`;
+}

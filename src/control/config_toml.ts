@@ -1,0 +1,86 @@
+/**
+ * Reads TOML into values and remembers where each key stands.
+ *
+ * `Bun.TOML.parse` decides what is TOML and what the values are, but says nothing about lines: those come from
+ * `config_scan.ts`.
+ */
+import type { TextPosition } from "./config_error.ts";
+import { DEPTH_MAX, type KeyPath, pathId, scanToml } from "./config_scan.ts";
+
+/** A text that is not TOML. */
+export interface TomlMistake {
+  readonly message: string;
+  readonly position: TextPosition;
+}
+
+/** A parsed text. */
+export interface TomlText {
+  readonly value: Record<string, unknown>;
+  /** Where `path` stands, or the nearest part of it from the top that does. */
+  locate(path: KeyPath): TextPosition;
+}
+
+/** Parses `text`; a mistake is returned, not thrown. */
+export function readToml(text: string): TomlText | TomlMistake {
+  const scan = scanToml(text);
+  if (scan.tooDeepAt !== undefined) {
+    const message = `more than ${DEPTH_MAX} levels of tables and lists`;
+    return { message, position: positionAt(text, scan.tooDeepAt) };
+  }
+  const parsed = tryParse(text);
+  if (typeof parsed === "string") {
+    return { message: parsed, position: positionAt(text, findMistake(text, scan.statements, parsed)) };
+  }
+  const locate = (path: KeyPath): TextPosition => {
+    for (let length = path.length; length > 0; length--) {
+      const offset = scan.offsets.get(pathId(path.slice(0, length)));
+      if (offset !== undefined) return positionAt(text, offset);
+    }
+    return { line: 1, column: 1 };
+  };
+  return { value: parsed, locate };
+}
+
+function tryParse(text: string): Record<string, unknown> | string {
+  try {
+    return Bun.TOML.parse(text) as Record<string, unknown>;
+  } catch (error) {
+    return error instanceof Error ? error.message.replace(/^TOML Parse error: /, "") : String(error);
+  }
+}
+
+/**
+ * Offset of the line that makes `text` fail with `message`. The parser does not say, but what stands before its first
+ * mistake parses: the statement is found by halving, the line in it as the first that brings the same message about.
+ */
+function findMistake(text: string, statements: readonly number[], message: string): number {
+  const ends = [...statements.slice(1), text.length];
+  let low = 0;
+  let high = ends.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (typeof tryParse(text.slice(0, ends[middle])) === "string") high = middle;
+    else low = middle + 1;
+  }
+  const start = statements[low] ?? 0;
+  const end = ends[low] ?? text.length;
+  let line = start;
+  for (let tries = 0; tries < 200; tries++) {
+    const lineEnd = text.indexOf("\n", line) + 1;
+    if (lineEnd === 0 || lineEnd >= end) break;
+    if (tryParse(text.slice(0, lineEnd)) === message) break;
+    line = lineEnd;
+  }
+  while (line < end && (text[line] === " " || text[line] === "\t")) line++;
+  return line;
+}
+
+function positionAt(text: string, offset: number): TextPosition {
+  let line = 1;
+  let lineStart = 0;
+  for (let next = text.indexOf("\n"); next >= 0 && next < offset; next = text.indexOf("\n", next + 1)) {
+    line++;
+    lineStart = next + 1;
+  }
+  return { line, column: offset - lineStart + 1 };
+}
