@@ -5,7 +5,7 @@
  * room may import what, what has grown over its size already, which names say nothing. Style that Biome or the compiler
  * checks is not repeated here.
  */
-import { beforeAll, expect, test } from "bun:test";
+import { beforeAll, test } from "bun:test";
 import { builtinModules } from "node:module";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
@@ -99,7 +99,10 @@ beforeAll(async () => {
 const isTest = (path: string): boolean => /\.test\.tsx?$/.test(path);
 const product = (): FileFacts[] => files.filter((file) => !isTest(file.path));
 const at = (path: string, line: number): string => `${path}:${line}`;
-const none = (problems: readonly string[]): void => expect(problems.join("\n")).toBe("");
+
+function none(problems: readonly string[]): void {
+  if (problems.length > 0) throw new Error(`${problems.length} to mend:\n  ${problems.join("\n  ")}`);
+}
 
 /** The room of a file: its row of the table, and the folder that it may always import from. */
 function roomOf(path: string): { row: string; folder: string } | undefined {
