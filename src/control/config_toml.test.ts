@@ -110,6 +110,16 @@ test("names the line of a mistake", () => {
   expect(mistake("a = 1\n\n= 2").position.line).toBe(3);
 });
 
+test("names the line of a mistake wherever it stands", () => {
+  const lines = TEXT.split("\n");
+  for (const [, line] of PLACES) {
+    const at = line - 1;
+    if (lines[at]?.startsWith('  "') || lines[at]?.startsWith("  {")) continue;
+    const broken = [...lines.slice(0, at), "what is this", ...lines.slice(at)].join("\n");
+    expect([line, mistake(broken).position]).toEqual([line, { line, column: 1 }]);
+  }
+});
+
 test("refuses what is nested too deeply instead of overflowing", () => {
   for (const text of ["[".repeat(100_000), `a = ${"[".repeat(100_000)}`, `a = ${"{a=".repeat(100_000)}`]) {
     expect(mistake(text).position.line).toBe(1);

@@ -23,18 +23,19 @@ export interface TomlText {
 /** Parses `text`; a mistake is returned, not thrown. */
 export function readToml(text: string): TomlText | TomlMistake {
   const scan = scanToml(text);
+  const lineStarts = lineStartsOf(text);
   if (scan.tooDeepAt !== undefined) {
     const message = `more than ${DEPTH_MAX} levels of tables and lists`;
-    return { message, position: positionAt(text, scan.tooDeepAt) };
+    return { message, position: positionAt(lineStarts, scan.tooDeepAt) };
   }
   const parsed = tryParse(text);
   if (typeof parsed === "string") {
-    return { message: parsed, position: positionAt(text, findMistake(text, scan.statements, parsed)) };
+    return { message: parsed, position: positionAt(lineStarts, findMistake(text, scan.statements, parsed)) };
   }
   const locate = (path: KeyPath): TextPosition => {
     for (let length = path.length; length > 0; length--) {
       const offset = scan.offsets.get(pathId(path.slice(0, length)));
-      if (offset !== undefined) return positionAt(text, offset);
+      if (offset !== undefined) return positionAt(lineStarts, offset);
     }
     return { line: 1, column: 1 };
   };
@@ -75,12 +76,20 @@ function findMistake(text: string, statements: readonly number[], message: strin
   return line;
 }
 
-function positionAt(text: string, offset: number): TextPosition {
-  let line = 1;
-  let lineStart = 0;
-  for (let next = text.indexOf("\n"); next >= 0 && next < offset; next = text.indexOf("\n", next + 1)) {
-    line++;
-    lineStart = next + 1;
+/** Where each line of `text` begins. */
+function lineStartsOf(text: string): number[] {
+  const starts = [0];
+  for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", end + 1)) starts.push(end + 1);
+  return starts;
+}
+
+function positionAt(lineStarts: readonly number[], offset: number): TextPosition {
+  let low = 0;
+  let high = lineStarts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((lineStarts[middle] ?? 0) <= offset) low = middle;
+    else high = middle - 1;
   }
-  return { line, column: offset - lineStart + 1 };
+  return { line: low + 1, column: offset - (lineStarts[low] ?? 0) + 1 };
 }

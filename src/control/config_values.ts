@@ -102,7 +102,7 @@ export const sourceRule: z.ZodType<SourceRule> = parsed(
   'a host and the beginning of a path, such as "raw.githubusercontent.com/acme/"; "http://" before it where https is not meant',
   (value) => {
     const [, scheme = "https", rest = ""] = /^(?:(https?):\/\/)?([^/?#@\\\s][^?#@\\\s]*)$/.exec(value) ?? [];
-    if (rest === "" || !URL.canParse(`${scheme}://${rest}`)) return undefined;
+    if (rest === "" || /^[^/]*:(\/|$)/.test(rest) || !URL.canParse(`${scheme}://${rest}`)) return undefined;
     const { host, pathname } = new URL(`${scheme}://${rest}`);
     const plain = HOST_NAME.test(host.replace(/:\d+$/, "")) || host.startsWith("[");
     return plain ? { scheme: scheme === "http" ? "http" : "https", prefix: host + pathname } : undefined;
