@@ -1,0 +1,63 @@
+/**
+ * The engine port: how the code-less instances of one kind come to be.
+ *
+ * Life cycle: one engine object a server. `start` gives a process in which a guest of ours runs and waits for the
+ * host's hello on its standard input; everything from there on is frames, which the pool speaks. `close` ends what
+ * the engine itself holds (never instances: those belong to who started them).
+ * Errors: `start` rejects with an `IsopodError` (`start_failed`) that names the cause for the log.
+ */
+import type { EngineName } from "./function.ts";
+
+/** What a process uses now. */
+export interface Usage {
+  /** Processor time of all its threads since it started, in milliseconds. */
+  readonly cpuMs: number;
+  /** Private and shared memory in bytes, mapped files left out. */
+  readonly memoryBytes: number;
+}
+
+/** How a process ended. */
+export interface ProcessEnd {
+  /** Exit code, or 128 + the signal's number. */
+  readonly code: number;
+  /** The kernel ended it because its cgroup was out of memory. */
+  readonly outOfMemory: boolean;
+  /** The last of what it wrote to standard error, for our log. */
+  readonly stderr: string;
+}
+
+/** A sandboxed process with a guest in it. */
+export interface GuestProcess {
+  /** Process id of the sandbox on the host. */
+  readonly pid: number;
+  /** The layers of isolation that are active around it. */
+  readonly layers: readonly string[];
+  /** What the guest's hello must hold: resource limits and the filter that seals it. */
+  readonly hello: {
+    readonly rlimits: readonly (readonly [resource: number, value: number])[];
+    /** RLIMIT_DATA as it was set before the guest started. */
+    readonly dataBytes: number;
+    readonly seal: Uint8Array;
+  };
+  /** Hands bytes to the guest; they are copied or written before it returns. Never throws: a dead guest takes all. */
+  write(bytes: Uint8Array): void;
+  /** What the guest writes, chunk by chunk; ends when the guest is gone. Reading slowly slows the guest down. */
+  readonly output: ReadableStream<Uint8Array>;
+  /** What it uses now; undefined when it is gone. Costs two small system calls or so. */
+  usage(): Usage | undefined;
+  /** Bounds its memory by cgroup, where there is one. */
+  limitMemory(bytes: number): void;
+  /** Ends it at once, with everything that runs in its sandbox. */
+  kill(): void;
+  /** Settles when it is gone; never rejects. */
+  readonly exited: Promise<ProcessEnd>;
+}
+
+/** The port. Implementations stand in `engines/`. */
+export interface Engine {
+  readonly name: EngineName;
+  /** Starts a process whose guest waits for its hello. */
+  start(): Promise<GuestProcess>;
+  /** Removes what the engine holds. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,56 @@
+/** What runs: programs, and the versions of functions that carry them. */
+import type { Limits } from "./limits.ts";
+
+/** The names of the engines. */
+export const ENGINE_NAMES = ["script", "wasm", "process", "browser"] as const;
+
+/** The name of an engine. */
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+/** Languages that the `script` engine takes as they are. */
+export type Language = "typescript" | "javascript";
+
+/** The language of a file by its name: JavaScript for `.js`, `.mjs`, `.cjs` and `.jsx`, else TypeScript. */
+export function languageOf(fileName: string): Language {
+  return /\.[mc]?jsx?$/i.test(fileName) ? "javascript" : "typescript";
+}
+
+/** A self-contained program: nothing is left to resolve but what the engine itself provides. */
+export interface Program {
+  /** What stack traces call it, such as `hello.ts`. */
+  readonly name: string;
+  readonly language: Language;
+  readonly code: string;
+  /** `sha256-<hex>` of what the owner supplied; the program's identity. */
+  readonly hash: string;
+  /** A source map (JSON, version 3) when `code` is a bundle: positions are given in the sources' terms. */
+  readonly sourceMap?: string | undefined;
+}
+
+/** A secret that a guest knows by a placeholder only; the host puts the value in towards `hosts`. */
+export interface InjectedSecret {
+  readonly placeholder: string;
+  readonly value: string;
+  readonly hosts: readonly string[];
+}
+
+/** What a program may reach outside, in the form of the configuration (`*.example.org:443`). */
+export interface EgressGrant {
+  readonly allow: readonly string[];
+  readonly secrets: readonly InjectedSecret[];
+}
+
+/** An immutable version of a function, with everything that its instances are given. */
+export interface FunctionVersion {
+  /** Name of the function. */
+  readonly name: string;
+  /** Hash of the contents and of the settings that change behaviour. */
+  readonly version: string;
+  readonly engine: EngineName;
+  readonly program: Program;
+  readonly env: Readonly<Record<string, string>>;
+  readonly limits: Limits;
+  readonly egress: EgressGrant;
+  /** The most instances at a time. */
+  readonly instancesMax: number;
+}

@@ -1,0 +1,111 @@
+/** One request handled by one instance, as the gateway and the pool speak of it. */
+import type { EgressGrant, FunctionVersion, Program } from "./function.ts";
+import type { Limits } from "./limits.ts";
+
+/** Header names and values in the order of the message; names in lower case. */
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** A body: whole when it is known to be, else a stream that is read once. */
+export type Body = Uint8Array | ReadableStream<Uint8Array> | null;
+
+/** A line that a program wrote, or that the platform says about it. */
+export interface LogLine {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly text: string;
+}
+
+/** What happens to an invocation while it runs; every member is optional to the caller. */
+export interface InvocationObserver {
+  /** A line was written to the console or to stderr. */
+  log?(line: LogLine): void;
+}
+
+/** What an invocation is asked to do. */
+export interface InvocationRequest {
+  readonly requestId: string;
+  readonly method: string;
+  /** Absolute URL, as the caller wrote it. */
+  readonly url: string;
+  readonly headers: HeaderList;
+  readonly body: Body;
+  /** Path parameters of the route. */
+  readonly params: Readonly<Record<string, string>>;
+  /** `ctx.args`: any JSON value, as JSON text; undefined when there is none. */
+  readonly argsJson?: string | undefined;
+  /** Fires when the caller hangs up; the invocation is ended at once. */
+  readonly signal: AbortSignal;
+  readonly observer?: InvocationObserver | undefined;
+  /** Set when the request asks for a WebSocket: the socket's far end, once the function has accepted. */
+  readonly webSocket?: boolean | undefined;
+}
+
+/** What the invocation cost, known at its end. */
+export interface InvocationFigures {
+  readonly wallMs: number;
+  readonly cpuMs: number;
+  readonly memoryBytes: number;
+  readonly responseBytes: number;
+  readonly logBytes: number;
+  readonly subrequests: number;
+  /** Whether an instance was started, or taken from the prewarmed ones, for this invocation. */
+  readonly cold: boolean;
+}
+
+/** How an invocation ended. */
+export interface InvocationEnd {
+  /** Why it failed; undefined when the answer was complete. */
+  readonly error?: import("./errors.ts").IsopodError;
+  readonly figures: InvocationFigures;
+}
+
+/** A message of a WebSocket. */
+export type SocketMessage = string | Uint8Array;
+
+/** The two directions of a WebSocket that a function has accepted. */
+export interface InvocationSocket {
+  /** Hands the client's message to the function; false when the function is not keeping up and must not be sent more. */
+  send(message: SocketMessage): boolean;
+  /** The client closed. */
+  close(code: number, reason: string): void;
+  /** Sets who receives what the function sends; called once, before anything is delivered. */
+  listen(peer: {
+    message(message: SocketMessage): void;
+    close(code: number, reason: string): void;
+  }): void;
+  /** Says that `bytes` of the function's messages have left, so that it may send as many again. */
+  drained(bytes: number): void;
+}
+
+/** The answer of an invocation, from its head on. */
+export interface InvocationResponse {
+  readonly status: number;
+  readonly headers: HeaderList;
+  /** Errors when the invocation is ended before its body is complete. */
+  readonly body: Body;
+  /** Whether the program was a script: its body is what it writes, as it writes it. */
+  readonly script: boolean;
+  readonly socket?: InvocationSocket | undefined;
+  /** Settles when everything about the invocation is over; never rejects. */
+  readonly ended: Promise<InvocationEnd>;
+}
+
+/** What is to be run: a version of a function, or a program that came with the request. */
+export type Target =
+  | { readonly kind: "function"; readonly version: FunctionVersion; readonly limits: Limits }
+  | {
+      readonly kind: "program";
+      readonly program: Program;
+      readonly env: Readonly<Record<string, string>>;
+      readonly egress: EgressGrant;
+      readonly limits: Limits;
+    };
+
+/**
+ * Runs invocations. The gateway's view of everything behind it.
+ *
+ * Errors are `IsopodError`s: `overloaded` when there is no room, the limit that struck, `client_gone` when the
+ * signal fired, `uncaught_exception` when the program threw before it answered.
+ */
+export interface Invoker {
+  invoke(target: Target, request: InvocationRequest): Promise<InvocationResponse>;
+}

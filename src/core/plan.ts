@@ -1,0 +1,32 @@
+/** Plans: the limits and rights of a caller. Keys map to plans; who has no key is `anonymous`. */
+import type { Limits } from "./limits.ts";
+
+/** Which programs a caller may send: none, those that were pinned, or any. */
+export const RUN_RIGHTS = ["none", "pinned", "any"] as const;
+
+/** Which programs a caller may send. */
+export type RunRight = (typeof RUN_RIGHTS)[number];
+
+/** A plan. */
+export interface Plan {
+  readonly name: string;
+  readonly run: RunRight;
+  /** Only what the plan sets. */
+  readonly limits: Partial<Limits>;
+  /** Requests a second, of one caller; undefined for no limit. */
+  readonly ratePerSecond: number | undefined;
+  /** Hosts that its programs may reach. */
+  readonly egress: readonly string[];
+  /** Origins of web pages that may call; `*` for any. */
+  readonly origins: readonly string[];
+}
+
+/** An API key, known by its hash alone. */
+export interface KeyRecord {
+  /** `sha256-<hex>` of the key. */
+  readonly hash: string;
+  readonly plan: string;
+}
+
+/** The plan's name for callers without a key. */
+export const ANONYMOUS = "anonymous";

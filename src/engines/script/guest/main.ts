@@ -1,0 +1,50 @@
+/**
+ * The guest of the `script` engine: boots, is closed down by the host's hello, takes one program, and runs it.
+ *
+ * Nothing here defends the guest against its program: they share one process. What bounds both is the sandbox, the
+ * seal, and the host, which believes nothing that it cannot check.
+ */
+import type { GuestBinding } from "../../../core/guest.ts";
+import { FRAME, type FrameType } from "../../../wire/frame.ts";
+import { decodeParcel, type LoadParcel } from "../../../wire/heads.ts";
+import { createPort } from "./calls.ts";
+import { type Channel, openChannel } from "./channel.ts";
+import { FunctionHost } from "./function_host.ts";
+import { exit } from "./libc.ts";
+import { ProgramHost } from "./program_host.ts";
+import { installResponse } from "./respond.ts";
+import type { ProgramRunner } from "./runner.ts";
+import { applyHello } from "./seal.ts";
+import { installSockets } from "./upgrade.ts";
+
+/** Starts the guest. Returns after the program is loaded and everything else follows from frames. */
+export function startGuest(bindings: readonly GuestBinding[]): void {
+  let runner: ProgramRunner | undefined;
+  let sealed = false;
+
+  const frame = (type: FrameType, _stream: number, payload: Uint8Array) => {
+    if (type === FRAME.hello && !sealed) {
+      sealed = applyHello(payload);
+      channel.connection.sendText(FRAME.hello, 0, JSON.stringify({ sealed }));
+    } else if (type === FRAME.load && runner === undefined) {
+      runner = load(channel, payload);
+    } else if (type !== FRAME.ping) {
+      exit(1);
+    }
+  };
+  const channel: Channel = openChannel({ frame, open: (stream, head) => runner?.open(stream, head) });
+  const port = createPort({
+    connection: channel.connection,
+    currentInvocation: () => runner?.currentInvocation() ?? 0,
+    busy: (busy) => runner?.busy(busy),
+  });
+  installResponse();
+  installSockets();
+  for (const binding of bindings) binding.install(port);
+}
+
+function load(channel: Channel, payload: Uint8Array): ProgramRunner {
+  const { json, bytes } = decodeParcel(payload);
+  const parcel = json as LoadParcel;
+  return parcel.mode === "program" ? new ProgramHost(channel, parcel, bytes) : new FunctionHost(channel, parcel, bytes);
+}

@@ -1,0 +1,101 @@
+/**
+ * Evaluates foreign code, once a guest, and says what it is: a script, or a module with a handler.
+ *
+ * The code is parsed and transpiled here and not on the host: parsing is work that a hostile source can make long,
+ * and Bun runs macros while it transpiles. The seal is in place before this file sees a byte of it.
+ */
+import type { InvocationContext } from "../../../core/guest.ts";
+import type { LoadParcel, ResetReason } from "../../../wire/heads.ts";
+
+/** What a module's default export comes down to. */
+export type Handler = (request: Request, env: Record<string, unknown>, context: InvocationContext) => unknown;
+
+/** A program that has not been evaluated yet. */
+export interface PendingProgram {
+  /** Whether it has a default export. */
+  readonly isModule: boolean;
+  /** Runs its top level, awaits included; the handler of a module, undefined for a script. @throws what it throws */
+  evaluate(): Promise<Handler | undefined>;
+}
+
+/** The address of the code inside this guest; stack traces name it. */
+let address = "";
+let displayName = "";
+
+/**
+ * Parses `code`.
+ * @throws {BuildMessage | AggregateError} when it is not a program
+ */
+export function parseProgram(load: LoadParcel, code: Uint8Array): PendingProgram {
+  const loader = load.language === "javascript" ? "jsx" : "tsx";
+  const text = new TextDecoder().decode(code);
+  let exports: string[];
+  try {
+    exports = new Bun.Transpiler({ loader }).scan(text).exports;
+  } catch (error) {
+    // A generic arrow or a type assertion in angle brackets is TypeScript that JSX forbids.
+    if (loader === "jsx") throw error;
+    exports = new Bun.Transpiler({ loader: "ts" }).scan(text).exports;
+    return pending(load, text, "application/typescript", exports);
+  }
+  return pending(load, text, text.includes("</") || text.includes("/>") ? typeOf[loader] : typeOf[plain[loader]], exports);
+}
+
+const plain = { jsx: "js", tsx: "ts" } as const;
+const typeOf = { js: "text/javascript", ts: "application/typescript", jsx: "text/jsx", tsx: "text/tsx" } as const;
+
+function pending(load: LoadParcel, text: string, type: string, exports: string[]): PendingProgram {
+  return {
+    isModule: exports.includes("default"),
+    async evaluate() {
+      address = URL.createObjectURL(new Blob([text], { type }));
+      displayName = load.name;
+      const module = (await import(address)) as { default?: unknown };
+      URL.revokeObjectURL(address);
+      if (!exports.includes("default")) return undefined;
+      return asHandler(module.default);
+    },
+  };
+}
+
+/** A handler from what was exported: a function, or an object with a `fetch`. */
+function asHandler(exported: unknown): Handler {
+  if (typeof exported === "function") return exported as Handler;
+  if (typeof exported === "object" && exported !== null && "fetch" in exported && typeof exported.fetch === "function") {
+    return (request, env, context) => (exported as { fetch: Handler }).fetch(request, env, context);
+  }
+  throw new TypeError("Cannot use the default export: expected a function, or an object with a fetch function");
+}
+
+/** What a thrown value says to the caller and to the log; places are in the program's own terms. */
+export function describeFailure(thrown: unknown): ResetReason {
+  const first = thrown instanceof AggregateError && thrown.errors.length > 0 ? thrown.errors[0] : thrown;
+  const syntax = asSyntaxError(first);
+  if (syntax !== undefined) return syntax;
+  const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `Uncaught ${Bun.inspect(thrown)}`;
+  const stack = thrown instanceof Error ? (thrown.stack ?? "") : "";
+  const named = address === "" ? stack : stack.replaceAll(address, displayName);
+  return { code: "uncaught_exception", message: message.slice(0, 4096), stack: named.slice(0, 16_384), ...placeIn(stack) };
+}
+
+interface BuildPosition {
+  readonly message: string;
+  readonly position: { readonly line: number; readonly column: number } | null;
+}
+
+function asSyntaxError(thrown: unknown): ResetReason | undefined {
+  if (typeof thrown !== "object" || thrown === null) return undefined;
+  const name = (thrown as { name?: unknown }).name;
+  if (name !== "BuildMessage" && name !== "ResolveMessage") return undefined;
+  const { message, position } = thrown as BuildPosition;
+  const code = name === "BuildMessage" ? "syntax_error" : "unresolved_import";
+  const text = address === "" ? message : message.replaceAll(address, displayName);
+  return { code, message: text, ...(position !== null && { line: position.line, column: position.column }) };
+}
+
+/** The first place in the program that a stack names. */
+function placeIn(stack: string): { line: number; column: number } | undefined {
+  const at = address === "" ? -1 : stack.indexOf(`${address}:`);
+  const match = at < 0 ? null : /^:(\d+):(\d+)/.exec(stack.slice(at + address.length));
+  return match ? { line: Number(match[1]), column: Number(match[2]) } : undefined;
+}

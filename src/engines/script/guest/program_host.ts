@@ -1,0 +1,157 @@
+/**
+ * Runs a program that came with its request: one evaluation, one invocation, then the end of the guest.
+ *
+ * A script's output is the response, frame by frame as it is written, and the script is over when its event loop has
+ * nothing left to wait for. A module's handler is called with the request; its console goes to the log.
+ */
+import type { StreamEvents, WireStream } from "../../../wire/connection.ts";
+import { FRAME } from "../../../wire/frame.ts";
+import type { LoadParcel } from "../../../wire/heads.ts";
+import type { Channel } from "./channel.ts";
+import { createConsole, type Level } from "./console.ts";
+import { installFacades } from "./facade.ts";
+import { Invocation } from "./invocations.ts";
+import { exit } from "./libc.ts";
+import type { ProgramRunner } from "./runner.ts";
+import { describeFailure, type PendingProgram, parseProgram } from "./program.ts";
+
+const HEAD = JSON.stringify({ s: 200, h: [["content-type", "text/plain; charset=utf-8"]], k: "script" });
+const LOG_BYTES_MAX = 128 * 1024;
+
+/** The runner of a program. */
+export class ProgramHost implements ProgramRunner {
+  readonly #channel: Channel;
+  readonly #load: LoadParcel;
+  readonly #code: Uint8Array;
+  #invocation: Invocation | undefined;
+  #isScript = false;
+  #headSent = false;
+  #waiting = false;
+  #failed = false;
+
+  constructor(channel: Channel, load: LoadParcel, code: Uint8Array) {
+    this.#channel = channel;
+    this.#load = load;
+    this.#code = code;
+  }
+
+  currentInvocation(): number {
+    return this.#invocation?.stream.id ?? 0;
+  }
+
+  busy(): void {
+    this.#listen();
+  }
+
+  /** Reads from the host only while there is something to come, so that a script that waits for nothing can end. */
+  #listen(): void {
+    if (!this.#waiting) return;
+    const expectsMore = this.#channel.connection.streamCount > 1 || this.#invocation?.awaitsInput === true;
+    if (expectsMore) this.#channel.resume();
+    else this.#channel.quiesce();
+  }
+
+  open(stream: WireStream, head: Uint8Array): StreamEvents | undefined {
+    if (this.#invocation !== undefined) return undefined;
+    const workFinished = () => {
+      this.#channel.connection.sendBytes(FRAME.ready, stream.id);
+      this.#channel.connection.flush();
+    };
+    const invocation = new Invocation(stream, head, { workFinished, fn: undefined });
+    this.#invocation = invocation;
+    queueMicrotask(() => this.#run(invocation));
+    return invocation;
+  }
+
+  async #run(invocation: Invocation): Promise<void> {
+    let program: PendingProgram;
+    try {
+      program = parseProgram(this.#load, this.#code);
+      this.#isScript = !program.isModule;
+      this.#installGlobals(invocation);
+      const handler = await program.evaluate();
+      if (handler !== undefined) return await invocation.run(handler, { ...this.#load.env });
+    } catch (thrown) {
+      return this.#fail(thrown);
+    }
+    if (invocation.stream.over) return;
+    this.#waiting = true;
+    process.on("beforeExit", () => this.#finish(0));
+    this.#listen();
+  }
+
+  #installGlobals(invocation: Invocation): void {
+    const log = (level: Level, text: string) => this.#log(level, text);
+    const isScript = this.#isScript;
+    globalThis.console = createConsole((level, text) => {
+      if (isScript && level !== "warn" && level !== "error") this.#output(encoder.encode(`${text}\n`));
+      else log(level, text);
+    });
+    installFacades(this.#load.env, {
+      args: invocation.args,
+      input: () => {
+        const body = invocation.input();
+        this.#listen();
+        return body;
+      },
+      exit: (code) => this.#finish(code),
+      write: (to, bytes) => {
+        if (isScript && to === "stdout") this.#output(bytes);
+        else log(to === "stdout" ? "info" : "error", decoder.decode(bytes).replace(/\n$/, ""));
+      },
+    });
+    process.on("uncaughtException", (thrown) => this.#fail(thrown));
+    process.on("unhandledRejection", (thrown) => this.#fail(thrown));
+  }
+
+  #output(bytes: Uint8Array): void {
+    const stream = this.#invocation?.stream;
+    if (stream === undefined || stream.over) return;
+    this.#sendHead(stream);
+    for (let at = 0; at < bytes.length; at += OUTPUT_BYTES_MAX) stream.send(bytes.subarray(at, at + OUTPUT_BYTES_MAX));
+    this.#channel.connection.flush();
+  }
+
+  #log(level: Level, text: string): void {
+    const { connection } = this.#channel;
+    const line = text.length > LOG_BYTES_MAX / 3 ? `${text.slice(0, LOG_BYTES_MAX / 3)}…` : text;
+    connection.sendText(FRAME.log, this.currentInvocation(), `${LEVEL_MARK[level]}${line}`);
+    connection.flush();
+  }
+
+  #sendHead(stream: WireStream): void {
+    if (this.#headSent) return;
+    this.#headSent = true;
+    stream.head(HEAD);
+  }
+
+  #fail(thrown: unknown): void {
+    const invocation = this.#invocation;
+    if (this.#failed || invocation === undefined) return;
+    this.#failed = true;
+    invocation.stream.reset(JSON.stringify(describeFailure(thrown)));
+    this.#channel.connection.flush();
+  }
+
+  /** The script is over. */
+  #finish(code: number): never {
+    const stream = this.#invocation?.stream;
+    if (stream !== undefined && !stream.over) {
+      if (code === 0) {
+        this.#sendHead(stream);
+        stream.end();
+      } else {
+        stream.reset(JSON.stringify({ code: "uncaught_exception", message: `The program exited with code ${code}` }));
+      }
+    }
+    this.#channel.connection.flush();
+    exit(code);
+  }
+}
+
+const OUTPUT_BYTES_MAX = 64 * 1024;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** First character of a log frame. */
+export const LEVEL_MARK: Readonly<Record<Level, string>> = { debug: "d", info: "i", warn: "w", error: "e" };

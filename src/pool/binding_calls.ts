@@ -1,0 +1,167 @@
+/**
+ * The host's side of a guest's calls: finds the binding, attributes the call to an invocation, streams both bodies.
+ *
+ * A call without a running invocation is refused: what runs between invocations has no rights. A call ends with its
+ * invocation at the latest.
+ */
+import type { Binding, BindingAnswer, BindingCall, CallScope, Grants } from "../core/binding.ts";
+import { errorBody, IsopodError, toIsopodError } from "../core/errors.ts";
+import type { Body } from "../core/invocation.ts";
+import type { StreamEvents, WireStream } from "../wire/connection.ts";
+import { DATA_BYTES_MAX } from "../wire/frame.ts";
+import { type AnswerHead, type CallHead, parseCallHead } from "../wire/heads.ts";
+import { AnswerBody } from "./answer.ts";
+import { limitError } from "./figures.ts";
+import type { RunningInvocation } from "./invocation.ts";
+
+/** What calls need of the instance on which they are made. */
+export interface CallHost {
+  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly grants: Grants;
+  readonly functionName: string | undefined;
+  /** The invocation whose stream is `id`; when the guest cannot tell, the only one that runs. */
+  invocation(id: number): RunningInvocation | undefined;
+  deadlineOf(invocation: RunningInvocation): number;
+  /** Reports what is our mistake. */
+  report(error: IsopodError): void;
+}
+
+/** Takes a stream that the guest has opened. @throws {WireError} when its head is invalid */
+export function acceptCall(host: CallHost, stream: WireStream, payload: Uint8Array): StreamEvents | undefined {
+  const head = parseCallHead(payload);
+  const binding = host.bindings.get(head.n);
+  const invocation = host.invocation(head.i);
+  if (binding === undefined || invocation === undefined) {
+    stream.reset(JSON.stringify({ code: "egress_denied", message: `Cannot call "${head.n.slice(0, 64)}": no invocation or no such binding` }));
+    return undefined;
+  }
+  const call = new HostedCall(host, stream, invocation, head);
+  call.run(binding, head);
+  return call;
+}
+
+class HostedCall implements StreamEvents {
+  readonly #host: CallHost;
+  readonly #stream: WireStream;
+  readonly #invocation: RunningInvocation;
+  readonly #abort = new AbortController();
+  readonly #upload: AnswerBody | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(host: CallHost, stream: WireStream, invocation: RunningInvocation, head: CallHead) {
+    this.#host = host;
+    this.#stream = stream;
+    this.#invocation = invocation;
+    if (head.b === 1) {
+      this.#upload = new AnswerBody(
+        (bytes) => stream.consumed(bytes),
+        () => {},
+      );
+    }
+    invocation.calls.add(this.#abort);
+  }
+
+  async run(binding: Binding, head: CallHead): Promise<void> {
+    const upload = this.#upload?.open() as ReadableStream<Uint8Array> | undefined;
+    const call: BindingCall = { method: head.m, url: head.u, headers: head.h, body: upload ?? null, redirect: head.r ?? "follow" };
+    try {
+      const answer = await binding.call(call, this.#host.grants, this.#scope());
+      if (this.#abort.signal.aborted) return void discard(answer.body);
+      this.#sendHead(answer);
+      await this.#sendBody(answer.body);
+      this.#stream.end();
+    } catch (error) {
+      this.#refuse(toIsopodError(error));
+    } finally {
+      this.#invocation.calls.delete(this.#abort);
+    }
+  }
+
+  head(): void {}
+
+  data(payload: Uint8Array): void {
+    if (this.#upload !== undefined) this.#upload.push(payload);
+    else this.#stream.consumed(payload.length);
+  }
+
+  end(): void {
+    this.#upload?.end();
+  }
+
+  reset(): void {
+    const error = new IsopodError("client_gone");
+    this.#abort.abort(error);
+    this.#upload?.fail(error);
+    this.writable();
+  }
+
+  writable(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  #scope(): CallScope {
+    const { meter, request } = this.#invocation;
+    return {
+      requestId: request.requestId,
+      functionName: this.#host.functionName,
+      signal: this.#abort.signal,
+      deadline: this.#host.deadlineOf(this.#invocation),
+      countSubrequest() {
+        meter.subrequests += 1;
+        if (meter.subrequests > meter.limits.subrequestsMax) throw limitError("subrequest_limit", "subrequestsMax", meter.limits);
+      },
+      countSubrequestBytes(bytes) {
+        meter.subrequestBytes += bytes;
+        if (meter.subrequestBytes > meter.limits.subrequestBytesMax) {
+          throw limitError("subrequest_limit", "subrequestBytesMax", meter.limits);
+        }
+      },
+    };
+  }
+
+  #sendHead(answer: BindingAnswer): void {
+    const head: AnswerHead = { s: answer.status, h: answer.headers, u: answer.url, ...(answer.redirected && { rd: 1 }) };
+    this.#stream.head(JSON.stringify(head));
+  }
+
+  async #sendBody(body: Body): Promise<void> {
+    if (body === null) return;
+    const reader = body instanceof Uint8Array ? undefined : body.getReader();
+    const onAbort = () => void reader?.cancel(this.#abort.signal.reason).catch(() => {});
+    this.#abort.signal.addEventListener("abort", onAbort);
+    try {
+      if (body instanceof Uint8Array) return await this.#sendBytes(body);
+      for (;;) {
+        const { value, done } = await (reader as ReadableStreamDefaultReader<Uint8Array>).read();
+        if (done || this.#abort.signal.aborted) return;
+        await this.#sendBytes(value);
+      }
+    } finally {
+      this.#abort.signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #sendBytes(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length && !this.#stream.over; at += DATA_BYTES_MAX) {
+      if (this.#stream.send(bytes.subarray(at, at + DATA_BYTES_MAX))) continue;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** A limit ends the invocation; everything else is the program's to catch. */
+  #refuse(error: IsopodError): void {
+    this.#upload?.fail(error);
+    if (error.kind === "system") this.#host.report(error);
+    if (error.code === "subrequest_limit") return this.#invocation.breakBy(error);
+    if (this.#stream.over) return;
+    const { code, message } = errorBody(error, "");
+    this.#stream.reset(JSON.stringify({ code, message }));
+  }
+}
+
+function discard(body: Body): void {
+  if (body instanceof ReadableStream) body.cancel().catch(() => {});
+}

@@ -1,0 +1,311 @@
+/**
+ * One running instance, as the host speaks with it: hello, load, invocations, calls of bindings, its end.
+ *
+ * Everything that the guest sends is checked here or below; the first thing that no correct guest sends ends the
+ * instance, and only this instance. Whoever waits for one of its invocations hears why.
+ */
+import type { Binding, Grants } from "../core/binding.ts";
+import type { Clock } from "../core/clock.ts";
+import type { GuestProcess, Usage } from "../core/engine.ts";
+import { type ErrorCode, IsopodError } from "../core/errors.ts";
+import type { Program } from "../core/function.ts";
+import type { LogLine } from "../core/invocation.ts";
+import { type Deferred, deferred } from "../stdx/deferred.ts";
+import { Connection, type StreamEvents, type WireStream } from "../wire/connection.ts";
+import { FRAME, type FrameType, HOST_ACCEPTS } from "../wire/frame.ts";
+import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
+import { acceptCall } from "./binding_calls.ts";
+import { limitError } from "./figures.ts";
+import { errorFromGuest, RunningInvocation } from "./invocation.ts";
+
+/** What an instance is made of. */
+export interface InstanceOptions {
+  readonly process: GuestProcess;
+  readonly clock: Clock;
+  readonly bindings: ReadonlyMap<string, Binding>;
+  /** A line that the log should have: of the instance, or of an invocation that has no observer. */
+  report(line: LogLine, fields: Readonly<Record<string, unknown>>): void;
+}
+
+/** What an instance is told to become. */
+export interface InstanceLoad {
+  readonly mode: "function" | "program";
+  readonly program: Program;
+  readonly env: Readonly<Record<string, string>>;
+  readonly grants: Grants;
+  readonly fn?: { readonly name: string; readonly version: string } | undefined;
+}
+
+/** A guest must say hello, and answer a ping, within this time, in milliseconds. */
+const HELLO_MS = 10_000;
+
+/** Unread output of a program at which its pipe is no longer read. */
+const BACKLOG_BYTES_MAX = 1024 * 1024;
+
+let nextId = 1;
+
+/** One instance. */
+export class Instance {
+  readonly id = nextId++;
+  readonly process: GuestProcess;
+  readonly invocations = new Set<RunningInvocation>();
+  readonly startedAt: number;
+  /** When it last had an invocation. */
+  idleSince: number;
+  /** Invocations that it has been given. */
+  invoked = 0;
+  /** Settles when its process is gone, with the reason; never rejects. */
+  readonly ended: Promise<IsopodError>;
+  readonly #options: InstanceOptions;
+  readonly #connection: Connection;
+  readonly #hello: Deferred<void> = deferred();
+  readonly #loaded: Deferred<void> = deferred();
+  #load: InstanceLoad | undefined;
+  #end: IsopodError | undefined;
+  #pongs: (() => void)[] = [];
+  #relief: (() => void) | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: InstanceOptions) {
+    this.#options = options;
+    this.process = options.process;
+    this.startedAt = options.clock.now();
+    this.idleSince = this.startedAt;
+    this.#connection = new Connection({
+      side: "host",
+      accepts: HOST_ACCEPTS,
+      events: { frame: (type, id, payload) => this.#frame(type, id, payload), open: (s, head) => this.#openCall(s, head) },
+      write: (bytes) => options.process.write(bytes),
+      defer: setImmediate,
+    });
+    this.ended = this.#watch();
+    this.#read();
+  }
+
+  /** Whether it can be given work. */
+  get alive(): boolean {
+    return this.#end === undefined;
+  }
+
+  /** What it uses now. */
+  usage(): Usage | undefined {
+    return this.process.usage();
+  }
+
+  /** Closes the guest down and waits until it says so. @throws {IsopodError} `start_failed` */
+  async prepare(): Promise<void> {
+    const { seal, ...hello } = this.process.hello;
+    this.#connection.sendBytes(FRAME.hello, 0, encodeParcel(hello satisfies HelloParcel, seal));
+    this.#connection.flush();
+    const cancel = this.#options.clock.after(HELLO_MS, () => this.end(new IsopodError("start_failed", { cause: "no hello in time" })));
+    try {
+      await this.#hello.promise;
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Hands the program over, once. A function's promise waits until it is evaluated; a program's does not wait. */
+  load(load: InstanceLoad, memoryBytes: number): Promise<void> {
+    this.#load = load;
+    this.process.limitMemory(memoryBytes + CGROUP_SLACK_BYTES);
+    const { name, language, code } = load.program;
+    const parcel: LoadParcel = { name, language, mode: load.mode, env: load.env, ...(load.fn && { fn: load.fn }) };
+    this.#connection.sendBytes(FRAME.load, 0, encodeParcel(parcel, new TextEncoder().encode(code)));
+    if (load.mode === "program") this.#loaded.resolve();
+    return this.#loaded.promise;
+  }
+
+  /** Hands an invocation over. */
+  invoke(invocation: RunningInvocation): void {
+    this.invoked += 1;
+    this.invocations.add(invocation);
+    const head = JSON.stringify(invocation.requestHead(this.deadlineOf(invocation)));
+    const stream = this.#connection.open(head, invocation, this.#load?.mode === "program" ? "pipe" : "credit");
+    invocation.begin(stream);
+  }
+
+  /** Resolves when the guest's event loop has turned; a stuck one never does. */
+  ping(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#pongs.push(resolve);
+      this.#connection.sendBytes(FRAME.ping, 0);
+      this.#connection.flush();
+    });
+  }
+
+  /** Ends it at once; `reason` is what its invocations are told. */
+  end(reason: IsopodError): void {
+    if (this.#end !== undefined) return;
+    this.#end = reason;
+    this.process.kill();
+    this.#hello.reject(reason);
+    this.#loaded.reject(reason);
+    for (const invocation of [...this.invocations]) invocation.fail(reason);
+    this.#connection.close();
+    this.#relief?.();
+  }
+
+  /** Calls back once, when no invocation is left. */
+  whenIdle(callback: () => void): void {
+    this.#onIdle = callback;
+    if (this.invocations.size === 0) callback();
+  }
+
+  now(): number {
+    return this.#options.clock.now();
+  }
+
+  deadlineOf(invocation: RunningInvocation): number {
+    const { limits, startedAt } = invocation.meter;
+    return Math.round(this.#options.clock.wallNow() - this.now() + startedAt + limits.wallMs);
+  }
+
+  finished(invocation: RunningInvocation): void {
+    this.invocations.delete(invocation);
+    this.idleSince = this.now();
+    if (this.invocations.size === 0) this.#onIdle?.();
+    this.onFinished?.();
+  }
+
+  /** Set by who schedules work on it: an invocation is over. */
+  onFinished: (() => void) | undefined;
+
+  /** A program that breaks a limit cannot be trusted to stop by itself: its instance ends. */
+  broke(invocation: RunningInvocation, error: IsopodError): void {
+    invocation.fail(error);
+    this.onBroken?.(error);
+  }
+
+  /** Set by who schedules work on it: it must not be given more, and must end. */
+  onBroken: ((error: IsopodError) => void) | undefined;
+
+  relieved(): void {
+    if (this.#relief !== undefined && !this.#backlogged()) this.#relief();
+  }
+
+  #backlogged(): boolean {
+    if (this.#load?.mode !== "program") return false;
+    for (const invocation of this.invocations) if (invocation.waitingBytes > BACKLOG_BYTES_MAX) return true;
+    return false;
+  }
+
+  /** Whether the guest may be waiting for us: output of it is not being read. */
+  get paused(): boolean {
+    return this.#relief !== undefined;
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const chunk of this.process.output) {
+        if (!this.alive) return;
+        this.#connection.receive(chunk);
+        if (this.#backlogged()) {
+          await new Promise<void>((resolve) => {
+            this.#relief = resolve;
+          });
+          this.#relief = undefined;
+        }
+      }
+    } catch (error) {
+      this.end(new IsopodError("protocol_error", { cause: error }));
+    }
+    // The output is over: whatever the process still does, it can tell nobody.
+    this.process.kill();
+  }
+
+  async #watch(): Promise<IsopodError> {
+    const { code, outOfMemory, stderr } = await this.process.exited;
+    const asked = this.#end;
+    const error = asked ?? this.#deathError(code, outOfMemory);
+    this.end(error);
+    if (asked === undefined && this.#load === undefined) {
+      this.#options.report({ level: "error", text: "A prewarmed instance ended by itself" }, { code, stderr });
+    }
+    return error;
+  }
+
+  #deathError(code: number, outOfMemory: boolean): IsopodError {
+    if (this.#load === undefined) return new IsopodError("start_failed", { cause: `exit code ${code}` });
+    const [first] = this.invocations;
+    if (outOfMemory && first !== undefined) return limitError("memory_limit", "memoryBytes", first.meter.limits);
+    const how = code > 128 ? `by signal ${code - 128}` : `with exit code ${code}`;
+    return new IsopodError("program_ended", { message: `The program's process ended ${how} before it had answered.` });
+  }
+
+  #frame(type: FrameType, id: number, payload: Uint8Array): void {
+    if (type === FRAME.hello) return this.#hello.resolve();
+    if (type === FRAME.pong) return this.#pongs.shift()?.();
+    if (type === FRAME.log) return this.#log(id, payload);
+    if (type !== FRAME.ready) return;
+    if (id !== 0) return this.#find(id)?.workFinished();
+    const { error } = parseJson(payload) as { error?: unknown };
+    if (error === undefined) return this.#loaded.resolve();
+    this.#loaded.reject(errorFromGuest(parseReset(new TextEncoder().encode(JSON.stringify(error)))));
+  }
+
+  #log(id: number, payload: Uint8Array): void {
+    const invocation = this.#find(id) ?? this.#only();
+    const line: LogLine = { level: LEVELS[payload[0] as number] ?? "info", text: new TextDecoder().decode(payload.subarray(1)) };
+    if (invocation === undefined) return this.#logOutside(line, payload.length);
+    invocation.meter.logBytes += payload.length;
+    const { limits, logBytes } = invocation.meter;
+    if (logBytes > limits.logBytesMax) return invocation.breakBy(limitError("log_limit", "logBytesMax", limits));
+    if (invocation.request.observer?.log !== undefined) invocation.request.observer.log(line);
+  }
+
+  /** Lines that belong to no invocation: of the top level, of timers. Bounded, and said to be when it strikes. */
+  #logOutside(line: LogLine, bytes: number): void {
+    this.#outsideBytes += bytes;
+    if (this.#outsideBytes > OUTSIDE_LOG_BYTES_MAX) {
+      if (this.#outsideBytes - bytes <= OUTSIDE_LOG_BYTES_MAX) {
+        this.#options.report({ level: "warn", text: "Further lines outside of invocations are dropped" }, this.#fields());
+      }
+      return;
+    }
+    this.#options.report(line, this.#fields());
+  }
+
+  #outsideBytes = 0;
+
+  #fields(): Record<string, unknown> {
+    return { function: this.#load?.fn?.name, version: this.#load?.fn?.version, instance: this.id };
+  }
+
+  #find(id: number): RunningInvocation | undefined {
+    for (const invocation of this.invocations) if (invocation.streamId === id) return invocation;
+    return undefined;
+  }
+
+  #only(): RunningInvocation | undefined {
+    if (this.invocations.size !== 1) return undefined;
+    const [only] = this.invocations;
+    return only;
+  }
+
+  #openCall(stream: WireStream, head: Uint8Array): StreamEvents | undefined {
+    const load = this.#load;
+    if (load === undefined) throw new IsopodError("protocol_error", { cause: "a call before the load" });
+    const host = {
+      bindings: this.#options.bindings,
+      grants: load.grants,
+      functionName: load.fn?.name,
+      invocation: (id: number) => this.#find(id) ?? this.#only(),
+      deadlineOf: (invocation: RunningInvocation) => this.deadlineOf(invocation),
+      report: (error: IsopodError) =>
+        this.#options.report({ level: "error", text: error.message }, { cause: String(error.details.cause) }),
+    };
+    return acceptCall(host, stream, head);
+  }
+}
+
+/** The cgroup's bound is above the limit: it also counts pipes and page tables; polling holds to the limit itself. */
+const CGROUP_SLACK_BYTES = 32 * 1024 * 1024;
+
+/** Log bytes of one instance outside of invocations. */
+const OUTSIDE_LOG_BYTES_MAX = 1024 * 1024;
+
+const LEVELS: Readonly<Record<number, LogLine["level"]>> = { 100: "debug", 105: "info", 119: "warn", 101: "error" };
+
+/** The codes for which an instance is ended without a word about it: nobody did anything wrong. */
+export const QUIET_ENDS: ReadonlySet<ErrorCode> = new Set(["client_gone", "draining"]);

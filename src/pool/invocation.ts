@@ -1,0 +1,195 @@
+/**
+ * One invocation on one instance, seen from the host: what goes out, what comes back, and what it may use.
+ *
+ * It holds the guest to the protocol and to the limits that are counted in bytes; time, processor and memory are the
+ * supervisor's. Whatever ends it is named once, and everybody who waits for it hears the same.
+ */
+import { type ErrorCode, IsopodError, isErrorCode } from "../core/errors.ts";
+import type { InvocationEnd, InvocationRequest, InvocationResponse } from "../core/invocation.ts";
+import { type Deferred, deferred } from "../stdx/deferred.ts";
+import type { StreamEvents, WireStream } from "../wire/connection.ts";
+import { parseReset, parseResponseHead, type RequestHead, type ResetReason, type ResponseHead } from "../wire/heads.ts";
+import { AnswerBody } from "./answer.ts";
+import { limitError, type Meter } from "./figures.ts";
+import { RequestBodyPump } from "./request_body.ts";
+import { FunctionSocket } from "./socket.ts";
+
+/** What an invocation tells its instance. */
+export interface InvocationOwner {
+  now(): number;
+  /** The invocation is over, after-work included or given up. */
+  finished(invocation: RunningInvocation): void;
+  /** The program has broken a limit or the protocol: it must not go on, whatever it does. */
+  broke(invocation: RunningInvocation, error: IsopodError): void;
+  /** Bytes have been read, on a stream whose back-pressure is the pipe. */
+  relieved(): void;
+}
+
+/** Heads that a program cannot mean for its caller: the connection is the platform's. */
+const HOP_HEADERS = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "trailer"]);
+
+/** An invocation that has been handed to an instance. */
+export class RunningInvocation implements StreamEvents {
+  readonly request: InvocationRequest;
+  readonly meter: Meter;
+  /** The calls of bindings that are under way for it; they end with it. */
+  readonly calls = new Set<AbortController>();
+  readonly answered: Deferred<InvocationResponse> = deferred();
+  readonly #owner: InvocationOwner;
+  readonly #ended: Deferred<InvocationEnd> = deferred();
+  readonly #body: AnswerBody;
+  readonly #onAbort = () => this.fail(new IsopodError("client_gone"));
+  #stream: WireStream | undefined;
+  #head: ResponseHead | undefined;
+  #upload: RequestBodyPump | undefined;
+  #socket: FunctionSocket | undefined;
+  #afterWork = false;
+  #answerDone = false;
+  #over = false;
+
+  constructor(request: InvocationRequest, meter: Meter, owner: InvocationOwner) {
+    this.request = request;
+    this.meter = meter;
+    this.#owner = owner;
+    this.#body = new AnswerBody(
+      (bytes) => {
+        this.#stream?.consumed(bytes);
+        owner.relieved();
+      },
+      () => this.fail(new IsopodError("client_gone")),
+    );
+  }
+
+  /** Whether everything about it is over. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Bytes of the answer that have arrived and not been read. */
+  get waitingBytes(): number {
+    return this.#body.waitingBytes;
+  }
+
+  get streamId(): number {
+    return this.#stream?.id ?? 0;
+  }
+
+  /** The head to open the stream with. */
+  requestHead(deadline: number): RequestHead {
+    const { requestId, method, url, headers, params, argsJson, body } = this.request;
+    const head = { id: requestId, m: method, u: url, h: headers, d: deadline };
+    if (body === null && argsJson === undefined && params === NO_PARAMS) return head;
+    return { ...head, p: params, ...(argsJson !== undefined && { a: argsJson }), ...(body !== null && { b: 1 }) };
+  }
+
+  /** Begins: the stream is open, the head is sent. */
+  begin(stream: WireStream): void {
+    this.#stream = stream;
+    const { signal, body, webSocket } = this.request;
+    if (signal.aborted) return this.#onAbort();
+    signal.addEventListener("abort", this.#onAbort);
+    if (webSocket) return;
+    if (body === null) return stream.end();
+    this.#upload = new RequestBodyPump(body, stream, this.meter.limits, (error) => this.fail(error));
+    this.#upload.run();
+  }
+
+  head(payload: Uint8Array): void {
+    this.#head = parseResponseHead(payload);
+    // In a microtask all frames of this chunk have been read, and a short body is there as a whole.
+    queueMicrotask(() => this.#answer());
+  }
+
+  data(payload: Uint8Array): void {
+    this.meter.responseBytes += payload.length;
+    if (this.#socket !== undefined) return this.#socket.receive(payload);
+    if (this.meter.responseBytes > this.meter.limits.responseBytesMax) {
+      return this.breakBy(limitError("response_limit", "responseBytesMax", this.meter.limits));
+    }
+    this.#body.push(payload);
+  }
+
+  end(payload: Uint8Array): void {
+    this.#afterWork = payload.length > 0;
+    this.#answerDone = true;
+    this.#body.end();
+    this.#socket?.receiveEnd();
+    if (!this.#afterWork) this.#finish(undefined);
+  }
+
+  reset(payload: Uint8Array): void {
+    this.#end(errorFromGuest(parseReset(payload)));
+  }
+
+  writable(): void {
+    this.#upload?.resume();
+  }
+
+  /** The guest says that the after-work is over. */
+  workFinished(): void {
+    if (this.#answerDone) this.#finish(undefined);
+  }
+
+  /** The program has broken a limit: its instance decides what ends with it. */
+  breakBy(error: IsopodError): void {
+    if (!this.#over) this.#owner.broke(this, error);
+  }
+
+  /** Ends the invocation because of `error`; the guest is told to give it up. */
+  fail(error: IsopodError): void {
+    if (this.#over) return;
+    this.#stream?.reset();
+    this.#end(error);
+  }
+
+  #end(error: IsopodError): void {
+    this.#body.fail(error);
+    this.#socket?.cut();
+    this.answered.reject(error);
+    // An answer that was complete stays so; what fails afterwards is in the record.
+    this.#finish(error);
+  }
+
+  #finish(error: IsopodError | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.request.signal.removeEventListener("abort", this.#onAbort);
+    this.#upload?.stop();
+    for (const call of this.calls) call.abort(error);
+    this.#owner.finished(this);
+    const figures = this.meter.figures(this.#owner.now());
+    this.#ended.resolve(error === undefined ? { figures } : { error, figures });
+  }
+
+  #answer(): void {
+    const head = this.#head as ResponseHead;
+    if (head.ws === 1) {
+      if (!this.request.webSocket || this.#stream === undefined) {
+        return this.fail(new IsopodError("invalid_result", { message: "Cannot accept a WebSocket: the request asked for none" }));
+      }
+      this.#socket = new FunctionSocket(this.#stream);
+    }
+    this.answered.resolve({
+      status: head.s,
+      headers: head.h.filter(([name]) => !HOP_HEADERS.has(name.toLowerCase())),
+      body: this.#socket === undefined ? this.#body.open() : null,
+      script: head.k === "script",
+      socket: this.#socket,
+      ended: this.#ended.promise,
+    });
+  }
+}
+
+/** The parameters of a route that has none; the same object, so that the usual request is told by identity. */
+export const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
+
+/** Codes that a guest may give as the reason for a reset. */
+const GUEST_CODES = new Set<ErrorCode>(["uncaught_exception", "syntax_error", "unresolved_import", "invalid_result"]);
+
+/** What the guest says it failed of; it may say only what a program can be guilty of. */
+export function errorFromGuest(reason: ResetReason): IsopodError {
+  const { code, message, stack, line, column } = reason;
+  const known = isErrorCode(code) && GUEST_CODES.has(code) ? code : "program_ended";
+  const position = line !== undefined && column !== undefined ? { line, column } : undefined;
+  return new IsopodError(known, { message, stack, position });
+}

@@ -1,0 +1,110 @@
+/**
+ * A WebSocket that a function has accepted, seen from the host: messages are `data` frames, the first byte the
+ * opcode (1 text, 2 binary, 8 close). What the function sends is under the stream's credit; so is what it is sent.
+ */
+import type { InvocationSocket, SocketMessage } from "../core/invocation.ts";
+import type { WireStream } from "../wire/connection.ts";
+import { WireError } from "../wire/frame.ts";
+
+const OP = { text: 1, binary: 2, close: 8 } as const;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+type Peer = Parameters<InvocationSocket["listen"]>[0];
+
+/** The host's end. */
+export class FunctionSocket implements InvocationSocket {
+  readonly #stream: WireStream;
+  #peer: Peer | undefined;
+  #early: (() => void)[] = [];
+  #closed = false;
+  #peerTold = false;
+
+  constructor(stream: WireStream) {
+    this.#stream = stream;
+  }
+
+  send(message: SocketMessage): boolean {
+    if (this.#stream.full) return false;
+    const op = typeof message === "string" ? OP.text : OP.binary;
+    this.#stream.send(framed(op, typeof message === "string" ? encoder.encode(message) : message));
+    return true;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stream.send(framed(OP.close, encoder.encode(JSON.stringify({ code, reason }))));
+    this.#stream.end();
+  }
+
+  listen(peer: Peer): void {
+    this.#peer = peer;
+    for (const deliver of this.#early.splice(0)) deliver();
+  }
+
+  drained(bytes: number): void {
+    this.#stream.consumed(bytes);
+  }
+
+  /** Takes a frame of the function. @throws {WireError} */
+  receive(payload: Uint8Array): void {
+    const body = payload.subarray(1);
+    if (payload[0] === OP.text) {
+      const text = decoder.decode(body);
+      this.#deliver((peer) => peer.message(text));
+    } else if (payload[0] === OP.binary) {
+      this.#deliver((peer) => peer.message(body));
+    } else if (payload[0] === OP.close) {
+      const { code, reason } = parseClose(body);
+      this.#peerClose(code, reason);
+    } else {
+      throw new WireError(`Cannot read WebSocket frame: opcode ${payload[0]} is unknown`);
+    }
+  }
+
+  /** The function's direction is over without a close. */
+  receiveEnd(): void {
+    this.#peerClose(1000, "");
+  }
+
+  /** The invocation was ended: the client sees an abnormal close. */
+  cut(): void {
+    this.#peerClose(1011, "The function was ended");
+  }
+
+  #peerClose(code: number, reason: string): void {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#stream.end();
+    }
+    if (this.#peerTold) return;
+    this.#peerTold = true;
+    this.#deliver((peer) => peer.close(code, reason));
+  }
+
+  #deliver(deliver: (peer: Peer) => void): void {
+    const peer = this.#peer;
+    if (peer === undefined) this.#early.push(() => deliver(this.#peer as Peer));
+    else deliver(peer);
+  }
+}
+
+function framed(op: number, body: Uint8Array): Uint8Array {
+  const message = new Uint8Array(1 + body.length);
+  message[0] = op;
+  message.set(body, 1);
+  return message;
+}
+
+/** The code and reason of a close; what no endpoint may send (RFC 6455, 7.4) becomes 1000. */
+function parseClose(body: Uint8Array): { code: number; reason: string } {
+  try {
+    const { code, reason } = JSON.parse(decoder.decode(body)) as { code?: unknown; reason?: unknown };
+    const valid = typeof code === "number" && (code === 1000 || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999));
+    return { code: valid ? code : 1000, reason: typeof reason === "string" ? reason.slice(0, 120) : "" };
+  } catch {
+    throw new WireError("Cannot read WebSocket close: it is not JSON");
+  }
+}

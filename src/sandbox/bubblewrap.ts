@@ -1,0 +1,38 @@
+/** The arguments for bubblewrap: the namespaces, mounts and rights of a sandbox, as one list. */
+import type { SandboxRoot } from "./root.ts";
+
+/** What differs between sandboxes. */
+export interface BubblewrapOptions {
+  readonly root: SandboxRoot;
+  /** Size of /tmp in bytes; undefined for a /tmp that is sealed read-only with the rest. */
+  readonly tmpBytes: number | undefined;
+  /** Folders or files to bind read-only, by their path in the sandbox. */
+  readonly binds: Readonly<Record<string, string>>;
+  /** The descriptor that holds the seccomp filter. */
+  readonly seccompFd: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** The program's arguments. */
+  readonly args: readonly string[];
+}
+
+/** The layers that these arguments put around a process, in the words of `/status` and `isopod doctor`. */
+export const BUBBLEWRAP_LAYERS = ["user-ns", "pid-ns", "ipc-ns", "uts-ns", "net-ns", "no-userns", "no-caps", "minimal-root", "seccomp"];
+
+/** Arguments for `bwrap`, without its own name. */
+export function bubblewrapArgs(options: BubblewrapOptions): string[] {
+  const { root } = options;
+  const binds = Object.entries(options.binds).flatMap(([to, from]) => ["--ro-bind", from, to]);
+  return [
+    ...["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try"],
+    ...["--disable-userns", "--uid", "1000", "--gid", "1000", "--hostname", "isopod"],
+    ...["--cap-drop", "ALL", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"],
+    ...["--ro-bind", root.path, "/"],
+    ...(root.programSource === undefined ? [] : ["--ro-bind", root.programSource, root.program]),
+    ...binds,
+    ...["--proc", "/proc", "--dev-bind", "/dev/null", "/dev/null"],
+    ...(options.tmpBytes === undefined ? [] : ["--size", String(options.tmpBytes), "--tmpfs", "/tmp"]),
+    ...Object.entries(options.env).flatMap(([name, value]) => ["--setenv", name, value]),
+    ...["--chdir", "/"],
+    ...["--seccomp", String(options.seccompFd), root.program, ...options.args],
+  ];
+}

@@ -1,0 +1,199 @@
+/**
+ * Starts and watches sandboxed processes: bubblewrap, the uid, the cgroup slot, and how it all ends.
+ *
+ * This is the only place where a process with foreign code in it can come from. It does not know what the process
+ * says; that is the pool's business.
+ */
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { GuestProcess, ProcessEnd, Usage } from "../core/engine.ts";
+import { IsopodError } from "../core/errors.ts";
+import { BUBBLEWRAP_LAYERS, bubblewrapArgs } from "./bubblewrap.ts";
+import { type CgroupSlot, type Cgroups, openCgroups } from "./cgroup.ts";
+import type { SandboxRoot } from "./root.ts";
+import { DEFAULT_UIDS, UidPool, type UidRange } from "./uids.ts";
+import { onlyChild, UsageReader } from "./usage.ts";
+
+/** How much of a guest's standard error is kept for the log, in bytes. */
+const STDERR_BYTES_MAX = 4096;
+
+/** How a kind of sandbox is set up. */
+export interface SandboxOptions {
+  readonly root: SandboxRoot;
+  /** The filter that is installed before the program starts. */
+  readonly outerFilter: Uint8Array;
+  /** The filter that the guest installs on itself, and the resource limits that it sets before. */
+  readonly seal: Uint8Array;
+  readonly rlimits: readonly (readonly [number, number])[];
+  /**
+   * RLIMIT_DATA in bytes. It must be there before the program starts, which sizes its heap's reservation by it; a
+   * shell sets it for 0.2 ms, `prlimit` would take 0.9.
+   */
+  readonly dataBytes: number;
+  /** All of the program's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** `none` starts the program without bubblewrap: for trusted code on a developer's own machine. */
+  readonly isolation: "bubblewrap" | "none";
+  readonly uids?: UidRange | undefined;
+}
+
+/** Starts processes in sandboxes of one kind. */
+export class Sandbox {
+  readonly #options: SandboxOptions;
+  readonly #filterPath: string;
+  readonly #cgroups: Cgroups | undefined;
+  readonly #uids: UidPool | undefined;
+  readonly #bwrap: string;
+
+  /** @throws {Error} when bubblewrap is not installed */
+  constructor(options: SandboxOptions) {
+    this.#options = options;
+    this.#filterPath = join(options.root.path, "filter.bpf");
+    writeFileSync(this.#filterPath, options.outerFilter, { mode: 0o444 });
+    this.#cgroups = openCgroups();
+    this.#uids = process.getuid?.() === 0 ? new UidPool(options.uids ?? DEFAULT_UIDS) : undefined;
+    const found = Bun.which("bwrap");
+    if (found === null && options.isolation !== "none") {
+      throw new Error("Cannot run code: bubblewrap is not installed (package bubblewrap, program bwrap)");
+    }
+    this.#bwrap = found ?? "bwrap";
+  }
+
+  /** The layers around each process. */
+  get layers(): readonly string[] {
+    const cgroup = this.#cgroups === undefined ? [] : [this.#cgroups.layer];
+    const own = this.#uids === undefined ? [] : ["own-uid"];
+    const namespaces = this.#options.isolation === "none" ? [] : BUBBLEWRAP_LAYERS;
+    return [...namespaces, ...own, ...cgroup, "rlimits", ...(this.#options.seal.length > 0 ? ["seal"] : []), "supervisor"];
+  }
+
+  /** Starts the root's program with `args`. @throws {IsopodError} `start_failed` */
+  start(args: readonly string[]): GuestProcess {
+    let filter: number | undefined;
+    let uid: number | undefined;
+    let slot: CgroupSlot | undefined;
+    try {
+      filter = openSync(this.#filterPath, "r");
+      uid = this.#uids?.take();
+      slot = this.#cgroups?.take();
+      return this.#spawn(args, filter, uid, slot);
+    } catch (cause) {
+      if (uid !== undefined) this.#uids?.give(uid);
+      slot?.release();
+      throw new IsopodError("start_failed", { cause });
+    } finally {
+      if (filter !== undefined) closeSync(filter);
+    }
+  }
+
+  /** Removes what the sandboxes stood on; nothing may be running in them. */
+  close(): void {
+    this.#cgroups?.close();
+    this.#options.root.remove();
+  }
+
+  #spawn(args: readonly string[], filter: number, uid: number | undefined, slot: CgroupSlot | undefined): GuestProcess {
+    const { root, isolation, rlimits, seal, dataBytes, env } = this.#options;
+    const wrapped = { root, tmpBytes: undefined, binds: {}, seccompFd: 3, env, args };
+    const command =
+      isolation === "none"
+        ? [root.programSource ?? join(root.path, root.program), ...args.map((arg) => join(root.path, arg))]
+        : [this.#bwrap, ...bubblewrapArgs(wrapped)];
+    const limited = ["/bin/sh", "-c", `ulimit -c 0; ulimit -d ${dataBytes / 1024}; exec "$0" "$@"`, ...command];
+    const child = Bun.spawn(limited, {
+      stdio: ["pipe", "pipe", "pipe", filter],
+      env: isolation === "none" ? { ...env } : {},
+      cwd: "/",
+      ...(uid !== undefined && { uid, gid: uid }),
+    });
+    slot?.add(child.pid);
+    return new SandboxedProcess(child, { rlimits, seal, dataBytes }, this.layers, slot, () => {
+      if (uid !== undefined) this.#uids?.give(uid);
+      slot?.release();
+    });
+  }
+}
+
+type Child = Bun.Subprocess<"pipe", "pipe", "pipe">;
+
+class SandboxedProcess implements GuestProcess {
+  readonly pid: number;
+  readonly layers: readonly string[];
+  readonly hello: GuestProcess["hello"];
+  readonly output: ReadableStream<Uint8Array>;
+  readonly exited: Promise<ProcessEnd>;
+  readonly #child: Child;
+  readonly #slot: CgroupSlot | undefined;
+  #reader: UsageReader | undefined;
+  #last: Usage | undefined;
+
+  constructor(child: Child, hello: GuestProcess["hello"], layers: readonly string[], slot: CgroupSlot | undefined, release: () => void) {
+    this.#child = child;
+    this.pid = child.pid;
+    this.hello = hello;
+    this.layers = layers;
+    this.output = child.stdout;
+    this.#slot = slot;
+    this.exited = this.#watch(release);
+  }
+
+  write(bytes: Uint8Array): void {
+    try {
+      this.#child.stdin.write(bytes);
+      // A guest that is gone rejects; its end is reported by `exited`.
+      const flushed = this.#child.stdin.flush();
+      if (flushed instanceof Promise) flushed.catch(() => {});
+    } catch {
+      // As above.
+    }
+  }
+
+  usage(): Usage | undefined {
+    try {
+      this.#reader ??= new UsageReader(this.#guestPid());
+      this.#last = this.#reader.read() ?? this.#last;
+    } catch {
+      // Gone: what was read last stands.
+    }
+    return this.#last;
+  }
+
+  limitMemory(bytes: number): void {
+    this.#slot?.limitMemory(bytes);
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  /** bubblewrap stays as the parent of the guest; without it the child is the guest. */
+  #guestPid(): number {
+    const child = onlyChild(this.pid) ?? this.pid;
+    this.#slot?.add(child);
+    return child;
+  }
+
+  async #watch(release: () => void): Promise<ProcessEnd> {
+    const stderr = await readTail(this.#child.stderr);
+    const code = await this.#child.exited;
+    this.#reader?.close();
+    this.#reader = undefined;
+    const outOfMemory = this.#slot?.outOfMemory() ?? false;
+    release();
+    return { code, outOfMemory, stderr };
+  }
+}
+
+/** Reads to the end and keeps the last of it. */
+async function readTail(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let tail: Uint8Array = new Uint8Array(0);
+  try {
+    for await (const chunk of stream) {
+      const all = Buffer.concat([tail, chunk]);
+      tail = all.subarray(Math.max(0, all.length - STDERR_BYTES_MAX));
+    }
+  } catch {
+    // The process is gone; what was read is all there is.
+  }
+  return new TextDecoder().decode(tail);
+}

@@ -1,0 +1,81 @@
+/**
+ * What a process uses, read from /proc.
+ *
+ * The files stay open from the first reading on: reading again is one system call each, and an open file of a process
+ * that is gone gives an error instead of the figures of whoever has its number now.
+ */
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import type { Usage } from "../core/engine.ts";
+
+/** Clock ticks a second in /proc/PID/stat; fixed by Linux's ABI for user space. */
+const TICKS_PER_SECOND = 100;
+
+const buffer = Buffer.alloc(4096);
+
+/** Reads what one process uses, as often as asked. */
+export class UsageReader {
+  readonly #stat: number;
+  readonly #status: number;
+  #closed = false;
+
+  /** @throws {Error} when there is no such process */
+  constructor(pid: number) {
+    this.#stat = openSync(`/proc/${pid}/stat`, "r");
+    try {
+      this.#status = openSync(`/proc/${pid}/status`, "r");
+    } catch (error) {
+      closeSync(this.#stat);
+      throw error;
+    }
+  }
+
+  /** The figures now; undefined when the process is gone. */
+  read(): Usage | undefined {
+    if (this.#closed) return undefined;
+    try {
+      return { cpuMs: parseCpuMs(readText(this.#stat)), memoryBytes: parseMemoryBytes(readText(this.#status)) };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Closes the files. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    closeSync(this.#stat);
+    closeSync(this.#status);
+  }
+}
+
+function readText(descriptor: number): string {
+  return buffer.latin1Slice(0, readSync(descriptor, buffer, 0, buffer.length, 0));
+}
+
+/** User and system time of all threads, from the text of /proc/PID/stat, in milliseconds. */
+export function parseCpuMs(stat: string): number {
+  // The second field is the program's name in parentheses, and may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  return (ticks * 1000) / TICKS_PER_SECOND;
+}
+
+/** Anonymous and shared memory, from the text of /proc/PID/status, in bytes. */
+export function parseMemoryBytes(status: string): number {
+  return (kilobytes(status, "RssAnon:") + kilobytes(status, "RssShmem:")) * 1024;
+}
+
+function kilobytes(status: string, name: string): number {
+  const at = status.indexOf(name);
+  return at < 0 ? 0 : Number.parseInt(status.slice(at + name.length, at + name.length + 24), 10);
+}
+
+/** The one child of process `pid`; undefined when it has none, or more than one. */
+export function onlyChild(pid: number): number | undefined {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
+    return /^\d+$/.test(children) ? Number(children) : undefined;
+  } catch {
+    return undefined;
+  }
+}

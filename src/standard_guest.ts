@@ -1,0 +1,5 @@
+/** The guest program as it is shipped: the guest of the `script` engine with the guest halves of all bindings. */
+import { egressGuest } from "./bindings/egress/guest/fetch.ts";
+import { startGuest } from "./engines/script/guest/main.ts";
+
+startGuest([egressGuest]);
