@@ -1,0 +1,27 @@
+/**
+ * A self-signed certificate for tests of TLS: for `secure.test`, `*.secure.test` and 127.0.0.1, valid for a hundred
+ * years. It is its own authority; its key is public, so nothing but a test may trust it.
+ */
+
+/** The certificate, PEM. */
+export const TEST_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBsTCCAVegAwIBAgIUFZD1pyVXHR+bGka5Tl1UygP+zKAwCgYIKoZIzj0EAwIw
+FjEUMBIGA1UEAwwLaXNvcG9kIHRlc3QwIBcNMjYxMTIwMjM1OTI4WhgPMjEyNjEw
+MjcyMzU5MjhaMBYxFDASBgNVBAMMC2lzb3BvZCB0ZXN0MFkwEwYHKoZIzj0CAQYI
+KoZIzj0DAQcDQgAEmSSUjJ4JDMW4RByn7sqzm6/LZv457cBhSMDSfTbID6LfbRkM
+9lXAdEmrSuL0Z482FgQ6AFlh0MvsrgxA9Bc8vKOBgDB+MB0GA1UdDgQWBBQEeJL5
+QKd1DMyv1qaZwCryJDVA/jAfBgNVHSMEGDAWgBQEeJL5QKd1DMyv1qaZwCryJDVA
+/jAPBgNVHRMBAf8EBTADAQH/MCsGA1UdEQQkMCKCC3NlY3VyZS50ZXN0gg0qLnNl
+Y3VyZS50ZXN0hwR/AAABMAoGCCqGSM49BAMCA0gAMEUCIB5yz0TzFrFQr4WBHgRh
+qejFTjnWqW+JB5uXJXO9ChNoAiEA7DtPeF1G/S4n6DQQK6i8IDT9UPsjTfCSR6WJ
+cAMpseE=
+-----END CERTIFICATE-----
+`;
+
+/** Its key, PEM. */
+export const TEST_CERTIFICATE_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgm78wwrPt3MYmxxyS
+KdinsLh6OngKcUJyvrIZ9t3BQU2hRANCAASZJJSMngkMxbhEHKfuyrObr8tm/jnt
+wGFIwNJ9NsgPot9tGQz2VcB0SatK4vRnjzYWBDoAWWHQy+yuDED0Fzy8
+-----END PRIVATE KEY-----
+`;
