@@ -7,6 +7,8 @@
 import type { TextPosition } from "./config_error.ts";
 import { DEPTH_MAX, type KeyPath, pathId, scanToml } from "./config_scan.ts";
 
+const LINES_TRIED_MAX = 200;
+
 /** A text that is not TOML. */
 export interface TomlMistake {
   readonly message: string;
@@ -65,15 +67,19 @@ function findMistake(text: string, statements: readonly number[], message: strin
   }
   const start = statements[low] ?? 0;
   const end = ends[low] ?? text.length;
+  const line = findLine(text, start, end, message) ?? start;
+  return line + (/^[ \t]*/.exec(text.slice(line, line + 200))?.[0].length ?? 0);
+}
+
+/** The line of a statement with which its mistake is there; undefined when the statement is very long. */
+function findLine(text: string, start: number, end: number, message: string): number | undefined {
   let line = start;
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < LINES_TRIED_MAX; tries++) {
     const lineEnd = text.indexOf("\n", line) + 1;
-    if (lineEnd === 0 || lineEnd >= end) break;
-    if (tryParse(text.slice(0, lineEnd)) === message) break;
+    if (lineEnd === 0 || lineEnd >= end || tryParse(text.slice(0, lineEnd)) === message) return line;
     line = lineEnd;
   }
-  while (line < end && (text[line] === " " || text[line] === "\t")) line++;
-  return line;
+  return undefined;
 }
 
 /** Where each line of `text` begins. */

@@ -133,7 +133,7 @@ export const origin: z.ZodType<string> = parsed(
 
 /** The hash of an API key. */
 export const keyHash: z.ZodType<string> = parsed(
-  '"sha256-" and 64 hexadecimal digits, as `isopod keys create` prints them',
+  '"sha256-" and 64 hexadecimal digits, the SHA-256 of the key',
   (value) => (/^sha256-[0-9a-f]{64}$/i.test(value) ? value.toLowerCase() : undefined),
 );
 
