@@ -12,7 +12,7 @@ import { LIMIT_RULES } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
 import { assert } from "../stdx/assert.ts";
 import { BoundedQueue } from "../stdx/bounded_queue.ts";
-import { IdleList, type Linked } from "./idle_list.ts";
+import { type Linked, RecencyList } from "./recency_list.ts";
 
 /** What admission needs to know of a plan. */
 export type AdmissionPlan = Pick<Plan, "name" | "ratePerSecond" | "limits">;
@@ -87,7 +87,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
 class BoundedAdmission implements Admission {
   readonly #options: AdmissionOptions;
   readonly #callers = new Map<string, Caller>();
-  readonly #idle = new IdleList<Caller>();
+  readonly #idle = new RecencyList<Caller>();
   readonly #queue: BoundedQueue<Waiter>;
   #admitted = 0;
   #closed = false;

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { IdleList, type Linked } from "./idle_list.ts";
+import { type Linked, RecencyList } from "./recency_list.ts";
 
 interface Item extends Linked<Item> {
   readonly id: number;
 }
 
 test("keeps the order of arrival through any pushes and deletions", () => {
-  const list = new IdleList<Item>();
+  const list = new RecencyList<Item>();
   const items = [...Array(20).keys()].map((id): Item => ({ id, older: undefined, newer: undefined }));
   const model: Item[] = [];
   let seed = 3;

@@ -12,7 +12,7 @@ export interface Linked<T> {
 }
 
 /** The list. */
-export class IdleList<T extends Linked<T>> {
+export class RecencyList<T extends Linked<T>> {
   #oldest: T | undefined;
   #newest: T | undefined;
   #size = 0;
