@@ -1,8 +1,8 @@
 /** Keeps `docs/configuration.md` complete: every key stands there once with its figures, and nothing else does. */
 import { expect, test } from "bun:test";
 import { LIMIT_RULES, type LimitRule } from "../core/limits.ts";
-import { FUNCTION_INSTANCES_RULE, POOL_RULES, SERVER_RULES } from "./config.ts";
 import { parseConfig } from "./config_file.ts";
+import { FUNCTION_INSTANCES_RULE, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
 import { allKeys, configSchema } from "./config_schema.ts";
 
 const page = await Bun.file(new URL("../../docs/configuration.md", import.meta.url)).text();

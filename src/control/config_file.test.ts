@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LIMIT_RULES } from "../core/limits.ts";
-import { type Config, defaultConfig, instancesForMemory, isLoopback } from "./config.ts";
+import { type Config, defaultConfig, isLoopback } from "./config.ts";
 import { ConfigError, loadConfig, type ParseOptions, parseConfig } from "./config_file.ts";
+import { instancesForMemory } from "./config_rules.ts";
 
 let folder = "";
 

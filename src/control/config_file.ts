@@ -7,19 +7,11 @@
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ANONYMOUS, type KeyRecord, type Plan } from "../core/plan.ts";
-import {
-  type Address,
-  type Config,
-  defaultConfig,
-  defaultsOf,
-  isLoopback,
-  LOOPBACK_ANONYMOUS,
-  POOL_RULES,
-  SERVER_RULES,
-} from "./config.ts";
+import { type Address, type Config, defaultConfig, isLoopback, LOOPBACK_ANONYMOUS } from "./config.ts";
 import { ConfigError } from "./config_error.ts";
 import { readFunctions } from "./config_functions.ts";
 import { ConfigReport } from "./config_report.ts";
+import { defaultsOf, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
 import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf, type ValueChecks } from "./config_schema.ts";
 import { readToml } from "./config_toml.ts";
 import { isName, NAME_EXPECTED } from "./config_values.ts";

@@ -6,9 +6,11 @@
 import { type Stats, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { EngineName } from "../core/function.ts";
-import { formatRoute, parseRoute, type RoutePattern } from "../core/route.ts";
-import { FUNCTION_INSTANCES_RULE, type FunctionConfig } from "./config.ts";
+import { parseRoute, type RoutePattern } from "../core/route.ts";
+import type { FunctionConfig } from "./config.ts";
 import type { ConfigReport } from "./config_report.ts";
+import { checkRoutes, type PlacedFunction } from "./config_routes.ts";
+import { FUNCTION_INSTANCES_RULE } from "./config_rules.ts";
 import type { KeyPath } from "./config_scan.ts";
 import { limitsOf, type RawApplication, type RawConfig, type RawFunction } from "./config_schema.ts";
 import { readSecrets, type SecretSource } from "./config_secrets.ts";
@@ -29,19 +31,12 @@ export interface FunctionSource extends SecretSource {
   readonly codelessPath: string;
 }
 
-/** A function, and where its parts stand in the file. */
-interface Placed {
-  readonly config: FunctionConfig;
-  readonly path: KeyPath;
-  readonly routePath: (index: number) => KeyPath;
-}
-
 /**
  * The functions of a file.
  * @throws {ConfigError} for the first mistake
  */
 export function readFunctions(raw: RawConfig, source: FunctionSource): FunctionConfig[] {
-  const placed: Placed[] = [];
+  const placed: PlacedFunction[] = [];
   const names = new Map<string, KeyPath>();
   for (const [index, item] of (raw.functions ?? []).entries()) {
     const path = ["functions", index];
@@ -57,11 +52,11 @@ export function readFunctions(raw: RawConfig, source: FunctionSource): FunctionC
     names.set(application.config.name, application.path);
     placed.push(application);
   }
-  checkRoutes(placed, source);
+  checkRoutes(placed, source.codelessPath, source.report);
   return placed.map(({ config }) => config);
 }
 
-function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): Placed {
+function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): PlacedFunction {
   const { report } = source;
   const entry = readEntry(raw.engine, raw, "path", path, source);
   for (const key of LATER_KEYS) {
@@ -90,7 +85,7 @@ function readApplication(
   path: KeyPath,
   names: ReadonlyMap<string, unknown>,
   source: FunctionSource,
-): Placed {
+): PlacedFunction {
   const { engine, path: file } = readEntry(undefined, { path: raw.file_path }, "file_path", path, source);
   const config: FunctionConfig = {
     name: freeName(raw, names),
@@ -173,37 +168,6 @@ function statOf(file: string): Stats | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Refuses routes that match the same requests with the same right. */
-function checkRoutes(placed: readonly Placed[], source: FunctionSource): void {
-  const taken = new Map<string, { text: string; owner: string; path: KeyPath }>();
-  for (const { config, routePath } of placed) {
-    for (const [index, route] of config.routes.entries()) {
-      const path = routePath(index);
-      const text = formatRoute(route);
-      if (isUnder(route.path, source.codelessPath)) {
-        source.report.fail(path, `"${text}" is taken by codeless.path, which is "${source.codelessPath}"`);
-      }
-      const earlier = taken.get(shapeOf(route));
-      if (earlier) {
-        const same = earlier.text === text ? "" : ` as "${earlier.text}"`;
-        const where = `of function "${earlier.owner}" on line ${lineOf(source, earlier.path)}`;
-        source.report.fail(path, `"${text}" is the same route${same} ${where}`);
-      }
-      taken.set(shapeOf(route), { text, owner: config.name, path });
-    }
-  }
-}
-
-function isUnder(path: string, codelessPath: string): boolean {
-  return codelessPath !== "/" && (path === codelessPath || path.startsWith(`${codelessPath}/`));
-}
-
-/** What a route matches, whatever its parameters are called; a slash at the end makes no difference. */
-function shapeOf(route: RoutePattern): string {
-  const path = route.path.replace(/\/:[^/]+/g, "/:").replace(/(.)\/$/, "$1");
-  return `${route.method ?? "ANY"} ${route.host ?? ""}${path}`;
 }
 
 function lineOf(source: FunctionSource, path: KeyPath): number {

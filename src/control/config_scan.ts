@@ -19,6 +19,8 @@ export interface TomlScan {
   readonly statements: readonly number[];
   /** Where the text is nested deeper than `DEPTH_MAX`; the scan ends there. */
   readonly tooDeepAt: number | undefined;
+  /** Where a key is `__proto__`, which JavaScript may take for something else than a name. */
+  readonly reservedAt: number | undefined;
 }
 
 /** Scans `text`; never throws. */
@@ -36,6 +38,7 @@ class Scanner implements TomlScan {
   readonly offsets = new Map<string, number>();
   readonly statements: number[] = [];
   tooDeepAt: number | undefined;
+  reservedAt: number | undefined;
   readonly #text: string;
   /** The number of tables in each list of tables, by the id of its path. */
   readonly #tableCounts = new Map<string, number>();
@@ -89,6 +92,7 @@ class Scanner implements TomlScan {
       this.tooDeepAt = offset;
       return false;
     }
+    if (path.at(-1) === "__proto__") this.reservedAt ??= offset;
     const id = pathId(path);
     if (!this.offsets.has(id)) this.offsets.set(id, offset);
     return true;

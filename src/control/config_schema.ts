@@ -8,7 +8,8 @@ import { z } from "zod";
 import { ENGINE_NAMES } from "../core/function.ts";
 import { LIMIT_RULES, type LimitRule, type Limits } from "../core/limits.ts";
 import { RUN_RIGHTS } from "../core/plan.ts";
-import { FUNCTION_INSTANCES_RULE, POOL_RULES, SANDBOX_NAMES, SERVER_RULES } from "./config.ts";
+import { SANDBOX_NAMES } from "./config.ts";
+import { FUNCTION_INSTANCES_RULE, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
 import {
   address,
   checked,

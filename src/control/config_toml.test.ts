@@ -129,3 +129,12 @@ test("refuses what is nested too deeply instead of overflowing", () => {
     position: { line: 2 },
   });
 });
+
+test("refuses the one key that objects take for something else", () => {
+  for (const text of ["__proto__ = 1", "[a.__proto__]", "a = { '__proto__' = 1 }", 'a."__pro\\u0074o__".b = 1']) {
+    expect([text, mistake(`ok = 1\n${text}\n`)]).toMatchObject([
+      text,
+      { message: '"__proto__" cannot be a key', position: { line: 2 } },
+    ]);
+  }
+});

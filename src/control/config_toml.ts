@@ -34,6 +34,9 @@ export function readToml(text: string): TomlText | TomlMistake {
   if (typeof parsed === "string") {
     return { message: parsed, position: positionAt(lineStarts, findMistake(text, scan.statements, parsed)) };
   }
+  if (scan.reservedAt !== undefined) {
+    return { message: '"__proto__" cannot be a key', position: positionAt(lineStarts, scan.reservedAt) };
+  }
   const locate = (path: KeyPath): TextPosition => {
     for (let length = path.length; length > 0; length--) {
       const offset = scan.offsets.get(pathId(path.slice(0, length)));

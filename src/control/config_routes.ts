@@ -1,0 +1,46 @@
+/** Finds routes of a configuration file that would hide each other, and tells where both stand. */
+import { formatRoute, type RoutePattern } from "../core/route.ts";
+import type { FunctionConfig } from "./config.ts";
+import type { ConfigReport } from "./config_report.ts";
+import type { KeyPath } from "./config_scan.ts";
+
+/** A function, and where its parts stand in the file. */
+export interface PlacedFunction {
+  readonly config: FunctionConfig;
+  readonly path: KeyPath;
+  readonly routePath: (index: number) => KeyPath;
+}
+
+/**
+ * Refuses routes that match the same requests with the same right, and those that the codeless endpoint takes.
+ * @throws {ConfigError}
+ */
+export function checkRoutes(placed: readonly PlacedFunction[], codelessPath: string, report: ConfigReport): void {
+  const taken = new Map<string, { text: string; owner: string; path: KeyPath }>();
+  for (const { config, routePath } of placed) {
+    for (const [index, route] of config.routes.entries()) {
+      const path = routePath(index);
+      const text = formatRoute(route);
+      if (isUnder(route.path, codelessPath)) {
+        report.fail(path, `"${text}" is taken by codeless.path, which is "${codelessPath}"`);
+      }
+      const earlier = taken.get(shapeOf(route));
+      if (earlier) {
+        const same = earlier.text === text ? "" : ` as "${earlier.text}"`;
+        const where = `of function "${earlier.owner}" on line ${report.locate(earlier.path).line}`;
+        report.fail(path, `"${text}" is the same route${same} ${where}`);
+      }
+      taken.set(shapeOf(route), { text, owner: config.name, path });
+    }
+  }
+}
+
+function isUnder(path: string, codelessPath: string): boolean {
+  return codelessPath !== "/" && (path === codelessPath || path.startsWith(`${codelessPath}/`));
+}
+
+/** What a route matches, whatever its parameters are called; a slash at the end makes no difference. */
+function shapeOf(route: RoutePattern): string {
+  const path = route.path.replace(/\/:[^/]+/g, "/:").replace(/(.)\/$/, "$1");
+  return `${route.method ?? "ANY"} ${route.host ?? ""}${path}`;
+}

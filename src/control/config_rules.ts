@@ -1,0 +1,137 @@
+/**
+ * The numbers of a server itself, beside those of an invocation in `core/limits.ts`: how many instances and clients
+ * there may be, how much they may hold and for how long, each with its default, floor and ceiling.
+ */
+import { totalmem } from "node:os";
+import type { LimitRule } from "../core/limits.ts";
+
+/** How many instances there are, and how long they live. */
+export interface PoolConfig {
+  /** Instances kept ready that hold no code yet. */
+  readonly prewarmed: number;
+  /** The most instances of the server at a time, prewarmed ones included. */
+  readonly instancesMax: number;
+  /** An instance without work for this long is ended. */
+  readonly idleMs: number;
+  /** An instance this old takes no more work and ends. */
+  readonly ageMs: number;
+  /** An instance that has handled this many invocations takes no more work and ends. */
+  readonly invocationsMax: number;
+  /** Invocations that wait for an instance; more are refused. */
+  readonly queueMax: number;
+  /** On shutdown, how long running invocations may take to end. */
+  readonly drainMs: number;
+}
+
+/** What a client of the data plane may hold, and for how long. */
+export interface ServerConfig {
+  readonly connectionsMax: number;
+  readonly headerBytesMax: number;
+  /** A connection that says nothing for this long, in or between requests, is closed. */
+  readonly idleMs: number;
+  /** The longest pause between two pieces of a request's body. */
+  readonly bodyIdleMs: number;
+  /** How long a client may take nothing of a response that is ready for it. */
+  readonly writeIdleMs: number;
+  readonly webSocketMessageBytesMax: number;
+  readonly webSocketIdleMs: number;
+}
+
+const KB = 1024;
+const INSTANCE_BYTES_GUESS = 64 * KB * KB;
+
+/** Instances that half of the machine's memory holds at 64 MiB each, from 8 to 1000. */
+export function instancesForMemory(machineBytes: number): number {
+  return Math.min(1000, Math.max(8, Math.floor(machineBytes / 2 / INSTANCE_BYTES_GUESS)));
+}
+
+function rule(
+  key: string,
+  scale: number,
+  standard: number,
+  floor: number,
+  ceiling: number,
+  meaning: string,
+): LimitRule {
+  return { key, scale, default: standard * scale, floor: floor * scale, ceiling: ceiling * scale, meaning };
+}
+
+/** The settings of `[pool]`. The default of `instances` depends on the machine's memory. */
+export const POOL_RULES: Readonly<Record<keyof PoolConfig, LimitRule>> = {
+  prewarmed: rule("prewarmed", 1, 4, 0, 256, "Instances kept ready that hold no code yet."),
+  instancesMax: rule(
+    "instances",
+    1,
+    instancesForMemory(totalmem()),
+    1,
+    10_000,
+    "Instances of the server at a time, prewarmed ones included.",
+  ),
+  idleMs: rule("idle_ms", 1, 60_000, 100, 86_400_000, "How long an instance without work is kept."),
+  ageMs: rule("age_ms", 1, 3_600_000, 1000, 604_800_000, "Age at which an instance takes no more work and ends."),
+  invocationsMax: rule(
+    "invocations",
+    1,
+    1_000_000,
+    1,
+    1_000_000_000,
+    "Invocations after which an instance takes no more work and ends.",
+  ),
+  queueMax: rule("queue", 1, 1000, 0, 100_000, "Invocations that wait for an instance; more are refused."),
+  drainMs: rule("drain_ms", 1, 10_000, 0, 900_000, "On shutdown, how long running invocations may take to end."),
+};
+
+/** The settings of `[server]`. */
+export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
+  connectionsMax: rule("connections", 1, 10_000, 1, 1_000_000, "Client connections at a time."),
+  headerBytesMax: rule("header_kb", KB, 16, 1, 64, "Size of a request's head."),
+  idleMs: rule("idle_ms", 1, 10_000, 1000, 240_000, "How long a connection may say nothing, in or between requests."),
+  bodyIdleMs: rule(
+    "body_idle_ms",
+    1,
+    10_000,
+    100,
+    240_000,
+    "The longest pause between two pieces of a request's body.",
+  ),
+  writeIdleMs: rule(
+    "write_idle_ms",
+    1,
+    30_000,
+    100,
+    240_000,
+    "How long a client may take nothing of a response that is ready for it.",
+  ),
+  webSocketMessageBytesMax: rule(
+    "websocket_message_kb",
+    KB,
+    1024,
+    1,
+    16_384,
+    "Size of one message of a WebSocket, in either direction.",
+  ),
+  webSocketIdleMs: rule(
+    "websocket_idle_ms",
+    1,
+    120_000,
+    1000,
+    900_000,
+    "How long a WebSocket may carry nothing before it is closed.",
+  ),
+};
+
+/** The setting of a function for the instances that it may have. */
+export const FUNCTION_INSTANCES_RULE: LimitRule = rule(
+  "instances",
+  1,
+  16,
+  1,
+  10_000,
+  "Instances of the function at a time.",
+);
+
+/** The defaults of `rules`. */
+export function defaultsOf<Name extends string>(rules: Readonly<Record<Name, LimitRule>>): Record<Name, number> {
+  const entries = Object.entries<LimitRule>(rules).map(([name, { default: standard }]) => [name, standard]);
+  return Object.fromEntries(entries) as Record<Name, number>;
+}
