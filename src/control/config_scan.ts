@@ -5,6 +5,8 @@
  * disagree, a position is off, never a value.
  */
 
+import { TomlCursor } from "./config_cursor.ts";
+
 /** Names of keys and indices in lists, from the top. */
 export type KeyPath = readonly (string | number)[];
 
@@ -40,34 +42,35 @@ class Scanner implements TomlScan {
   tooDeepAt: number | undefined;
   reservedAt: number | undefined;
   readonly #text: string;
+  readonly #cursor: TomlCursor;
   /** The number of tables in each list of tables, by the id of its path. */
   readonly #tableCounts = new Map<string, number>();
   #table: (string | number)[] = [];
-  #at = 0;
 
   constructor(text: string) {
     this.#text = text;
+    this.#cursor = new TomlCursor(text);
   }
 
   run(): this {
-    while (this.#at < this.#text.length && this.tooDeepAt === undefined) {
-      this.#skipBlank(true);
-      if (this.#at >= this.#text.length) break;
-      const start = this.#at;
+    while (this.#cursor.at < this.#text.length && this.tooDeepAt === undefined) {
+      this.#cursor.skipBlank(true);
+      if (this.#cursor.at >= this.#text.length) break;
+      const start = this.#cursor.at;
       this.statements.push(start);
       if (this.#text[start] === "[") this.#header();
       else this.#keyValue(this.#table);
-      this.#skipLine();
-      if (this.#at === start) this.#at++;
+      this.#cursor.skipLine();
+      if (this.#cursor.at === start) this.#cursor.at++;
     }
     return this;
   }
 
   #header(): void {
-    const start = this.#at;
+    const start = this.#cursor.at;
     const isList = this.#text[start + 1] === "[";
-    this.#at += isList ? 2 : 1;
-    const keys = this.#keys();
+    this.#cursor.at += isList ? 2 : 1;
+    const keys = this.#cursor.keys();
     const path: (string | number)[] = [];
     for (const [index, { name }] of keys.entries()) {
       path.push(name);
@@ -101,41 +104,41 @@ class Scanner implements TomlScan {
   /** A key and its value, at a line's begin or in an inline table. */
   #keyValue(table: KeyPath): void {
     const path = [...table];
-    for (const { name, offset } of this.#keys()) {
+    for (const { name, offset } of this.#cursor.keys()) {
       path.push(name);
       if (!this.#record(path, offset)) return;
     }
-    if (this.#text[this.#at] !== "=") return;
-    this.#at++;
-    this.#skipBlank(false);
+    if (this.#text[this.#cursor.at] !== "=") return;
+    this.#cursor.at++;
+    this.#cursor.skipBlank(false);
     this.#value(path);
   }
 
   #value(path: KeyPath): void {
-    const first = this.#text[this.#at];
+    const first = this.#text[this.#cursor.at];
     if (first === '"' || first === "'") {
-      this.#string(first);
+      this.#cursor.string(first);
     } else if (first === "[" || first === "{") {
       this.#bracketed(path, first === "[" ? "]" : "}");
     } else {
-      while (this.#at < this.#text.length && !/[\s,\]}#]/.test(this.#text[this.#at] ?? "")) this.#at++;
+      this.#cursor.bare();
     }
   }
 
   /** A list or an inline table. */
   #bracketed(path: KeyPath, close: "]" | "}"): void {
-    this.#at++;
+    this.#cursor.at++;
     for (let index = 0; this.tooDeepAt === undefined; ) {
-      this.#skipBlank(true);
-      const start = this.#at;
+      this.#cursor.skipBlank(true);
+      const start = this.#cursor.at;
       const next = this.#text[start];
       if (next === undefined) return;
       if (next === close) {
-        this.#at++;
+        this.#cursor.at++;
         return;
       }
       if (next === ",") {
-        this.#at++;
+        this.#cursor.at++;
       } else if (close === "}") {
         this.#keyValue(path);
       } else {
@@ -143,75 +146,7 @@ class Scanner implements TomlScan {
         if (!this.#record(item, start)) return;
         this.#value(item);
       }
-      if (this.#at === start) return;
+      if (this.#cursor.at === start) return;
     }
-  }
-
-  /** The parts of a dotted key; stops at what belongs to none. */
-  #keys(): { name: string; offset: number }[] {
-    const keys: { name: string; offset: number }[] = [];
-    while (this.#at < this.#text.length) {
-      this.#skipBlank(false);
-      const offset = this.#at;
-      const first = this.#text[offset];
-      if (first === '"' || first === "'") {
-        this.#string(first);
-        keys.push({ name: unquote(this.#text.slice(offset, this.#at)), offset });
-      } else {
-        while (/[A-Za-z0-9_-]/.test(this.#text[this.#at] ?? "")) this.#at++;
-        if (this.#at === offset) return keys;
-        keys.push({ name: this.#text.slice(offset, this.#at), offset });
-      }
-      this.#skipBlank(false);
-      if (this.#text[this.#at] !== ".") return keys;
-      this.#at++;
-    }
-    return keys;
-  }
-
-  /** A string of any of the four forms; one on a single line ends with its line at the latest. */
-  #string(quote: '"' | "'"): void {
-    const text = this.#text;
-    const long = text.startsWith(quote.repeat(3), this.#at);
-    const end = long ? quote.repeat(3) : quote;
-    this.#at += end.length;
-    while (this.#at < text.length) {
-      if (text.startsWith(end, this.#at)) {
-        this.#at += end.length;
-        // One or two quotes may stand right before the closing three.
-        while (long && text[this.#at] === quote) this.#at++;
-        return;
-      }
-      if (!long && text[this.#at] === "\n") return;
-      this.#at += quote === '"' && text[this.#at] === "\\" && text[this.#at + 1] !== "\n" ? 2 : 1;
-    }
-    this.#at = text.length;
-  }
-
-  /** Skips spaces and, with `lines`, line ends and comments. */
-  #skipBlank(lines: boolean): void {
-    for (;;) {
-      const next = this.#text[this.#at];
-      if (next === " " || next === "\t" || (lines && (next === "\n" || next === "\r" || next === "\ufeff"))) this.#at++;
-      else if (lines && next === "#") this.#skipLine();
-      else return;
-    }
-  }
-
-  #skipLine(): void {
-    const end = this.#text.indexOf("\n", this.#at);
-    this.#at = end < 0 ? this.#text.length : end + 1;
-  }
-}
-
-/** The name that a quoted key stands for. */
-function unquote(text: string): string {
-  const inner = text.slice(1, -1);
-  if (text.startsWith("'") || !inner.includes("\\")) return inner;
-  try {
-    const [name] = Object.values(Bun.TOML.parse(`key = "${inner}"`));
-    return typeof name === "string" ? name : inner;
-  } catch {
-    return inner;
   }
 }

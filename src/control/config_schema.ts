@@ -31,6 +31,8 @@ import {
 export interface ValueChecks {
   /** An entry of an egress allow-list. */
   readonly validateEgress?: ((rule: string) => void) | undefined;
+  /** An entry of `codeless.sources`. */
+  readonly validateSource?: ((source: string) => void) | undefined;
   /** A host that a secret belongs to. */
   readonly validateHost?: ((host: string) => void) | undefined;
 }
@@ -126,7 +128,9 @@ export function configSchema(checks: ValueChecks) {
     listen_address: address.optional(),
     admin_address: address.optional(),
     sandbox: oneOf(SANDBOX_NAMES).optional(),
-    codeless: z.strictObject({ path: codelessPath.optional(), sources: z.array(sourceRule).optional() }).optional(),
+    codeless: z
+      .strictObject({ path: codelessPath.optional(), sources: z.array(sourceRule(checks.validateSource)).optional() })
+      .optional(),
     plans: z.record(z.string(), planSchema(checks)).optional(),
     keys: z.array(z.strictObject({ plan: text("the name of a plan"), hash: keyHash })).optional(),
     functions: z.array(functionSchema(checks)).optional(),

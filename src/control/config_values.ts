@@ -98,16 +98,18 @@ export const codelessPath: z.ZodType<string> = parsed('a path that begins with "
 );
 
 /** An allowed source of programs. A host alone gets a `/`, so that it is not the beginning of another host's name. */
-export const sourceRule: z.ZodType<SourceRule> = parsed(
-  'a host and the beginning of a path, such as "raw.githubusercontent.com/acme/"; "http://" before it where https is not meant',
-  (value) => {
+export function sourceRule(check: ((value: string) => void) | undefined): z.ZodType<SourceRule> {
+  const expected =
+    'a host and the beginning of a path, such as "raw.githubusercontent.com/acme/"; "http://" before it where https is not meant';
+  return parsed(expected, (value) => {
     const [, scheme = "https", rest = ""] = /^(?:(https?):\/\/)?([^/?#@\\\s][^?#@\\\s]*)$/.exec(value) ?? [];
     if (rest === "" || /^[^/]*:(\/|$)/.test(rest) || !URL.canParse(`${scheme}://${rest}`)) return undefined;
     const { host, pathname } = new URL(`${scheme}://${rest}`);
     const plain = HOST_NAME.test(host.replace(/:\d+$/, "")) || host.startsWith("[");
+    if (plain) check?.(value);
     return plain ? { scheme: scheme === "http" ? "http" : "https", prefix: host + pathname } : undefined;
-  },
-);
+  });
+}
 
 const RATE_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
