@@ -1,0 +1,182 @@
+/**
+ * What happened to the last invocations, by request id: how they ended, what they cost, and the last they logged.
+ *
+ * Bounded three ways: the number of records (the oldest leaves), the log bytes of one record (its last lines stay),
+ * and the log bytes of all (the oldest records lose theirs). Nothing is written anywhere.
+ */
+import type { ErrorBody } from "../core/errors.ts";
+import type { InvocationFigures, LogLine } from "../core/invocation.ts";
+import { assert } from "../stdx/assert.ts";
+
+/** How many and how much. */
+export interface InvocationsOptions {
+  /** Records; 10,000 when left out. */
+  readonly countMax?: number;
+  /** Log characters of one record; 16 Ki when left out. */
+  readonly logLengthMaxEach?: number;
+  /** Log characters of all records; 32 Mi when left out. */
+  readonly logLengthMaxAll?: number;
+}
+
+/** What is remembered of an invocation. */
+export interface InvocationRecord {
+  readonly requestId: string;
+  /** Name of the function; undefined for a program that came with its request. */
+  readonly functionName: string | undefined;
+  /** Of the program that ran, where it is known. */
+  readonly programHash: string | undefined;
+  readonly method: string;
+  readonly path: string;
+  /** Status that was sent. */
+  readonly status: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly startedAt: number;
+  /** Why it failed; also when the answer had begun. */
+  readonly error: ErrorBody | undefined;
+  readonly figures: InvocationFigures | undefined;
+}
+
+/** A record with the end of its log. */
+export interface RememberedInvocation extends InvocationRecord {
+  readonly logs: readonly LogLine[];
+  /** Whether lines are missing before the first one. */
+  readonly logsCut: boolean;
+}
+
+/** The end of an invocation's log while it runs. */
+export interface LogTail {
+  add(line: LogLine): void;
+  readonly lines: readonly LogLine[];
+  readonly length: number;
+  readonly cut: boolean;
+}
+
+/** The records. */
+export interface Invocations {
+  /** A tail for an invocation that has begun to log. */
+  tail(): LogTail;
+  /** Remembers an invocation that is over; a second record of one request id replaces the first. */
+  record(record: InvocationRecord, tail?: LogTail): void;
+  get(requestId: string): RememberedInvocation | undefined;
+}
+
+/** What a line takes beside its text. */
+const LINE_LENGTH = 64;
+
+/** Creates an empty set of records. */
+export function createInvocations(options: InvocationsOptions = {}): Invocations {
+  return new RingInvocations(
+    options.countMax ?? 10_000,
+    options.logLengthMaxEach ?? 16 * 1024,
+    options.logLengthMaxAll ?? 32 * 1024 * 1024,
+  );
+}
+
+interface Slot {
+  readonly record: InvocationRecord;
+  tail: LogTail | undefined;
+  /** Of the tail when it was recorded: somebody may still add to it. */
+  readonly length: number;
+  /** Whether its tail was taken away to keep all within their bound. */
+  stripped: boolean;
+}
+
+class RingInvocations implements Invocations {
+  readonly #countMax: number;
+  readonly #lengthMaxEach: number;
+  readonly #lengthMaxAll: number;
+  readonly #slots: (Slot | undefined)[] = [];
+  readonly #byId = new Map<string, Slot>();
+  /** How many were ever recorded; the next stands at this, modulo the ring. */
+  #count = 0;
+  /** The oldest that may still have a tail. */
+  #oldestTail = 0;
+  #length = 0;
+
+  constructor(countMax: number, lengthMaxEach: number, lengthMaxAll: number) {
+    assert(countMax > 0, "at least one invocation is remembered");
+    this.#countMax = countMax;
+    this.#lengthMaxEach = lengthMaxEach;
+    this.#lengthMaxAll = lengthMaxAll;
+  }
+
+  tail(): LogTail {
+    return new BoundedTail(this.#lengthMaxEach);
+  }
+
+  record(record: InvocationRecord, tail?: LogTail): void {
+    const index = this.#count % this.#countMax;
+    const leaving = this.#slots[index];
+    if (leaving !== undefined) {
+      this.#strip(leaving);
+      if (this.#byId.get(leaving.record.requestId) === leaving) this.#byId.delete(leaving.record.requestId);
+    }
+    const slot: Slot = { record, tail, length: tail?.length ?? 0, stripped: false };
+    this.#slots[index] = slot;
+    this.#byId.set(record.requestId, slot);
+    this.#count += 1;
+    this.#length += slot.length;
+    this.#oldestTail = Math.max(this.#oldestTail, this.#count - this.#countMax);
+    while (this.#length > this.#lengthMaxAll && this.#oldestTail < this.#count) {
+      const oldest = this.#slots[this.#oldestTail % this.#countMax];
+      if (oldest !== undefined) this.#strip(oldest);
+      this.#oldestTail += 1;
+    }
+  }
+
+  get(requestId: string): RememberedInvocation | undefined {
+    const slot = this.#byId.get(requestId);
+    if (slot === undefined) return undefined;
+    return { ...slot.record, logs: slot.tail?.lines ?? [], logsCut: slot.stripped || (slot.tail?.cut ?? false) };
+  }
+
+  #strip(slot: Slot): void {
+    if (slot.tail === undefined) return;
+    this.#length -= slot.length;
+    slot.tail = undefined;
+    slot.stripped = true;
+  }
+}
+
+class BoundedTail implements LogTail {
+  readonly #lengthMax: number;
+  #lines: LogLine[] = [];
+  /** Lines before this index have left; they are cut off now and then, not one by one. */
+  #first = 0;
+  #length = 0;
+  #cut = false;
+
+  constructor(lengthMax: number) {
+    this.#lengthMax = lengthMax;
+  }
+
+  get lines(): readonly LogLine[] {
+    return this.#lines.slice(this.#first);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get cut(): boolean {
+    return this.#cut;
+  }
+
+  add(line: LogLine): void {
+    const most = Math.max(0, this.#lengthMax - LINE_LENGTH);
+    // The copy does not keep the message alive that a short text was cut from.
+    const kept =
+      line.text.length <= most ? line : { level: line.level, text: Buffer.from(line.text.slice(0, most)).toString() };
+    if (kept !== line) this.#cut = true;
+    this.#lines.push(kept);
+    this.#length += kept.text.length + LINE_LENGTH;
+    while (this.#length > this.#lengthMax && this.#first < this.#lines.length - 1) {
+      this.#length -= (this.#lines[this.#first]?.text.length ?? 0) + LINE_LENGTH;
+      this.#first += 1;
+      this.#cut = true;
+    }
+    if (this.#first < 64 || this.#first * 2 < this.#lines.length) return;
+    this.#lines = this.#lines.slice(this.#first);
+    this.#first = 0;
+  }
+}

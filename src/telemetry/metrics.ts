@@ -1,0 +1,220 @@
+/**
+ * The server's metrics, in Prometheus' text format.
+ *
+ * prom-client keeps the registry, the seldom counters and the gauges. What every request counts is kept here as plain
+ * numbers and handed to the registry when somebody asks: an observation is tens of nanoseconds instead of hundreds.
+ * Label values are bounded: statuses by class, functions by their number (`other` from then on), codes and limits by
+ * their catalogues. prom-client's default metrics are left out, as half of them are wrong under Bun.
+ */
+import { Counter, Gauge, type Metric, Registry } from "prom-client";
+import type { ErrorCode } from "../core/errors.ts";
+
+/** One value of a gauge, with the labels that it was declared with. */
+export interface GaugeValue {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** A gauge that is read when somebody asks for the metrics. */
+export interface GaugeRule {
+  /** Begins with `isopod_`. */
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  read(): readonly GaugeValue[];
+}
+
+/** The metrics. */
+export interface Metrics {
+  /**
+   * Counts a request that was answered.
+   * @param target the function's name, or the endpoint, such as `/run`.
+   * @param seconds from its head to the last byte of its answer.
+   */
+  request(target: string, status: number, seconds: number): void;
+  /** Counts an error that a caller was told, or that cut an answer off. */
+  error(code: ErrorCode): void;
+  /** Counts a limit that ended or refused something, by its name in the API. */
+  limitStruck(name: string): void;
+  /** Counts an instance that was started, and how long it took. */
+  instanceStarted(engine: string, seconds: number): void;
+  /** Counts an instance that ended, by why. */
+  instanceEnded(engine: string, reason: string): void;
+  /** Adds a gauge. @throws {Error} when its name is taken. */
+  gauge(rule: GaugeRule): void;
+  /** The text for a scrape, and its content type. */
+  expose(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+/** Upper bounds in seconds: from a warm hello to the longest wall limit. */
+const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
+const TARGETS_MAX = 1000;
+const LABEL_VALUES_MAX = 64;
+const OTHER = "other";
+
+/** Creates metrics with nothing counted. */
+export function createMetrics(): Metrics {
+  return new PromMetrics();
+}
+
+class PromMetrics implements Metrics {
+  readonly #registry = new Registry();
+  readonly #requests = new Timings(
+    "isopod_request_duration_seconds",
+    "Time from a request's head to its answer's last byte.",
+    "target",
+    "status",
+  );
+  readonly #starts = new Timings("isopod_instance_start_seconds", "Time to start an instance.", "engine");
+  readonly #errors = this.#counter("isopod_errors_total", "Errors by their code.", ["code"]);
+  readonly #limits = this.#counter("isopod_limits_struck_total", "Limits that ended or refused something.", ["limit"]);
+  readonly #ends = this.#counter("isopod_instances_ended_total", "Instances that ended, by why.", ["engine", "reason"]);
+  readonly #engines = new LabelValues(LABEL_VALUES_MAX);
+  readonly #limitNames = new LabelValues(LABEL_VALUES_MAX);
+  readonly #reasons = new LabelValues(LABEL_VALUES_MAX);
+
+  constructor() {
+    this.#requests.register(this.#registry);
+    this.#starts.register(this.#registry);
+    const bytes = (): readonly GaugeValue[] => [{ labels: {}, value: process.memoryUsage.rss() }];
+    this.gauge({
+      name: "isopod_resident_memory_bytes",
+      help: "Resident memory of the server.",
+      labels: [],
+      read: bytes,
+    });
+    const cpu = (): readonly GaugeValue[] => {
+      const { user, system } = process.cpuUsage();
+      return [{ labels: {}, value: (user + system) / 1e6 }];
+    };
+    this.gauge({ name: "isopod_cpu_seconds", help: "Processor time of the server so far.", labels: [], read: cpu });
+  }
+
+  request(target: string, status: number, seconds: number): void {
+    this.#requests.observe(target, status, seconds);
+  }
+
+  error(code: ErrorCode): void {
+    this.#errors.inc({ code });
+  }
+
+  limitStruck(name: string): void {
+    this.#limits.inc({ limit: this.#limitNames.bounded(name) });
+  }
+
+  instanceStarted(engine: string, seconds: number): void {
+    this.#starts.observe(this.#engines.bounded(engine), 0, seconds);
+  }
+
+  instanceEnded(engine: string, reason: string): void {
+    this.#ends.inc({ engine: this.#engines.bounded(engine), reason: this.#reasons.bounded(reason) });
+  }
+
+  gauge({ name, help, labels, read }: GaugeRule): void {
+    const gauge = new Gauge({
+      name,
+      help,
+      labelNames: [...labels],
+      registers: [this.#registry],
+      collect: () => {
+        gauge.reset();
+        for (const { labels: values, value } of read()) gauge.set({ ...values }, value);
+      },
+    });
+  }
+
+  async expose(): Promise<{ readonly contentType: string; readonly text: string }> {
+    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] });
+  }
+}
+
+/** The values that a label has had; from a number of them on, all others are one. */
+class LabelValues {
+  readonly #max: number;
+  readonly #seen = new Set<string>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  bounded(value: string): string {
+    if (this.#seen.has(value)) return value;
+    if (this.#seen.size >= this.#max) return OTHER;
+    this.#seen.add(value);
+    return value;
+  }
+}
+
+interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  /** Not cumulative; the last one is above all bounds. */
+  readonly buckets: Float64Array;
+  sum: number;
+}
+
+/** A histogram by a bounded label, and by the class of a status where `statusLabel` is given. */
+class Timings {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #label: string;
+  readonly #statusLabel: string | undefined;
+  readonly #series = new Map<string, (Series | undefined)[]>();
+
+  constructor(name: string, help: string, label: string, statusLabel?: string) {
+    this.#name = name;
+    this.#help = help;
+    this.#label = label;
+    this.#statusLabel = statusLabel;
+  }
+
+  observe(value: string, status: number, seconds: number): void {
+    const series = this.#seriesOf(value, status);
+    let bucket = 0;
+    while (bucket < BUCKETS.length && seconds > (BUCKETS[bucket] ?? 0)) bucket += 1;
+    series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
+    series.sum += seconds;
+  }
+
+  register(registry: Registry): void {
+    // The registry asks its metrics for nothing but a name and their values.
+    const metric = { name: this.#name, get: async () => this.#collect() };
+    registry.registerMetric(metric as unknown as Metric);
+  }
+
+  #seriesOf(value: string, status: number): Series {
+    let label = value;
+    let classes = this.#series.get(label);
+    if (classes === undefined) {
+      if (this.#series.size >= TARGETS_MAX) label = OTHER;
+      classes = this.#series.get(label) ?? [];
+      this.#series.set(label, classes);
+    }
+    const index = status >= 100 && status < 600 ? Math.floor(status / 100) : 0;
+    const known = classes[index];
+    if (known !== undefined) return known;
+    const labels = { [this.#label]: label, ...(this.#statusLabel && { [this.#statusLabel]: `${index}xx` }) };
+    const series: Series = { labels, buckets: new Float64Array(BUCKETS.length + 1), sum: 0 };
+    classes[index] = series;
+    return series;
+  }
+
+  #collect(): object {
+    const values = [];
+    for (const series of [...this.#series.values()].flat()) {
+      if (series === undefined) continue;
+      let count = 0;
+      for (const [index, own] of series.buckets.entries()) {
+        count += own;
+        const le = BUCKETS[index] ?? "+Inf";
+        values.push({ metricName: `${this.#name}_bucket`, labels: { le, ...series.labels }, value: count });
+      }
+      values.push({ metricName: `${this.#name}_sum`, labels: series.labels, value: series.sum });
+      values.push({ metricName: `${this.#name}_count`, labels: series.labels, value: count });
+    }
+    return { name: this.#name, help: this.#help, type: "histogram", values, aggregator: "sum" };
+  }
+}
