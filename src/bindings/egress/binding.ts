@@ -64,7 +64,7 @@ class Egress implements Binding {
     const policy = this.#policies.of(grants.egress);
     // A program that came with its request shares nothing with the next one.
     const owner = scope.functionName === undefined ? `request ${scope.requestId}` : `function ${scope.functionName}`;
-    const giveBack = this.#slots.take(owner, request.url.slice(0, 200));
+    const giveBack = this.#slots.take(owner);
     const call: Call = new Call(this.#parts, policy, scope, owner, () => {
       giveBack();
       this.#calls.delete(call);

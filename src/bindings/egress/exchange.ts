@@ -11,6 +11,19 @@ import type { Connection } from "./connections.ts";
 import { PhaseTimeout } from "./failure.ts";
 
 const BODY_BUFFER_BYTES = 64 * 1024;
+/** Informational responses (103 and the like) before the one that counts; they go to nobody. */
+const INFORMATIONAL_MAX = 16;
+/** Headers of the connection, not of the response: they mean nothing to a guest, which has another connection. */
+const CONNECTION_HEADERS = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 /** What goes out. */
 export interface ExchangeRequest {
@@ -60,6 +73,7 @@ export class Exchange {
   #controller: Controller | undefined;
   #cancelTimer: () => void;
   #lastRead = 0;
+  #informational = 0;
   #over = false;
   #told: (() => void) | undefined;
 
@@ -99,19 +113,26 @@ export class Exchange {
       onRequestStart: (controller) => {
         this.#controller = controller;
       },
-      onResponseStart: (controller, status) => {
-        if (this.#over || status < 200) return;
-        this.#cancelTimer();
-        this.#lastRead = this.#options.clock.now();
-        this.#watchIdle(this.#options.responseIdleMs);
-        this.#head.resolve({ status, headers: headerList(controller.rawHeaders) });
-      },
+      onResponseStart: (controller, status) => this.#start(controller, status),
       onResponseData: (controller, chunk) => this.#data(controller, chunk),
       onResponseEnd: () => {
         if (this.#settle(true)) this.#sink?.close();
       },
       onResponseError: (_controller, error) => this.end(error),
     };
+  }
+
+  #start(controller: Controller, status: number): void {
+    if (this.#over) return;
+    if (status < 200) {
+      if (++this.#informational > INFORMATIONAL_MAX)
+        this.end(new Error("Cannot wait for the response: too many before it"));
+      return;
+    }
+    this.#cancelTimer();
+    this.#lastRead = this.#options.clock.now();
+    this.#watchIdle(this.#options.responseIdleMs);
+    this.#head.resolve({ status, headers: headerList(controller.rawHeaders) });
   }
 
   #data(controller: Controller, chunk: Uint8Array): void {
@@ -174,11 +195,14 @@ function dispatchOptions(request: ExchangeRequest): Dispatch[0] {
   };
 }
 
-/** Names and values alternate, as they came. */
+/** The headers of the response, in their order; in `raw` names and values alternate. */
 function headerList(raw: unknown): HeaderList {
   const fields = Array.isArray(raw) ? raw.map((field: unknown) => latin1(field)) : [];
   const list: [string, string][] = [];
-  for (let at = 0; at + 1 < fields.length; at += 2) list.push([(fields[at] ?? "").toLowerCase(), fields[at + 1] ?? ""]);
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const name = (fields[at] ?? "").toLowerCase();
+    if (!CONNECTION_HEADERS.has(name)) list.push([name, fields[at + 1] ?? ""]);
+  }
   return list;
 }
 

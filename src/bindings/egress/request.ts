@@ -23,6 +23,9 @@ export interface Hop {
 /** Redirects that one call follows. */
 export const REDIRECTS_MAX = 20;
 
+/** The longest name that the DNS has. */
+const HOST_LENGTH_MAX = 253;
+const METHOD_LENGTH_MAX = 32;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const METHODS_REFUSED = new Set(["CONNECT", "TRACE", "TRACK"]);
@@ -44,7 +47,8 @@ const REDIRECT_STATUSES = new Set([301, 302, 303, 307, 308]);
  * @throws {IsopodError} `egress_failed` when it is not a request that can be sent
  */
 export function firstHop(call: BindingCall, headBytesMax: number): Hop {
-  if (!TOKEN.test(call.method) || METHODS_REFUSED.has(call.method.toUpperCase())) {
+  const isMethod = TOKEN.test(call.method) && call.method.length <= METHOD_LENGTH_MAX;
+  if (!isMethod || METHODS_REFUSED.has(call.method.toUpperCase())) {
     throw failed(`Cannot fetch ${show(call.url)}: the method ${show(call.method)} cannot be sent`);
   }
   if (!URL.canParse(call.url)) throw failed(`Cannot fetch ${show(call.url)}: it is not an absolute URL`);
@@ -100,8 +104,11 @@ function show(text: string): string {
   return JSON.stringify(text.slice(0, 100));
 }
 
-/** @throws {IsopodError} `egress_failed` when the URL is not one of HTTP or holds a password */
-function targetOf(method: string, url: URL): Target {
+/**
+ * What a request for `url` wants to reach.
+ * @throws {IsopodError} `egress_failed` when the URL is not one of HTTP or holds a password
+ */
+export function targetOf(method: string, url: URL): Target {
   const scheme = url.protocol;
   if (scheme !== "https:" && scheme !== "http:") {
     throw failed(`Cannot fetch ${describe(url)}: only http and https can be fetched`);
@@ -110,6 +117,9 @@ function targetOf(method: string, url: URL): Target {
     throw failed(`Cannot fetch ${describe(url)}: the URL holds a user name or a password`);
   }
   const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+  if (host.length > HOST_LENGTH_MAX) {
+    throw failed(`Cannot fetch ${describe(url)}: the host name is over ${HOST_LENGTH_MAX} characters`);
+  }
   const port = url.port === "" ? defaultPort(scheme) : Number(url.port);
   return { method, scheme, host, port, literal: parseAddress(host) };
 }

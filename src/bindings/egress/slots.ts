@@ -22,15 +22,13 @@ export class Slots {
    * Takes a place for `owner`; the returned function, called once, gives it back.
    * @throws {IsopodError} `egress_failed` when there is none
    */
-  take(owner: string, subject: string): () => void {
+  take(owner: string): () => void {
     const own = this.#byOwner.get(owner) ?? 0;
     if (own >= this.#callsPerOwnerMax) {
-      throw failed(
-        `Cannot fetch ${subject}: ${own} outgoing requests of the function are under way, the most at a time`,
-      );
+      throw failed(`Cannot fetch: ${own} outgoing requests of the function are under way, the most at a time`);
     }
     if (this.#calls >= this.#callsMax) {
-      throw failed(`Cannot fetch ${subject}: the server has no outgoing connection to spare`);
+      throw failed("Cannot fetch: the server has no outgoing connection to spare");
     }
     this.#calls++;
     this.#byOwner.set(owner, own + 1);
