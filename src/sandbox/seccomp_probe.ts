@@ -1,0 +1,357 @@
+/**
+ * A program that tries to get out: the inside half of `seccomp_live.test.ts`, bundled and started there as a guest.
+ *
+ * It starts a Web Worker, seals itself with the filter in its environment, then tries native calls (from the main
+ * thread and from the older Worker), Bun's own ways to the same ends, and what must go on working. Its report is one
+ * line of JSON on stdout. It judges nothing: what each figure must be stands in the test.
+ */
+
+import { dlopen, ptr, read } from "bun:ffi";
+import { callNumber } from "./seccomp.ts";
+
+/** What the probe found. */
+export interface ProbeReport {
+  /** What seccomp(2) answered: 0, or a negative error number; undefined when no seal was given. */
+  readonly sealed: number | undefined;
+  /** The error number of each native call, 0 when it was carried out. */
+  readonly main: Readonly<Record<string, number>>;
+  /** The same from a Worker that ran before the seal. */
+  readonly olderWorker: Readonly<Record<string, number>>;
+  /** What Bun's interfaces answered: an error's code or message, or "done". */
+  readonly bun: Readonly<Record<string, string>>;
+  /** What must work: the result, or the error. */
+  readonly works: Readonly<Record<string, unknown>>;
+  /** Nanoseconds of one native call, through bun:ffi. */
+  readonly nanoseconds: Readonly<Record<string, number>>;
+}
+
+const libc = dlopen("libc.so.6", {
+  syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
+  __errno_location: { args: [], returns: "ptr" },
+}).symbols;
+
+function call(number: number, args: readonly (number | bigint)[]): number {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args;
+  const result = libc.syscall(BigInt(number), BigInt(a), BigInt(b), BigInt(c), BigInt(d), BigInt(e), BigInt(f));
+  const at = libc.__errno_location();
+  return BigInt(result) === -1n && at !== null ? read.i32(at, 0) : 0;
+}
+
+const path = new TextEncoder().encode("/guest.js\0");
+const page = new Uint8Array(16384);
+/** A module that is written before the seal and must not be found after it. */
+const IMPORTABLE = String("/tmp/importable.js");
+const aligned = Math.ceil(ptr(page) / 4096) * 4096;
+const pathAt = ptr(path);
+const HIGH = 1n << 32n;
+
+/** Native calls by label, harmless where they are carried out (the page stays writable); a label is the call's name, with what is special about the arguments behind a space. */
+const ATTEMPTS: Readonly<Record<string, readonly (number | bigint)[]>> = {
+  open: [pathAt, 0],
+  openat: [-100, pathAt, 0],
+  openat2: [-100, pathAt, pathAt, 24],
+  creat: [pathAt, 0],
+  newfstatat: [-100, pathAt, aligned, 0],
+  readlink: [pathAt, aligned, 8],
+  unlinkat: [-100, pathAt, 0],
+  mkdirat: [-100, pathAt, 0o700],
+  getdents64: [0, aligned, 64],
+  execve: [0, 0, 0],
+  execveat: [-100, 0, 0, 0, 0],
+  fork: [],
+  "clone process": [17],
+  "clone newuser": [0x10000011],
+  "clone high": [0x3d0f00n + HIGH],
+  clone3: [0, 0],
+  unshare: [0x10000000],
+  setns: [0, 0],
+  socket: [1, 1, 0],
+  "socket netlink": [16, 3, 0],
+  "socket vsock": [40, 1, 0],
+  socketpair: [1, 1, 0, aligned],
+  connect: [0, aligned, 16],
+  bind: [0, aligned, 16],
+  listen: [0, 1],
+  accept4: [0, 0, 0, 0],
+  sendmsg: [1, 0, 0],
+  recvmsg: [0, 0, 0],
+  "sendto address": [1, aligned, 0, 0, aligned, 16],
+  "recvfrom oob": [0, aligned, 1, 1, 0, 0],
+  "mmap exec": [0, 4096, 4, 0x22, -1, 0],
+  "mmap rwx": [0, 4096, 7, 0x22, -1, 0],
+  "mmap shared": [0, 4096, 3, 0x21, -1, 0],
+  "mprotect exec": [aligned, 4096, 7],
+  "mprotect exec high": [aligned, 4096, 7n + HIGH],
+  pkey_mprotect: [aligned, 4096, 7, -1],
+  mremap: [aligned, 4096, 4096, 0],
+  memfd_create: [pathAt, 0],
+  memfd_secret: [0],
+  ptrace: [0, 0, 0, 0],
+  process_vm_readv: [1, 0, 0, 0, 0, 0],
+  process_vm_writev: [1, 0, 0, 0, 0, 0],
+  kill: [1, 0],
+  tkill: [1, 0],
+  "tgkill other": [2, 2, 0],
+  rt_sigqueueinfo: [1, 0, aligned],
+  pidfd_open: [1, 0],
+  pidfd_getfd: [0, 0, 0],
+  prctl: [4, 1, 0, 0, 0],
+  "prctl seccomp": [22, 2, 0, 0, 0],
+  seccomp: [1, 0, 0],
+  prlimit64: [0, 4, aligned, 0],
+  setrlimit: [4, aligned],
+  personality: [0x40000],
+  arch_prctl: [0x1003, aligned],
+  io_uring_setup: [1, aligned],
+  bpf: [0, aligned, 16],
+  perf_event_open: [aligned, 0, -1, -1, 0],
+  keyctl: [0, -3, 0],
+  add_key: [pathAt, pathAt, 0, 0, -3],
+  userfaultfd: [0],
+  mount: [0, 0, 0, 0, 0],
+  fsopen: [pathAt, 0],
+  chroot: [pathAt],
+  open_by_handle_at: [-100, aligned, 0],
+  shmget: [0, 4096, 0o600],
+  timer_create: [0, 0, aligned],
+  sched_setaffinity: [0, 8, aligned],
+  sched_setscheduler: [0, 0, aligned],
+  dup2: [1, 900],
+  "fcntl setown": [0, 8, 1],
+  "fcntl async": [0, 4, 0x2802],
+  "ioctl tiocsti": [0, 0x5412, pathAt],
+  "madvise mergeable": [aligned, 4096, 12],
+  "futex pi": [aligned, 6 | 128, 0, 0, 0, 0],
+  uname: [aligned],
+  sysinfo: [aligned],
+};
+
+function attemptAll(): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const [label, args] of Object.entries(ATTEMPTS)) {
+    const number = callNumber(label.split(" ")[0] ?? "");
+    if (number !== undefined) found[label] = call(number, args);
+  }
+  found["x32 getpid"] = call(0x40000000 + 39, []);
+  found.unknown = call(4000, []);
+  // The memory behind the addresses lives as long as somebody can still use the arrays.
+  path.set(path);
+  page.fill(0);
+  return found;
+}
+
+/** Installs the filter on all threads, as the guest of an engine does. */
+function seal(bytes: Uint8Array): number {
+  const program = new BigUint64Array([BigInt(bytes.length / 8), BigInt(ptr(bytes))]);
+  const noNewPrivileges = call(callNumber("prctl") ?? -1, [38, 1, 0, 0, 0]);
+  return noNewPrivileges || call(callNumber("seccomp") ?? -1, [1, 1, ptr(program)]);
+}
+
+async function answerOf(attempt: () => unknown): Promise<string> {
+  try {
+    await attempt();
+    return "done";
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+}
+
+function blobUrl(source: string): string {
+  return URL.createObjectURL(new Blob([source], { type: "application/javascript" }));
+}
+
+function firstMessage(worker: Worker): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    worker.onmessage = (event) => resolve(event.data);
+    worker.onerror = (event) => reject(new Error(event.message));
+  });
+}
+
+async function bunAnswers(): Promise<Record<string, string>> {
+  const fs = await import("node:fs");
+  const net = await import("node:net");
+  const listening = () =>
+    new Promise((resolve, reject) =>
+      net
+        .createServer()
+        .on("error", reject)
+        .listen(0, "127.0.0.1", () => resolve(0)),
+    );
+  return {
+    spawnSync: await answerOf(() => Bun.spawnSync(["/bun", "--version"])),
+    spawn: await answerOf(() => Bun.spawn(["/bun", "--version"]).exited),
+    listen: await answerOf(() => Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } })),
+    netListen: await answerOf(listening),
+    serve: await answerOf(() => Bun.serve({ port: 0, fetch: () => new Response("") })),
+    readFileSync: await answerOf(() => fs.readFileSync("/guest.js")),
+    readFile: await answerOf(() => Bun.file("/guest.js").text()),
+    writeFile: await answerOf(() => Bun.write("/tmp/x", "x")),
+    readdir: await answerOf(() => fs.readdirSync("/")),
+    importFile: await answerOf(() => import(IMPORTABLE)),
+    kill: await answerOf(() => process.kill(1, 0)),
+    chdir: await answerOf(() => process.chdir("/tmp")),
+  };
+}
+
+const WASM = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 127, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 6, 1, 4, 0, 65, 42, 11,
+];
+
+function hotLoop(): number {
+  let sum = 0;
+  for (let i = 0; i < 3e6; i++) sum = (sum + (i % 7)) | 0;
+  return sum;
+}
+
+async function churn(): Promise<number> {
+  let bytes = 0;
+  while (bytes < 500 * 1024 * 1024) {
+    bytes += new Uint8Array(1024 * 1024).fill(1).length;
+    for (let i = 0; i < 1000; i++) void { i, text: `object ${i}` };
+    if (bytes % (64 * 1024 * 1024) === 0) Bun.gc(true);
+  }
+  return bytes;
+}
+
+/** What a program may use after the seal; the results stand in the test. */
+const WORKS: Readonly<Record<string, () => unknown>> = {
+  jit: hotLoop,
+  timer: () => new Promise((resolve) => setTimeout(() => resolve("fired"), 2)),
+  worker: async () => {
+    const worker = new Worker(blobUrl("postMessage([1, 2].map((n) => n * 2).join())"));
+    const message = await firstMessage(worker);
+    worker.terminate();
+    return message;
+  },
+  manyWorkers: async () => {
+    const workers = [1, 2, 3, 4].map(() => new Worker(blobUrl("postMessage(1)")));
+    const sum = (await Promise.all(workers.map(firstMessage))).length;
+    for (const worker of workers) worker.terminate();
+    return sum;
+  },
+  wasm: async () => {
+    const { instance } = await WebAssembly.instantiate(new Uint8Array(WASM));
+    return (instance.exports.f as () => number)();
+  },
+  wasmMemory: () => {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 2000 });
+    memory.grow(1000);
+    return memory.buffer.byteLength;
+  },
+  sharedMemory: () =>
+    new WebAssembly.Memory({ initial: 1, maximum: 10, shared: true }).buffer.byteLength +
+    new SharedArrayBuffer(65536).byteLength,
+  digest: async () => new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(100))).length,
+  keys: async () =>
+    (await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign"])).privateKey.type,
+  random: () => crypto.getRandomValues(new Uint8Array(16)).length + crypto.randomUUID().length,
+  scrypt: async () => {
+    const { scrypt } = await import("node:crypto");
+    return new Promise((resolve, reject) =>
+      scrypt("a", "b", 32, (error, key) => (error ? reject(error) : resolve(key.length))),
+    );
+  },
+  gzip: () => new TextDecoder().decode(Bun.gunzipSync(Bun.gzipSync(new TextEncoder().encode("zip")))),
+  compressionStream: async () => {
+    const stream = new Blob(["text"])
+      .stream()
+      .pipeThrough(new CompressionStream("gzip"))
+      .pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  },
+  intl: () => new Intl.DateTimeFormat("fr", { timeZone: "Asia/Tokyo", dateStyle: "long" }).format(0),
+  localDate: () => new Date(0).toLocaleString("de"),
+  garbage: churn,
+  fetchData: async () => (await fetch("data:text/plain,hello")).text(),
+  fetchBlob: async () => (await fetch(blobUrl("blob"))).text(),
+  importBlob: async () => (await import(blobUrl("export default 6 * 7"))).default,
+  builtins: async () => {
+    const names = [
+      "assert",
+      "async_hooks",
+      "buffer",
+      "child_process",
+      "crypto",
+      "dns",
+      "events",
+      "fs",
+      "http",
+      "net",
+      "os",
+      "path",
+      "perf_hooks",
+      "stream",
+      "timers",
+      "tls",
+      "url",
+      "util",
+      "vm",
+      "worker_threads",
+      "zlib",
+    ];
+    const modules = await Promise.all(names.map((name) => import(`node:${name}`)));
+    return modules.length - names.length;
+  },
+  os: async () => {
+    const os = await import("node:os");
+    return [typeof os.cpus().length, typeof os.EOL].join();
+  },
+  usage: () => typeof process.cpuUsage().user,
+  transpiler: () => new Bun.Transpiler({ loader: "ts" }).transformSync("let a: number = 1").trim(),
+  console: () => console.error("stderr works"),
+  processStdout: () => typeof process.stdout.write,
+  atomicsWait: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2),
+  stdin: async () => {
+    for await (const chunk of Bun.stdin.stream()) return new TextDecoder().decode(chunk);
+    return "ended";
+  },
+};
+
+function costs(): Record<string, number> {
+  const time = (name: string, args: number[]): number => {
+    const number = callNumber(name) ?? -1;
+    call(number, args);
+    const before = Bun.nanoseconds();
+    for (let i = 0; i < 50_000; i++) libc.syscall(number, args[0] ?? 0, args[1] ?? 0, 0, 0, 0, 0);
+    return Math.round((Bun.nanoseconds() - before) / 50_000);
+  };
+  page.fill(0);
+  return {
+    getpid: time("getpid", []),
+    futexWake: time("futex", [aligned, 129]),
+    madvise: time("madvise", [aligned, 0]),
+  };
+}
+
+async function main(): Promise<void> {
+  const worker = new Worker("/guest.js");
+  await firstMessage(worker);
+  await Bun.write(IMPORTABLE, "export default 1");
+  const filter = process.env.SEAL;
+  const sealed = filter ? seal(Uint8Array.fromBase64(filter)) : undefined;
+  const main = attemptAll();
+  worker.postMessage("attempt");
+  const olderWorker = (await firstMessage(worker)) as Record<string, number>;
+  const bun = filter ? await bunAnswers() : {};
+  const works: Record<string, unknown> = {};
+  if (filter) {
+    for (const [label, work] of Object.entries(WORKS)) {
+      try {
+        works[label] = await work();
+      } catch (error) {
+        works[label] = `failed: ${error}`;
+      }
+    }
+  }
+  const report: ProbeReport = { sealed, main, olderWorker, bun, works, nanoseconds: costs() };
+  const writer = Bun.stdout.writer();
+  writer.write(`${JSON.stringify(report)}\n`);
+  await writer.end();
+  process.exit(0);
+}
+
+if (Bun.isMainThread) await main();
+else {
+  addEventListener("message", () => postMessage(attemptAll()));
+  postMessage("ready");
+}
