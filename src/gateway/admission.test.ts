@@ -1,13 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Clock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
-import {
-  type AdmissionOptions,
-  type AdmissionPlan,
-  callerKeyOfAddress,
-  createAdmission,
-  type Lease,
-} from "./admission.ts";
+import { type AdmissionOptions, type AdmissionPlan, createAdmission, type Lease } from "./admission.ts";
 
 /** A clock that stands still until it is turned. */
 class TurnedClock implements Clock {
@@ -247,14 +241,4 @@ test("whatever happens in whatever order, the bounds hold and everything is give
   }
   expect(admission.figures()).toMatchObject({ admitted: 0, waiting: 0 });
   expect(clock.pending).toBe(0);
-});
-
-test("an address is a caller; an IPv6 one by its /64", () => {
-  expect(callerKeyOfAddress("203.0.113.7")).toBe("203.0.113.7");
-  expect(callerKeyOfAddress("::ffff:203.0.113.7")).toBe("203.0.113.7");
-  expect(callerKeyOfAddress("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2::/64");
-  expect(callerKeyOfAddress("2001:DB8:1:2::9")).toBe("2001:db8:1:2::/64");
-  expect(callerKeyOfAddress("2001:0db8::1")).toBe("2001:db8:0:0::/64");
-  expect(callerKeyOfAddress("fe80::1%eth0")).toBe("fe80:0:0:0::/64");
-  expect(callerKeyOfAddress("::1")).toBe("0:0:0:0::/64");
 });

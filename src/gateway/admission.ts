@@ -2,9 +2,8 @@
  * Admission: who may start a request now. A token bucket and a concurrency bound a caller, and one bound for the
  * server with a bounded first-in, first-out queue in front of it.
  *
- * What is remembered is bounded: a caller is forgotten when nothing of it runs and its bucket is full again, and the
- * longest idle one when there are too many. Callers with something running are as many as may run or wait at most,
- * so many addresses cost an attacker's own buckets and nothing else. Nothing here reads a request.
+ * A request that is refused costs its caller no token. Who waits counts against its caller's concurrency, so one
+ * caller cannot fill the queue beyond its own share. Nothing here reads a request.
  */
 import type { Clock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
@@ -12,7 +11,7 @@ import { LIMIT_RULES } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
 import { assert } from "../stdx/assert.ts";
 import { BoundedQueue } from "../stdx/bounded_queue.ts";
-import { type Linked, RecencyList } from "./recency_list.ts";
+import { type Caller, Callers } from "./callers.ts";
 
 /** What admission needs to know of a plan. */
 export type AdmissionPlan = Pick<Plan, "name" | "ratePerSecond" | "limits">;
@@ -58,17 +57,6 @@ export interface Admission {
   close(): void;
 }
 
-interface Caller extends Linked<Caller> {
-  readonly key: string;
-  /** Admitted and waiting requests. */
-  held: number;
-  tokens: number;
-  /** When `tokens` was right, by the clock. */
-  at: number;
-  /** Of the plan by which the caller last came. */
-  rate: number | undefined;
-}
-
 interface Waiter {
   readonly caller: Caller;
   admit(lease: Lease): void;
@@ -76,8 +64,6 @@ interface Waiter {
 }
 
 const RETRY_SECONDS_MAX = 3600;
-/** Idle callers that are looked at, oldest first, for each one that becomes idle; more than one, so the list shrinks. */
-const SWEEP = 2;
 
 /** Creates an admission. */
 export function createAdmission(options: AdmissionOptions): Admission {
@@ -86,8 +72,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
 
 class BoundedAdmission implements Admission {
   readonly #options: AdmissionOptions;
-  readonly #callers = new Map<string, Caller>();
-  readonly #idle = new RecencyList<Caller>();
+  readonly #callers: Callers;
   readonly #queue: BoundedQueue<Waiter>;
   #admitted = 0;
   #closed = false;
@@ -95,13 +80,14 @@ class BoundedAdmission implements Admission {
   constructor(options: AdmissionOptions) {
     assert(options.admittedMax > 0, "at least one request is admitted");
     this.#options = options;
+    this.#callers = new Callers(options.clock, options.idleCallersMax);
     this.#queue = new BoundedQueue(options.waitingMax);
   }
 
   admit(callerKey: string, plan: AdmissionPlan, signal: AbortSignal): Lease | Promise<Lease> {
     if (this.#closed) throw new IsopodError("draining", { retryAfterSeconds: 1 });
     if (signal.aborted) throw new IsopodError("client_gone");
-    const caller = this.#callerOf(callerKey, plan);
+    const caller = this.#callers.at(callerKey, plan.ratePerSecond);
     const waits = this.#admitted >= this.#options.admittedMax;
     try {
       checkRate(caller, plan);
@@ -110,11 +96,11 @@ class BoundedAdmission implements Admission {
         throw new IsopodError("overloaded", { retryAfterSeconds: 1 });
       }
     } catch (error) {
-      if (caller.held === 0) this.#remember(caller);
+      if (caller.held === 0) this.#callers.idle(caller);
       throw error;
     }
     if (caller.rate !== undefined) caller.tokens -= 1;
-    this.#idle.delete(caller);
+    if (caller.held === 0) this.#callers.busy(caller);
     caller.held += 1;
     if (waits) return this.#wait(caller, signal);
     this.#admitted += 1;
@@ -168,44 +154,9 @@ class BoundedAdmission implements Admission {
     return promise;
   }
 
-  #callerOf(key: string, plan: AdmissionPlan): Caller {
-    const now = this.#options.clock.now();
-    const rate = plan.ratePerSecond;
-    const known = this.#callers.get(key);
-    if (known !== undefined) {
-      known.rate = rate;
-      refill(known, now);
-      return known;
-    }
-    const caller: Caller = { key, held: 0, tokens: burstOf(rate), at: now, rate, older: undefined, newer: undefined };
-    this.#callers.set(key, caller);
-    return caller;
-  }
-
   #letGo(caller: Caller): void {
     caller.held -= 1;
-    if (caller.held === 0) this.#remember(caller);
-  }
-
-  /** Keeps an idle caller until its bucket is full, or until too many have become idle after it. */
-  #remember(caller: Caller): void {
-    const now = this.#options.clock.now();
-    this.#idle.delete(caller);
-    this.#idle.push(caller);
-    refill(caller, now);
-    if (isFull(caller)) this.#forget(caller);
-    for (let looked = 0; looked < SWEEP; looked++) {
-      const oldest = this.#idle.oldest;
-      if (oldest === undefined) return;
-      refill(oldest, now);
-      if (this.#idle.size <= this.#options.idleCallersMax && !isFull(oldest)) return;
-      this.#forget(oldest);
-    }
-  }
-
-  #forget(caller: Caller): void {
-    this.#idle.delete(caller);
-    this.#callers.delete(caller.key);
+    if (caller.held === 0) this.#callers.idle(caller);
   }
 }
 
@@ -230,22 +181,6 @@ class HeldLease implements Lease {
   }
 }
 
-function burstOf(rate: number | undefined): number {
-  return rate === undefined ? 0 : Math.max(1, rate);
-}
-
-function isFull(caller: Caller): boolean {
-  return caller.rate === undefined || caller.tokens >= burstOf(caller.rate);
-}
-
-function refill(caller: Caller, now: number): void {
-  if (caller.rate !== undefined) {
-    const gained = ((now - caller.at) / 1000) * caller.rate;
-    caller.tokens = Math.min(burstOf(caller.rate), caller.tokens + gained);
-  }
-  caller.at = now;
-}
-
 function checkRate(caller: Caller, plan: AdmissionPlan): void {
   const rate = caller.rate;
   // The margin is for the rounding of many small refills.
@@ -266,21 +201,4 @@ function checkConcurrency(caller: Caller, plan: AdmissionPlan): void {
     limit: { name: "concurrencyMax", value: most },
     retryAfterSeconds: 1,
   });
-}
-
-/**
- * The key of a caller that is known by its address alone: an IPv4 address as it is, also when it is written as
- * an IPv6 one; an IPv6 address by its /64, since whoever holds one address holds them all.
- */
-export function callerKeyOfAddress(address: string): string {
-  if (!address.includes(":")) return address;
-  const plain = address.split("%", 1)[0]?.toLowerCase() ?? "";
-  const mapped = /^(?:0*:)*(?:ffff:)?(\d+\.\d+\.\d+\.\d+)$/.exec(plain)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [before = "", after] = plain.split("::", 2);
-  const head = before === "" ? [] : before.split(":");
-  const tail = after === undefined || after === "" ? [] : after.split(":");
-  const zeros = after === undefined ? 0 : Math.max(0, 8 - head.length - tail.length);
-  const groups = [...head, ...Array<string>(zeros).fill("0"), ...tail].slice(0, 4);
-  return `${groups.map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
 }

@@ -71,7 +71,10 @@ const envelopeSchema = z.strictObject({ code: z.string().optional(), input: z.un
 const formSchema = z.strictObject(settings);
 type Settings = z.infer<typeof formSchema>;
 
-/** @throws {IsopodError} `bad_request`, `code_too_large`, `body_too_large` */
+/**
+ * Reads a JSON envelope.
+ * @throws {IsopodError} `bad_request`, `code_too_large`, `body_too_large`
+ */
 export function readEnvelope(bytes: Uint8Array, options: CodelessBounds): CodelessBody {
   const said = check(envelopeSchema, parseJson(decode(bytes, "the envelope"), "the envelope"), "the envelope");
   const input = said.input === undefined ? null : new TextEncoder().encode(inputText(said.input));
@@ -81,7 +84,10 @@ export function readEnvelope(bytes: Uint8Array, options: CodelessBounds): Codele
   return { ...readSettings(said, said.code, said.language), input, inputType: input === null ? undefined : inputType };
 }
 
-/** @throws {IsopodError} `bad_request`, `code_too_large`, `body_too_large` */
+/**
+ * Reads a form; `contentType` holds its boundary.
+ * @throws {IsopodError} `bad_request`, `code_too_large`, `body_too_large`
+ */
 export async function readForm(bytes: Uint8Array, contentType: string, options: CodelessBounds): Promise<CodelessBody> {
   const fields = await readFields(bytes, contentType);
   const { code: codeField, input: inputField, ...rest } = fields;

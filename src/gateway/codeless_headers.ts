@@ -20,7 +20,10 @@ export const ENV_COUNT_MAX = 64;
 export const ENV_BYTES_MAX = 32 * 1024;
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** @throws {IsopodError} `bad_request` */
+/**
+ * Reads the headers of a request to the codeless endpoint.
+ * @throws {IsopodError} `bad_request`
+ */
 export function readCodelessHeaders(headers: Headers): CodelessHeaders {
   const args = headers.get("isopod-args");
   const integrity = headers.get("isopod-integrity");

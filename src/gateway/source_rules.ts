@@ -42,7 +42,10 @@ export function parseSourceRule(text: string): SourceRule {
   return rule;
 }
 
-/** @throws {Error} naming the rule that cannot be read. */
+/**
+ * Compiles the rules.
+ * @throws {Error} naming the rule that cannot be read.
+ */
 export function createSourceRules(rules: readonly SourceRule[]): SourceRules {
   const allowed = rules.map(compile);
   return {

@@ -72,7 +72,10 @@ interface Flight {
 const FETCHES_MAX = 32;
 const WAITING_MAX = 4096;
 
-/** @throws {Error} when a rule cannot be read. */
+/**
+ * Creates sources with an empty cache.
+ * @throws {Error} when a rule cannot be read.
+ */
 export function createSources(options: SourcesOptions): Sources {
   return new CachingSources(options, createSourceRules(options.rules));
 }

@@ -68,6 +68,10 @@ export function createAccessLog({ sink, clock, sample, random = Math.random }: A
   };
 }
 
+/** Text without quotes, backslashes and control characters needs no escaping; nearly all is such. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
 function quote(text: string): string {
-  return JSON.stringify(text.length > TEXT_LENGTH_MAX ? text.slice(0, TEXT_LENGTH_MAX) : text);
+  const bounded = text.length > TEXT_LENGTH_MAX ? text.slice(0, TEXT_LENGTH_MAX) : text;
+  return PLAIN.test(bounded) ? `"${bounded}"` : JSON.stringify(bounded);
 }
