@@ -82,8 +82,9 @@ function always({ exec }: OuterOptions): Policy {
   return {
     ...each("allow", FILES),
     ...each("allow", PROCESS),
-    futex: argument.plainFutex,
-    madvise: argument.plainAdvice,
+    // What a program runs all the time is looked at once: by the seal where there is one, else here.
+    futex: exec ? argument.plainFutex : "allow",
+    madvise: exec ? argument.plainAdvice : "allow",
     membarrier: argument.privateBarriers,
     // A type of S_IFREG (also written 0), S_IFIFO or S_IFSOCK: no devices.
     mknod: when("EPERM", masked(1, 0xf000, 0, 0x8000, 0x1000, 0xc000)),
