@@ -57,7 +57,7 @@ export async function answerText(answer: BindingAnswer): Promise<string> {
 /** What `promise` rejects with; fails when it does not, or not with an error that a program may see. */
 export async function userErrorOf(promise: Promise<unknown>): Promise<IsopodError> {
   const error = await promise.then(
-    (value) => new Error(`Expected an error, got ${JSON.stringify(value)}`),
+    (value) => new Error(`Expected an error, got ${String(value).slice(0, 200)}`),
     (reason: unknown) => reason,
   );
   if (!(error instanceof IsopodError)) throw error;
@@ -82,99 +82,86 @@ export interface BindingSubject {
   close(): Promise<void>;
 }
 
+const CASES: Readonly<Record<string, (subject: BindingSubject) => Promise<void>>> = {
+  "answers a call within its grants": async ({ binding, grants, good }) => {
+    const scope = fakeScope();
+    const answer = await binding.call(good, grants, scope);
+    await answerText(answer);
+    expect(answer.status).toBe(200);
+    expect(scope.subrequests).toBe(1);
+  },
+
+  "refuses a call outside its grants with an error of the program's kind": async ({ binding, grants, denied }) => {
+    await userErrorOf(binding.call(denied, grants, fakeScope()));
+  },
+
+  "refuses once the scope's count of requests is used up": async ({ binding, grants, good }) => {
+    const error = await userErrorOf(binding.call(good, grants, fakeScope({ subrequestsMax: 0 })));
+    expect(error.code).toBe("subrequest_limit");
+  },
+
+  "makes no call for a scope that has ended": async ({ binding, grants, good }) => {
+    const scope = fakeScope();
+    scope.ender.abort();
+    await userErrorOf(binding.call(good, grants, scope));
+  },
+
+  "ends a call without a head when its scope ends": async ({ binding, grants, silent, gone }) => {
+    const scope = fakeScope();
+    const call = userErrorOf(binding.call(silent, grants, scope));
+    setImmediate(() => scope.ender.abort());
+    await call;
+    await gone();
+  },
+
+  "errors a body that is being read when its scope ends": async ({ binding, grants, endless, gone }) => {
+    const scope = fakeScope();
+    const answer = await binding.call(endless, grants, scope);
+    const read = userErrorOf(answerText(answer));
+    scope.ender.abort();
+    await read;
+    await gone();
+  },
+
+  "lets go when the body is cancelled": async ({ binding, grants, endless, gone }) => {
+    const answer = await binding.call(endless, grants, fakeScope());
+    await (answer.body as ReadableStream<Uint8Array>).cancel();
+    await gone();
+  },
+
+  "errors what is under way when it is closed, leaves nothing open and takes no more calls": async ({
+    binding,
+    grants,
+    good,
+    silent,
+    endless,
+    gone,
+  }) => {
+    const answer = await binding.call(endless, grants, fakeScope());
+    const reading = userErrorOf(answerText(answer));
+    const waiting = userErrorOf(binding.call(silent, grants, fakeScope()));
+    await binding.close();
+    await reading;
+    await waiting;
+    await gone();
+    await userErrorOf(binding.call(good, grants, fakeScope()));
+  },
+};
+
 /** Declares the suite for the binding that `create` makes, a fresh one for each test. */
 export function describeBinding(name: string, create: () => Promise<BindingSubject>): void {
-  const withSubject = (run: (subject: BindingSubject) => Promise<void>) => async () => {
-    const subject = await create();
-    try {
-      await run(subject);
-    } finally {
-      await subject.binding.close();
-      await subject.close();
-    }
-  };
-
   describe(`binding ${name}`, () => {
-    test(
-      "answers a call within its grants",
-      withSubject(async ({ binding, grants, good }) => {
-        const scope = fakeScope();
-        const answer = await binding.call(good, grants, scope);
-        await answerText(answer);
-        expect(answer.status).toBe(200);
-        expect(scope.subrequests).toBe(1);
-      }),
-    );
-
-    test(
-      "refuses a call outside its grants with an error of the program's kind",
-      withSubject(async ({ binding, grants, denied }) => {
-        await userErrorOf(binding.call(denied, grants, fakeScope()));
-      }),
-    );
-
-    test(
-      "refuses once the scope's count of requests is used up",
-      withSubject(async ({ binding, grants, good }) => {
-        const error = await userErrorOf(binding.call(good, grants, fakeScope({ subrequestsMax: 0 })));
-        expect(error.code).toBe("subrequest_limit");
-      }),
-    );
-
-    test(
-      "makes no call for a scope that has ended",
-      withSubject(async ({ binding, grants, good }) => {
-        const scope = fakeScope();
-        scope.ender.abort();
-        await userErrorOf(binding.call(good, grants, scope));
-      }),
-    );
-
-    test(
-      "ends a call without a head when its scope ends",
-      withSubject(async ({ binding, grants, silent, gone }) => {
-        const scope = fakeScope();
-        const call = userErrorOf(binding.call(silent, grants, scope));
-        setImmediate(() => scope.ender.abort());
-        await call;
-        await gone();
-      }),
-    );
-
-    test(
-      "errors a body that is being read when its scope ends",
-      withSubject(async ({ binding, grants, endless, gone }) => {
-        const scope = fakeScope();
-        const answer = await binding.call(endless, grants, scope);
-        const read = userErrorOf(answerText(answer));
-        scope.ender.abort();
-        await read;
-        await gone();
-      }),
-    );
-
-    test(
-      "lets go when the body is cancelled",
-      withSubject(async ({ binding, grants, endless, gone }) => {
-        const answer = await binding.call(endless, grants, fakeScope());
-        await (answer.body as ReadableStream<Uint8Array>).cancel();
-        await gone();
-      }),
-    );
-
-    test(
-      "errors what is under way when it is closed, leaves nothing open and takes no more calls",
-      withSubject(async ({ binding, grants, good, silent, endless, gone }) => {
-        const answer = await binding.call(endless, grants, fakeScope());
-        const reading = userErrorOf(answerText(answer));
-        const waiting = userErrorOf(binding.call(silent, grants, fakeScope()));
-        await binding.close();
-        await reading;
-        await waiting;
-        await gone();
-        await userErrorOf(binding.call(good, grants, fakeScope()));
-      }),
-    );
+    for (const [what, run] of Object.entries(CASES)) {
+      test(what, async () => {
+        const subject = await create();
+        try {
+          await run(subject);
+        } finally {
+          await subject.binding.close();
+          await subject.close();
+        }
+      });
+    }
   });
 }
 

@@ -9,21 +9,11 @@ import type { HeaderList } from "../../core/invocation.ts";
 import { deferred } from "../../stdx/deferred.ts";
 import type { Connection } from "./connections.ts";
 import { PhaseTimeout } from "./failure.ts";
+import { responseHeaders } from "./response_headers.ts";
 
 const BODY_BUFFER_BYTES = 64 * 1024;
 /** Informational responses (103 and the like) before the one that counts; they go to nobody. */
 const INFORMATIONAL_MAX = 16;
-/** Headers of the connection, not of the response: they mean nothing to a guest, which has another connection. */
-const CONNECTION_HEADERS = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** What goes out. */
 export interface ExchangeRequest {
@@ -132,7 +122,7 @@ export class Exchange {
     this.#cancelTimer();
     this.#lastRead = this.#options.clock.now();
     this.#watchIdle(this.#options.responseIdleMs);
-    this.#head.resolve({ status, headers: headerList(controller.rawHeaders) });
+    this.#head.resolve({ status, headers: responseHeaders(controller.rawHeaders) });
   }
 
   #data(controller: Controller, chunk: Uint8Array): void {
@@ -193,19 +183,4 @@ function dispatchOptions(request: ExchangeRequest): Dispatch[0] {
     headers: request.headers.flat(),
     body: request.body as NonNullable<Dispatch[0]["body"]> | null,
   };
-}
-
-/** The headers of the response, in their order; in `raw` names and values alternate. */
-function headerList(raw: unknown): HeaderList {
-  const fields = Array.isArray(raw) ? raw.map((field: unknown) => latin1(field)) : [];
-  const list: [string, string][] = [];
-  for (let at = 0; at + 1 < fields.length; at += 2) {
-    const name = (fields[at] ?? "").toLowerCase();
-    if (!CONNECTION_HEADERS.has(name)) list.push([name, fields[at + 1] ?? ""]);
-  }
-  return list;
-}
-
-function latin1(field: unknown): string {
-  return Buffer.isBuffer(field) ? field.toString("latin1") : String(field);
 }

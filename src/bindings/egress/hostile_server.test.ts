@@ -3,6 +3,7 @@ import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "nod
 import { answerText, bindingCall, fakeScope, userErrorOf } from "../../testing/binding-suite.ts";
 import { grants, withEgress, withServer } from "../../testing/egress_rig.ts";
 import { httpResponse } from "../../testing/raw_server.ts";
+import { TEST_CERTIFICATE, TEST_CERTIFICATE_KEY } from "../../testing/test_certificate.ts";
 import type { EgressLimits } from "./limits.ts";
 
 const MB = 1024 * 1024;
@@ -126,45 +127,49 @@ describe("what a server does with time and space is bounded", () => {
     expect(error.message).toContain("the response stopped coming");
   });
 
-  test("a body of 1 GB: it is cut at the limit, and what nobody reads is not fetched", async () => {
-    const piece = Buffer.alloc(64 * 1024);
-    let sent = 0;
-    await withServer(
-      (socket) => {
-        socket.write(`${OK}content-length: ${1024 * MB}\r\n\r\n`);
-        const pour = () => {
-          while (!socket.destroyed && sent < 1024 * MB) {
-            sent += piece.length;
-            if (!socket.write(piece)) return;
-          }
-        };
-        socket.on("drain", pour);
-        pour();
-      },
-      async (server) =>
-        withEgress({}, async (egress) => {
-          const before = process.memoryUsage().rss;
-          const scope = fakeScope({ bytesMax: 100 * MB });
-          const call = bindingCall(`http://127.0.0.1:${server.port}/`);
-          const answer = await egress.call(call, grants([`127.0.0.1:${server.port}`]), scope);
-          const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
-          await reader.read();
-          // Nobody reads for as long as the server goes on sending into the kernel's buffers.
-          for (let still = 0, seen = 0; still < 1000; seen = sent) {
-            await new Promise((resolve) => setImmediate(resolve));
-            still = seen === sent ? still + 1 : 0;
-          }
-          expect(sent).toBeLessThan(40 * MB);
-          const drain = async () => {
-            while (!(await reader.read()).done);
+  for (const tls of [undefined, { key: TEST_CERTIFICATE_KEY, cert: TEST_CERTIFICATE }]) {
+    const scheme = tls ? "https" : "http";
+    test(`a body of 1 GB over ${scheme}: it is cut at the limit, and what nobody reads is not fetched`, async () => {
+      const piece = Buffer.alloc(64 * 1024);
+      let sent = 0;
+      await withServer(
+        (socket) => {
+          socket.write(`${OK}content-length: ${1024 * MB}\r\n\r\n`);
+          const pour = () => {
+            while (!socket.destroyed && sent < 1024 * MB) {
+              sent += piece.length;
+              if (!socket.write(piece)) return;
+            }
           };
-          expect((await userErrorOf(drain())).code).toBe("subrequest_limit");
-          await server.gone();
-          expect(scope.bytes).toBeLessThan(101 * MB);
-          expect(process.memoryUsage().rss - before).toBeLessThan(100 * MB);
-        }),
-    );
-  });
+          socket.on("drain", pour);
+          pour();
+        },
+        async (server) =>
+          withEgress({ ca: TEST_CERTIFICATE }, async (egress) => {
+            const before = process.memoryUsage().rss;
+            const scope = fakeScope({ bytesMax: 100 * MB });
+            const call = bindingCall(`${scheme}://127.0.0.1:${server.port}/`);
+            const answer = await egress.call(call, grants([`127.0.0.1:${server.port}`]), scope);
+            const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+            await reader.read();
+            // Nobody reads for as long as the server goes on sending into the kernel's buffers.
+            for (let still = 0, seen = 0; still < 1000; seen = sent) {
+              await new Promise((resolve) => setImmediate(resolve));
+              still = seen === sent ? still + 1 : 0;
+            }
+            expect(sent).toBeLessThan(40 * MB);
+            const drain = async () => {
+              while (!(await reader.read()).done);
+            };
+            expect((await userErrorOf(drain())).code).toBe("subrequest_limit");
+            await server.gone();
+            expect(scope.bytes).toBeLessThan(101 * MB);
+            expect(process.memoryUsage().rss - before).toBeLessThan(100 * MB);
+          }),
+        tls ? { tls } : {},
+      );
+    });
+  }
 
   test("a body that grows when it is decoded", async () => {
     const zeros = Buffer.alloc(256 * MB);

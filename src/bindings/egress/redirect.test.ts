@@ -3,6 +3,8 @@ import type { Binding, BindingCall, Grants } from "../../core/binding.ts";
 import { answerText, bindingCall, type FakeScope, fakeScope, userErrorOf } from "../../testing/binding-suite.ts";
 import { grants, withEgress } from "../../testing/egress_rig.ts";
 import { httpResponse, type RawServer, startRawServer } from "../../testing/raw_server.ts";
+import { Policy } from "./policy.ts";
+import { targetOf } from "./request.ts";
 
 const SECRETS = [{ placeholder: "{{secret:token}}", value: "s3cr3t-$&-value", hosts: ["a.test", "*.sub.test"] }];
 
@@ -164,9 +166,7 @@ describe("a secret", () => {
     });
   });
 
-  test("does not travel in clear text beyond this machine", async () => {
-    const { Policy } = await import("./policy.ts");
-    const { targetOf } = await import("./request.ts");
+  test("does not travel in clear text beyond this machine", () => {
     const policy = new Policy({ allow: [], secrets: SECRETS });
     const headers = [["x-token", "{{secret:token}}"]] as const;
     expect(policy.inject(headers, targetOf("GET", new URL("http://a.test/")), false)).toEqual(headers);
