@@ -5,13 +5,15 @@
  * A request that is refused costs its caller no token. Who waits counts against its caller's concurrency, so one
  * caller cannot fill the queue beyond its own share. Nothing here reads a request.
  */
+export { callerKeyOfAddress } from "./caller_address.ts";
+
 import type { Clock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
 import { LIMIT_RULES } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
 import { assert } from "../stdx/assert.ts";
 import { BoundedQueue } from "../stdx/bounded_queue.ts";
-import { type Caller, Callers } from "./callers.ts";
+import { type Bucket, Buckets, checkRate } from "./caller_buckets.ts";
 
 /** What admission needs to know of a plan. */
 export type AdmissionPlan = Pick<Plan, "name" | "ratePerSecond" | "limits">;
@@ -58,12 +60,10 @@ export interface Admission {
 }
 
 interface Waiter {
-  readonly caller: Caller;
+  readonly caller: Bucket;
   admit(lease: Lease): void;
   refuse(error: IsopodError): void;
 }
-
-const RETRY_SECONDS_MAX = 3600;
 
 /** Creates an admission. */
 export function createAdmission(options: AdmissionOptions): Admission {
@@ -72,7 +72,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
 
 class BoundedAdmission implements Admission {
   readonly #options: AdmissionOptions;
-  readonly #callers: Callers;
+  readonly #callers: Buckets;
   readonly #queue: BoundedQueue<Waiter>;
   #admitted = 0;
   #closed = false;
@@ -80,7 +80,7 @@ class BoundedAdmission implements Admission {
   constructor(options: AdmissionOptions) {
     assert(options.admittedMax > 0, "at least one request is admitted");
     this.#options = options;
-    this.#callers = new Callers(options.clock, options.idleCallersMax);
+    this.#callers = new Buckets(options.clock, options.idleCallersMax);
     this.#queue = new BoundedQueue(options.waitingMax);
   }
 
@@ -90,7 +90,7 @@ class BoundedAdmission implements Admission {
     const caller = this.#callers.at(callerKey, plan.ratePerSecond);
     const waits = this.#admitted >= this.#options.admittedMax;
     try {
-      checkRate(caller, plan);
+      checkRate(caller, plan.name);
       checkConcurrency(caller, plan);
       if (waits && this.#queue.size >= this.#queue.capacity) {
         throw new IsopodError("overloaded", { retryAfterSeconds: 1 });
@@ -119,14 +119,14 @@ class BoundedAdmission implements Admission {
   }
 
   /** For leases: `caller`'s place is free; whoever waits longest gets it. */
-  giveBack(caller: Caller): void {
+  giveBack(caller: Bucket): void {
     this.#letGo(caller);
     const next = this.#queue.shift();
     if (next === undefined) this.#admitted -= 1;
     else next.admit(new HeldLease(this, next.caller));
   }
 
-  #wait(caller: Caller, signal: AbortSignal): Promise<Lease> {
+  #wait(caller: Bucket, signal: AbortSignal): Promise<Lease> {
     const { promise, resolve, reject } = Promise.withResolvers<Lease>();
     const settle = (): void => {
       cancelTimer();
@@ -154,7 +154,7 @@ class BoundedAdmission implements Admission {
     return promise;
   }
 
-  #letGo(caller: Caller): void {
+  #letGo(caller: Bucket): void {
     caller.held -= 1;
     if (caller.held === 0) this.#callers.idle(caller);
   }
@@ -162,9 +162,9 @@ class BoundedAdmission implements Admission {
 
 class HeldLease implements Lease {
   readonly #admission: BoundedAdmission;
-  #caller: Caller | undefined;
+  #caller: Bucket | undefined;
 
-  constructor(admission: BoundedAdmission, caller: Caller) {
+  constructor(admission: BoundedAdmission, caller: Bucket) {
     this.#admission = admission;
     this.#caller = caller;
   }
@@ -181,19 +181,7 @@ class HeldLease implements Lease {
   }
 }
 
-function checkRate(caller: Caller, plan: AdmissionPlan): void {
-  const rate = caller.rate;
-  // The margin is for the rounding of many small refills.
-  if (rate === undefined || caller.tokens > 1 - 1e-6) return;
-  const seconds = rate > 0 ? Math.ceil((1 - caller.tokens) / rate) : RETRY_SECONDS_MAX;
-  throw new IsopodError("rate_limited", {
-    message: `Cannot admit the request: the caller is over ${rate} requests a second of plan "${plan.name}".`,
-    limit: { name: "rate", value: rate },
-    retryAfterSeconds: Math.min(Math.max(seconds, 1), RETRY_SECONDS_MAX),
-  });
-}
-
-function checkConcurrency(caller: Caller, plan: AdmissionPlan): void {
+function checkConcurrency(caller: Bucket, plan: AdmissionPlan): void {
   const most = plan.limits.concurrencyMax ?? LIMIT_RULES.concurrencyMax.default;
   if (caller.held < most) return;
   throw new IsopodError("concurrency_limited", {

@@ -8,29 +8,8 @@
 import { z } from "zod";
 import { IsopodError } from "../core/errors.ts";
 import { type Language, languageOf } from "../core/function.ts";
-import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
-import { checkEnv, parseJson } from "./codeless_headers.ts";
-import { isHash, parseIntegrity } from "./integrity.ts";
-
-/** Where the program is. A `url` that begins with `//` leaves the scheme to the sources. */
-export type CodelessSource =
-  | { readonly kind: "code"; readonly code: string; readonly language: Language }
-  | { readonly kind: "url"; readonly url: string }
-  | { readonly kind: "hash"; readonly hash: string };
-
-/** What such a body says. */
-export interface CodelessBody {
-  readonly source: CodelessSource;
-  /** `ctx.args` as JSON text. */
-  readonly argsJson: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-  readonly input: Uint8Array | null;
-  /** Content type of `input`. */
-  readonly inputType: string | undefined;
-  readonly limits: Partial<Limits>;
-  /** `sha256-<hex>` that the program's bytes must have. */
-  readonly integrity: string | undefined;
-}
+import { parseJson } from "./codeless_headers.ts";
+import { type CodelessBody, checkShape, readSettings, refuse, settings, toJson } from "./codeless_settings.ts";
 
 /** How large the parts may be. */
 export interface CodelessBounds {
@@ -39,44 +18,14 @@ export interface CodelessBounds {
   readonly bodyBytesMax: number;
 }
 
-const limitShape = Object.fromEntries(
-  LIMIT_NAMES.map((name) => {
-    const { key, floor, ceiling, scale } = LIMIT_RULES[name];
-    return [
-      key,
-      z
-        .number()
-        .min(floor / scale)
-        .max(ceiling / scale)
-        .optional(),
-    ];
-  }),
-);
-
-const settings = {
-  url: z.string().min(1).max(8192).optional(),
-  hash: z
-    .string()
-    .transform((text) => text.toLowerCase())
-    .refine(isHash, "expected sha256- and 64 hex digits")
-    .optional(),
-  args: z.unknown().optional(),
-  env: z.custom<Record<string, string>>(isTextRecord, "expected an object of strings").optional(),
-  limits: z.strictObject(limitShape).optional(),
-  language: z.enum(["typescript", "javascript"]).optional(),
-  integrity: z.string().optional(),
-};
-
 const envelopeSchema = z.strictObject({ code: z.string().optional(), input: z.unknown().optional(), ...settings });
 const formSchema = z.strictObject(settings);
-type Settings = z.infer<typeof formSchema>;
-
 /**
  * Reads a JSON envelope.
  * @throws {IsopodError} `bad_request`, `code_too_large`, `body_too_large`
  */
 export function readEnvelope(bytes: Uint8Array, options: CodelessBounds): CodelessBody {
-  const said = check(envelopeSchema, parseJson(decode(bytes, "the envelope"), "the envelope"), "the envelope");
+  const said = checkShape(envelopeSchema, parseJson(decode(bytes, "the envelope"), "the envelope"), "the envelope");
   const input = said.input === undefined ? null : new TextEncoder().encode(inputText(said.input));
   if (said.code !== undefined) checkSize(Buffer.byteLength(said.code), options.codeBytesMax, "code_too_large");
   if (input !== null) checkSize(input.length, options.bodyBytesMax, "body_too_large");
@@ -97,7 +46,7 @@ export async function readForm(bytes: Uint8Array, contentType: string, options: 
     values[name] =
       name === "args" || name === "env" || name === "limits" ? parseJson(value, `form field "${name}"`) : value;
   }
-  const said = check(formSchema, values, "the form");
+  const said = checkShape(formSchema, values, "the form");
   const code = codeField === undefined ? undefined : decode(await fieldBytes(codeField), "the program");
   const input = inputField === undefined ? null : await fieldBytes(inputField);
   if (code !== undefined) checkSize(Buffer.byteLength(code), options.codeBytesMax, "code_too_large");
@@ -142,56 +91,9 @@ function languageOfFile(file: Blob): Language {
   return /\bjavascript\b/.test(file.type) && !/\.[mc]?tsx?$/i.test(name) ? "javascript" : languageOf(name);
 }
 
-function readSettings(
-  said: Settings,
-  code: string | undefined,
-  language: Language | undefined,
-): Pick<CodelessBody, "source" | "argsJson" | "env" | "limits" | "integrity"> {
-  const given = [code, said.url, said.hash].filter((value) => value !== undefined);
-  if (given.length !== 1) {
-    refuse(
-      `Cannot read the program: expected exactly one of code, url and hash, not ${given.length === 0 ? "none" : given.length}`,
-    );
-  }
-  if (language !== undefined && said.language !== undefined && code === undefined) {
-    refuse(`Cannot read the program: "language" stands beside code only`);
-  }
-  return {
-    source:
-      code !== undefined
-        ? { kind: "code", code, language: language ?? "typescript" }
-        : said.url !== undefined
-          ? { kind: "url", url: said.url }
-          : { kind: "hash", hash: said.hash ?? "" },
-    argsJson: said.args === undefined ? undefined : toJson(said.args),
-    env: checkEnv(Object.entries(said.env ?? {})),
-    limits: readLimits(said.limits ?? {}),
-    integrity: said.integrity === undefined ? undefined : parseIntegrity(said.integrity),
-  };
-}
-
-function readLimits(said: Readonly<Record<string, unknown>>): Partial<Limits> {
-  const limits: Partial<Record<keyof Limits, number>> = {};
-  for (const name of LIMIT_NAMES) {
-    const { key, scale } = LIMIT_RULES[name];
-    const value = said[key];
-    if (typeof value === "number") limits[name] = Math.round(value * scale);
-  }
-  return limits;
-}
-
 /** A text goes to the program as it is, anything else as JSON. */
 function inputText(input: unknown): string {
   return typeof input === "string" ? input : toJson(input);
-}
-
-/** Arrays and objects of a text that was parsed can still be too deep to be written. */
-function toJson(value: unknown): string {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return refuse("Cannot read the envelope: it is nested too deeply");
-  }
 }
 
 function decode(bytes: Uint8Array, what: string): string {
@@ -202,11 +104,6 @@ function decode(bytes: Uint8Array, what: string): string {
   }
 }
 
-function isTextRecord(value: unknown): value is Record<string, string> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  return Object.values(value).every((entry) => typeof entry === "string");
-}
-
 function checkSize(bytes: number, max: number, code: "code_too_large" | "body_too_large"): void {
   if (bytes <= max) return;
   const [what, name] = code === "code_too_large" ? ["the program", "codeBytesMax"] : ["the input", "bodyBytesMax"];
@@ -214,23 +111,4 @@ function checkSize(bytes: number, max: number, code: "code_too_large" | "body_to
     message: `Cannot read ${what}: it has ${bytes} bytes, over ${max}.`,
     limit: { name, value: max },
   });
-}
-
-function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
-  let result: z.ZodSafeParseResult<T>;
-  try {
-    result = schema.safeParse(value);
-  } catch {
-    return refuse(`Cannot read ${what}: it is nested too deeply`);
-  }
-  if (result.success) return result.data;
-  const issues = result.error.issues.slice(0, 3).map((issue) => {
-    const path = issue.path.map(String).join(".").slice(0, 100);
-    return `${path === "" ? "" : `"${path}": `}${issue.message.slice(0, 300)}`;
-  });
-  return refuse(`Cannot read ${what}: ${issues.join("; ")}`);
-}
-
-function refuse(message: string): never {
-  throw new IsopodError("bad_request", { message: message.endsWith(".") ? message : `${message}.` });
 }

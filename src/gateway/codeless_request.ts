@@ -11,9 +11,11 @@ import { IsopodError } from "../core/errors.ts";
 import type { Body } from "../core/invocation.ts";
 import type { Limits } from "../core/limits.ts";
 import { readBytes } from "./body_bytes.ts";
-import { type CodelessBounds, type CodelessSource, readEnvelope, readForm } from "./codeless_body.ts";
+import { type CodelessBounds, readEnvelope, readForm } from "./codeless_body.ts";
 import { type CodelessHeaders, readCodelessHeaders } from "./codeless_headers.ts";
-import { isHash, parseIntegrity } from "./integrity.ts";
+import type { CodelessSource } from "./codeless_settings.ts";
+import { readQuery, splitUrl } from "./codeless_url.ts";
+import { isHash } from "./integrity.ts";
 
 /** A request to run a program, in one form. */
 export interface CodelessRequest {
@@ -162,38 +164,6 @@ function decodeCode(bytes: Uint8Array): string {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return badRequest("Cannot read the program: it is not UTF-8");
-  }
-}
-
-/** Cuts an absolute URL without parsing it anew. */
-function splitUrl(url: string): { pathname: string; query: string; bare: string } {
-  const hash = url.indexOf("#");
-  const text = hash < 0 ? url : url.slice(0, hash);
-  const mark = text.indexOf("?");
-  const bare = mark < 0 ? text : text.slice(0, mark);
-  const slash = bare.indexOf("/", bare.indexOf("://") + 3);
-  return { pathname: slash < 0 ? "/" : bare.slice(slash), query: mark < 0 ? "" : text.slice(mark + 1), bare };
-}
-
-/** Takes `integrity` out of the query and leaves the rest as it was written. */
-function readQuery(bare: string, query: string): Pick<CodelessRequest, "programUrl" | "integrity"> {
-  if (!query.includes("integrity="))
-    return { programUrl: query === "" ? bare : `${bare}?${query}`, integrity: undefined };
-  let integrity: string | undefined;
-  const others = query.split("&").filter((pair) => {
-    if (!pair.startsWith("integrity=")) return true;
-    // A plus sign is base64's here, and not a space.
-    integrity = parseIntegrity(decodeEscapes(pair.slice("integrity=".length)));
-    return false;
-  });
-  return { programUrl: others.length === 0 ? bare : `${bare}?${others.join("&")}`, integrity };
-}
-
-function decodeEscapes(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }
 

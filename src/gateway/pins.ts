@@ -5,12 +5,13 @@
  * leaves it whole or not at all. What is read is held against its name, so a file that was tampered with or has
  * rotted is never run. Who may pin is not decided here.
  */
-import { mkdir, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { IsopodError } from "../core/errors.ts";
 import type { Language } from "../core/function.ts";
+import { isTemporary, writeWhole } from "./durable_file.ts";
 import { hashOf } from "./integrity.ts";
-import { type Linked, RecencyList } from "./recency_list.ts";
+import { PinMemory, type PinnedProgram } from "./pin_memory.ts";
 
 /** Where pins are kept and how many there may be. */
 export interface PinsOptions {
@@ -34,13 +35,6 @@ export interface PinEntry {
   readonly pinnedAt: number;
 }
 
-/** A pinned program. */
-export interface PinnedProgram {
-  readonly hash: string;
-  readonly code: string;
-  readonly language: Language;
-}
-
 /** The pinned programs. */
 export interface Pins {
   /**
@@ -60,14 +54,8 @@ export interface Pins {
   unpin(hash: string): Promise<boolean>;
 }
 
-interface Held extends Linked<Held> {
-  readonly program: PinnedProgram;
-  readonly bytes: number;
-}
-
 const EXTENSIONS = { typescript: ".ts", javascript: ".js" } as const;
 const FILE_NAME = /^(sha256-[0-9a-f]{64})\.(ts|js)$/;
-const TEMPORARY = /^\.pin-[0-9a-f-]{36}$/;
 const MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
@@ -80,7 +68,7 @@ export async function openPins(options: PinsOptions): Promise<Pins> {
   const entries: PinEntry[] = [];
   for (const name of await readdir(directory)) {
     // Left by a crash in the middle of a pin.
-    if (TEMPORARY.test(name)) await unlink(join(directory, name));
+    if (isTemporary(name)) await unlink(join(directory, name));
     const [, hash, extension] = FILE_NAME.exec(name) ?? [];
     if (hash === undefined) continue;
     const { size, mtimeMs } = await stat(join(directory, name));
@@ -93,15 +81,14 @@ export async function openPins(options: PinsOptions): Promise<Pins> {
 class FilePins implements Pins {
   readonly #options: PinsOptions;
   readonly #entries = new Map<string, PinEntry>();
-  readonly #held = new Map<string, Held>();
-  readonly #recency = new RecencyList<Held>();
+  readonly #memory: PinMemory;
   #bytes = 0;
-  #heldBytes = 0;
   /** Changes happen one after the other, so that the bounds hold. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: PinsOptions, entries: readonly PinEntry[]) {
     this.#options = options;
+    this.#memory = new PinMemory(options.memoryBytesMax ?? MEMORY_BYTES_MAX);
     for (const entry of entries) {
       if (this.#entries.has(entry.hash)) continue;
       this.#entries.set(entry.hash, entry);
@@ -125,12 +112,8 @@ class FilePins implements Pins {
   }
 
   async get(hash: string): Promise<PinnedProgram | undefined> {
-    const held = this.#held.get(hash);
-    if (held !== undefined) {
-      this.#recency.delete(held);
-      this.#recency.push(held);
-      return held.program;
-    }
+    const held = this.#memory.get(hash);
+    if (held !== undefined) return held;
     const entry = this.#entries.get(hash);
     if (entry === undefined) return undefined;
     const path = join(this.#options.directory, hash + EXTENSIONS[entry.language]);
@@ -138,7 +121,7 @@ class FilePins implements Pins {
     const found = hashOf(bytes);
     if (found !== hash) throw new Error(`Cannot read pin ${hash}: the file holds ${found} (${path})`);
     const program: PinnedProgram = { hash, code: decode(bytes), language: entry.language };
-    if (this.#entries.has(hash)) this.#hold(program, bytes.length);
+    if (this.#entries.has(hash)) this.#memory.set(program, bytes.length);
     return program;
   }
 
@@ -157,8 +140,7 @@ class FilePins implements Pins {
       await unlink(join(this.#options.directory, hash + EXTENSIONS[entry.language]));
       this.#entries.delete(hash);
       this.#bytes -= entry.bytes;
-      const held = this.#held.get(hash);
-      if (held !== undefined) this.#letGo(held);
+      this.#memory.delete(hash);
       return true;
     });
   }
@@ -180,46 +162,6 @@ class FilePins implements Pins {
     const full = this.#entries.size >= countMax ? `${countMax} programs` : `${bytesMax} bytes of programs`;
     if (this.#entries.size < countMax && this.#bytes + bytes <= bytesMax) return;
     throw new IsopodError("bad_request", { message: `Cannot pin the program: no more than ${full} can be pinned.` });
-  }
-
-  #hold(program: PinnedProgram, bytes: number): void {
-    const most = this.#options.memoryBytesMax ?? MEMORY_BYTES_MAX;
-    if (this.#held.has(program.hash) || bytes > most) return;
-    const held: Held = { program, bytes, older: undefined, newer: undefined };
-    this.#held.set(program.hash, held);
-    this.#recency.push(held);
-    this.#heldBytes += bytes;
-    while (this.#heldBytes > most && this.#recency.oldest !== undefined) this.#letGo(this.#recency.oldest);
-  }
-
-  #letGo(held: Held): void {
-    this.#held.delete(held.program.hash);
-    this.#recency.delete(held);
-    this.#heldBytes -= held.bytes;
-  }
-}
-
-/** Writes a file under a passing name, has it reach the disk, then gives it its own. */
-async function writeWhole(directory: string, name: string, bytes: Uint8Array): Promise<void> {
-  const temporary = join(directory, `.pin-${crypto.randomUUID()}`);
-  try {
-    await syncedWrite(temporary, bytes);
-    await rename(temporary, join(directory, name));
-  } catch (error) {
-    await unlink(temporary).catch(() => {});
-    throw error;
-  }
-  const folder = await open(directory, "r");
-  await folder.sync().finally(() => folder.close());
-}
-
-async function syncedWrite(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, "wx", 0o600);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

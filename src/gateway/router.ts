@@ -9,15 +9,13 @@
  */
 import { addRoute, createRouter as createTree, findRoute, type RouterContext, routeNodeKeys } from "rou3";
 import { formatRoute, type RoutePattern } from "../core/route.ts";
+import { type PathParams, readParams } from "./path_params.ts";
 
 /** A pattern and what it leads to. */
 export interface Route<T> {
   readonly pattern: RoutePattern;
   readonly target: T;
 }
-
-/** Path parameters, percent-decoded; what a trailing `*` matched stands under `"*"`. Inherits nothing from `Object`. */
-export type PathParams = Readonly<Record<string, string>>;
 
 /** What a router says about a request. */
 export type RouteMatch<T> =
@@ -176,38 +174,6 @@ function matchIn<T>(groups: readonly HostGroup<T>[], method: string, path: strin
     }
   }
   return allow.size === 0 ? NONE : { kind: "method", allow: [...allow].sort() };
-}
-
-/** rou3's parameters, which nobody else holds, made ours in place. */
-function readParams(params: Record<string, string>, restAfter: number, path: string): PathParams {
-  if (restAfter >= 0) {
-    delete params["0"];
-    params["*"] = restOf(path, restAfter);
-  }
-  if (path.includes("%")) {
-    for (const name in params) params[name] = decode(params[name] ?? "");
-  }
-  return params;
-}
-
-/** What stands in `path` behind its first `segments` segments, without the slash before it. */
-function restOf(path: string, segments: number): string {
-  let slash = 0;
-  for (let index = 0; index < segments; index++) {
-    slash = path.indexOf("/", slash + 1);
-    if (slash < 0) return "";
-  }
-  return path.slice(slash + 1);
-}
-
-/** `text` percent-decoded; as it is when it holds an escape that is none. */
-function decode(text: string): string {
-  if (!text.includes("%")) return text;
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** The name of a Host header: without its port and a last dot, in lower case. */

@@ -8,8 +8,8 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
 import type { Language } from "../core/function.ts";
-import { BoundedQueue } from "../stdx/bounded_queue.ts";
-import { type Deferred, deferred } from "../stdx/deferred.ts";
+import { deferred } from "../stdx/deferred.ts";
+import { FetchSlots } from "./fetch_slots.ts";
 import { checkIntegrity } from "./integrity.ts";
 import { type CachedSource, SourceCache } from "./source_cache.ts";
 import { directFetch, fetchSource, type SourceFetch, unavailable } from "./source_fetch.ts";
@@ -86,8 +86,7 @@ class CachingSources implements Sources {
   readonly #clock: Clock;
   readonly #cache: SourceCache;
   readonly #flights = new Map<string, Flight>();
-  readonly #waiting = new BoundedQueue<Deferred<void>>(WAITING_MAX);
-  #free: number;
+  readonly #slots: FetchSlots;
   #closed = false;
 
   constructor(options: SourcesOptions, rules: SourceRules) {
@@ -95,7 +94,7 @@ class CachingSources implements Sources {
     this.#rules = rules;
     this.#clock = options.clock ?? systemClock;
     this.#cache = new SourceCache(options.cacheBytesMax);
-    this.#free = options.fetchesMax ?? FETCHES_MAX;
+    this.#slots = new FetchSlots(options.fetchesMax ?? FETCHES_MAX, WAITING_MAX);
   }
 
   async fetch(address: string, { integrity, signal }: SourceRequest): Promise<Source> {
@@ -153,7 +152,7 @@ class CachingSources implements Sources {
 
   async #run(url: URL, controller: AbortController): Promise<CachedSource> {
     const { signal } = controller;
-    await this.#takeSlot(signal);
+    await this.#slots.take(signal);
     const { codeBytesMax, fetchTimeoutMs } = this.#options;
     const cancelTimer = this.#clock.after(fetchTimeoutMs, () => {
       controller.abort(unavailable(url, `it did not answer within ${fetchTimeoutMs} ms`));
@@ -175,31 +174,7 @@ class CachingSources implements Sources {
       throw unavailable(url, "the connection failed", error);
     } finally {
       cancelTimer();
-      this.#giveSlot();
+      this.#slots.give();
     }
-  }
-
-  async #takeSlot(signal: AbortSignal): Promise<void> {
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return;
-    }
-    const turn = deferred<void>();
-    if (!this.#waiting.push(turn)) throw new IsopodError("overloaded", { retryAfterSeconds: 1 });
-    const onAbort = (): void => {
-      if (this.#waiting.delete(turn)) turn.reject(signal.reason);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      await turn.promise;
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
-  }
-
-  #giveSlot(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free += 1;
-    else next.resolve();
   }
 }
