@@ -82,6 +82,8 @@ export interface ErrorDetails {
   readonly stack?: string | undefined;
   /** Seconds after which trying again may help; becomes `Retry-After`. */
   readonly retryAfterSeconds?: number | undefined;
+  /** The methods that an address does answer; becomes `Allow`. */
+  readonly allow?: readonly string[] | undefined;
   /** What only our log may see. */
   readonly cause?: unknown;
 }

@@ -44,7 +44,7 @@ export interface EgressGrant {
 export interface FunctionVersion {
   /** Name of the function. */
   readonly name: string;
-  /** Hash of the contents and of the settings that change behaviour. */
+  /** `sha256-<hex>` of the name, the contents and the settings that change behaviour: one of a kind in a server. */
   readonly version: string;
   readonly engine: EngineName;
   readonly program: Program;
@@ -53,4 +53,24 @@ export interface FunctionVersion {
   readonly egress: EgressGrant;
   /** The most instances at a time. */
   readonly instancesMax: number;
+}
+
+/** A program's source as it was supplied, before its imports are resolved. */
+export interface ProgramSource {
+  readonly name: string;
+  readonly language: Language;
+  readonly code: string;
+  /** `sha256-<hex>` of the supplied bytes. */
+  readonly hash: string;
+  /** Where it came from; what its relative imports are relative to. */
+  readonly url?: string | undefined;
+}
+
+/** Makes programs self-contained. */
+export interface ProgramBuilder {
+  /**
+   * Resolves and joins what the source imports.
+   * @throws {IsopodError} `syntax_error`, `unresolved_import`, or what fetching an import fails with
+   */
+  build(source: ProgramSource, signal: AbortSignal): Promise<Program>;
 }

@@ -71,6 +71,8 @@ export interface InvocationSocket {
   listen(peer: {
     message(message: SocketMessage): void;
     close(code: number, reason: string): void;
+    /** The function can be sent more, after `send` said that it could not. */
+    writable(): void;
   }): void;
   /** Says that `bytes` of the function's messages have left, so that it may send as many again. */
   drained(bytes: number): void;

@@ -1,97 +1,39 @@
-/**
- * The callers that admission knows: what each has running, and its token bucket.
- *
- * A caller is forgotten when nothing of it runs and its bucket is full again, and the one that has been idle longest
- * when too many are; so what is remembered is bounded by `idleMax` and by what may run or wait. The last, evicted
- * early, comes back with a full bucket: that costs many addresses, each of which had a bucket of its own anyway.
- */
-import type { Clock } from "../core/clock.ts";
-import { type Linked, RecencyList } from "./recency_list.ts";
+/** Who calls: the plan that a request's key maps to, and the name under which its use is counted. */
+import { IsopodError } from "../core/errors.ts";
+import { callerKeyOfAddress } from "./admission.ts";
+import type { CallerPlan, Snapshot } from "./snapshot.ts";
 
 /** A caller. */
-export interface Caller extends Linked<Caller> {
+export interface Caller {
+  /** The name under which its rate and concurrency are counted. */
   readonly key: string;
-  /** Admitted and waiting requests; whoever changes it from or to 0 says so with `busy` and `idle`. */
-  held: number;
-  tokens: number;
-  /** When `tokens` was right, by the clock. */
-  at: number;
-  /** Requests a second of the plan by which the caller last came. */
-  rate: number | undefined;
+  readonly plan: CallerPlan;
+  /** Whether a key of ours said so; such a key is never shown to a function. */
+  readonly byKey: boolean;
 }
 
-/** Idle callers that are looked at, oldest first, for each one that becomes idle; more than one, so the list shrinks. */
-const SWEEP = 2;
+const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
 
-/** The callers. */
-export class Callers {
-  readonly #clock: Clock;
-  readonly #idleMax: number;
-  readonly #byKey = new Map<string, Caller>();
-  readonly #idle = new RecencyList<Caller>();
-
-  constructor(clock: Clock, idleMax: number) {
-    this.#clock = clock;
-    this.#idleMax = idleMax;
-  }
-
-  get size(): number {
-    return this.#byKey.size;
-  }
-
-  /** The caller, new or known, its bucket as it is now. Must be made `busy` or `idle` before anything else happens. */
-  at(key: string, rate: number | undefined): Caller {
-    const now = this.#clock.now();
-    const known = this.#byKey.get(key);
-    if (known !== undefined) {
-      known.rate = rate;
-      refill(known, now);
-      return known;
-    }
-    const caller: Caller = { key, held: 0, tokens: burstOf(rate), at: now, rate, older: undefined, newer: undefined };
-    this.#byKey.set(key, caller);
-    return caller;
-  }
-
-  /** Something of the caller's runs or waits: it is kept whatever comes. */
-  busy(caller: Caller): void {
-    this.#idle.delete(caller);
-  }
-
-  /** Nothing of the caller's runs: it is kept until its bucket is full, or until too many have become idle after it. */
-  idle(caller: Caller): void {
-    const now = this.#clock.now();
-    this.#idle.delete(caller);
-    this.#idle.push(caller);
-    refill(caller, now);
-    if (isFull(caller)) this.#forget(caller);
-    for (let looked = 0; looked < SWEEP; looked++) {
-      const oldest = this.#idle.oldest;
-      if (oldest === undefined) return;
-      refill(oldest, now);
-      if (this.#idle.size <= this.#idleMax && !isFull(oldest)) return;
-      this.#forget(oldest);
-    }
-  }
-
-  #forget(caller: Caller): void {
-    this.#idle.delete(caller);
-    this.#byKey.delete(caller.key);
-  }
+/** The caller of a request; a credential that is no key of ours is the function's business, and its sender anonymous. */
+export function identifyCaller(authorization: string | null, remoteAddress: string, snapshot: Snapshot): Caller {
+  const key = authorization === null ? undefined : BEARER.exec(authorization)?.[1];
+  const hash = key === undefined ? "" : hashKey(key);
+  const plan = key === undefined ? undefined : snapshot.planOfKey.get(hash);
+  if (plan !== undefined) return { key: hash, plan, byKey: true };
+  return { key: callerKeyOfAddress(remoteAddress), plan: snapshot.anonymous, byKey: false };
 }
 
-function burstOf(rate: number | undefined): number {
-  return rate === undefined ? 0 : Math.max(1, rate);
+/**
+ * The caller of the codeless endpoint, where a credential can only be a key.
+ * @throws {IsopodError} `unauthorized` when it is not known: never silently anonymous
+ */
+export function identifyRunner(authorization: string | null, remoteAddress: string, snapshot: Snapshot): Caller {
+  const caller = identifyCaller(authorization, remoteAddress, snapshot);
+  if (authorization !== null && !caller.byKey) throw new IsopodError("unauthorized");
+  return caller;
 }
 
-function isFull(caller: Caller): boolean {
-  return caller.rate === undefined || caller.tokens >= burstOf(caller.rate);
-}
-
-function refill(caller: Caller, now: number): void {
-  if (caller.rate !== undefined) {
-    const gained = ((now - caller.at) / 1000) * caller.rate;
-    caller.tokens = Math.min(burstOf(caller.rate), caller.tokens + gained);
-  }
-  caller.at = now;
+/** The form in which keys are stored: `sha256-<hex>`. */
+export function hashKey(key: string): string {
+  return `sha256-${new Bun.CryptoHasher("sha256").update(key).digest("hex")}`;
 }

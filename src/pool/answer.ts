@@ -71,7 +71,8 @@ export class AnswerBody {
     this.#failure = error;
     this.#chunks = [];
     this.#waitingBytes = 0;
-    this.#controller?.error(error);
+    // Without a reason: Bun prints the reason of every stream that it serves, and `ended` tells it to who asks.
+    this.#controller?.error(undefined);
     this.#controller = undefined;
   }
 

@@ -36,7 +36,15 @@ export interface InstanceLoad {
   readonly fn?: { readonly name: string; readonly version: string } | undefined;
 }
 
-/** A guest must say hello, and answer a ping, within this time, in milliseconds. */
+/** Who gives an instance its work. */
+export interface InstanceScheduler {
+  /** An invocation is over. */
+  finished(instance: Instance, invocation: RunningInvocation): void;
+  /** A limit was broken: the instance must not be given more, and must end. */
+  broke(instance: Instance, error: IsopodError): void;
+}
+
+/** A guest must say hello within this time, in milliseconds. */
 const HELLO_MS = 10_000;
 
 /** Unread output of a program at which its pipe is no longer read. */
@@ -52,8 +60,12 @@ export class Instance {
   readonly startedAt: number;
   /** When it last had an invocation. */
   idleSince: number;
+  /** Memory when it was last looked at, in bytes. */
+  memoryBytes = 0;
   /** Invocations that it has been given. */
   invoked = 0;
+  /** Set by who gives it work. */
+  scheduler: InstanceScheduler | undefined;
   /** Settles when its process is gone, with the reason; never rejects. */
   readonly ended: Promise<IsopodError>;
   readonly #options: InstanceOptions;
@@ -64,7 +76,7 @@ export class Instance {
   #end: IsopodError | undefined;
   #pongs: (() => void)[] = [];
   #relief: (() => void) | undefined;
-  #onIdle: (() => void) | undefined;
+  #bootCpuMs = 0;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
@@ -82,6 +94,11 @@ export class Instance {
     this.#read();
   }
 
+  /** Whether it runs a program that came with its request, for which it was started. */
+  get isProgram(): boolean {
+    return this.#load?.mode === "program";
+  }
+
   /** Whether it can be given work. */
   get alive(): boolean {
     return this.#end === undefined;
@@ -89,7 +106,9 @@ export class Instance {
 
   /** What it uses now. */
   usage(): Usage | undefined {
-    return this.process.usage();
+    const usage = this.process.usage();
+    this.memoryBytes = usage?.memoryBytes ?? this.memoryBytes;
+    return usage;
   }
 
   /** Closes the guest down and waits until it says so. @throws {IsopodError} `start_failed` */
@@ -100,6 +119,7 @@ export class Instance {
     const cancel = this.#options.clock.after(HELLO_MS, () => this.end(new IsopodError("start_failed", { cause: "no hello in time" })));
     try {
       await this.#hello.promise;
+      this.#bootCpuMs = this.usage()?.cpuMs ?? 0;
     } finally {
       cancel();
     }
@@ -146,12 +166,6 @@ export class Instance {
     this.#relief?.();
   }
 
-  /** Calls back once, when no invocation is left. */
-  whenIdle(callback: () => void): void {
-    this.#onIdle = callback;
-    if (this.invocations.size === 0) callback();
-  }
-
   now(): number {
     return this.#options.clock.now();
   }
@@ -162,23 +176,25 @@ export class Instance {
   }
 
   finished(invocation: RunningInvocation): void {
+    if (this.#load?.mode === "program") this.#chargeAll(invocation);
     this.invocations.delete(invocation);
     this.idleSince = this.now();
-    if (this.invocations.size === 0) this.#onIdle?.();
-    this.onFinished?.();
+    this.scheduler?.finished(this, invocation);
   }
 
-  /** Set by who schedules work on it: an invocation is over. */
-  onFinished: (() => void) | undefined;
-
-  /** A program that breaks a limit cannot be trusted to stop by itself: its instance ends. */
+  /** A program that breaks a limit cannot be trusted to stop by itself: its instance must not go on as it is. */
   broke(invocation: RunningInvocation, error: IsopodError): void {
     invocation.fail(error);
-    this.onBroken?.(error);
+    this.scheduler?.broke(this, error);
   }
 
-  /** Set by who schedules work on it: it must not be given more, and must end. */
-  onBroken: ((error: IsopodError) => void) | undefined;
+  /** A program has its instance for itself: what the instance has used since its boot, the program has. */
+  #chargeAll(invocation: RunningInvocation): void {
+    const usage = this.usage();
+    if (usage === undefined) return;
+    invocation.meter.cpuMs = usage.cpuMs - this.#bootCpuMs;
+    invocation.meter.memoryBytes = Math.max(invocation.meter.memoryBytes, usage.memoryBytes);
+  }
 
   relieved(): void {
     if (this.#relief !== undefined && !this.#backlogged()) this.#relief();

@@ -123,6 +123,7 @@ export class RunningInvocation implements StreamEvents {
 
   writable(): void {
     this.#upload?.resume();
+    this.#socket?.writable();
   }
 
   /** The guest says that the after-work is over. */

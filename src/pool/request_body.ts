@@ -14,7 +14,7 @@ export class RequestBodyPump {
   readonly #stream: WireStream;
   readonly #limits: Limits;
   readonly #failed: (error: IsopodError) => void;
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #reader: { cancel(): Promise<void> } | undefined;
   #wake: (() => void) | undefined;
   #stopped = false;
 

@@ -44,6 +44,11 @@ export class FunctionSocket implements InvocationSocket {
     for (const deliver of this.#early.splice(0)) deliver();
   }
 
+  /** There is credit again. */
+  writable(): void {
+    this.#peer?.writable();
+  }
+
   drained(bytes: number): void {
     this.#stream.consumed(bytes);
   }

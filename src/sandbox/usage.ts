@@ -49,7 +49,7 @@ export class UsageReader {
 }
 
 function readText(descriptor: number): string {
-  return buffer.latin1Slice(0, readSync(descriptor, buffer, 0, buffer.length, 0));
+  return buffer.toString("latin1", 0, readSync(descriptor, buffer, 0, buffer.length, 0));
 }
 
 /** User and system time of all threads, from the text of /proc/PID/stat, in milliseconds. */

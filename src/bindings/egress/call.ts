@@ -8,7 +8,7 @@ import { isLoopback } from "./address.ts";
 import type { Connection } from "./connections.ts";
 import { codingsOf, decodeBody, withoutCoding } from "./decode.ts";
 import { Exchange, type ExchangeHead } from "./exchange.ts";
-import { explain, wasLost } from "./failure.ts";
+import { explain, explainDecoding, wasLost } from "./failure.ts";
 import { Meter } from "./meter.ts";
 import type { Policy } from "./policy.ts";
 import { openConnection, type ReachParts, resolveTarget } from "./reach.ts";
@@ -157,7 +157,7 @@ export class Call {
     const subject = this.#subject;
     const body = decodeBody(exchange.body, codings, {
       decoded: (bytes) => meter.decoded(bytes),
-      explain: (error) => explain(subject, error),
+      explain: (error) => explainDecoding(subject, error),
       signal: this.#ender.signal,
       over,
     });

@@ -38,8 +38,17 @@ export function explain(subject: string, error: unknown): IsopodError {
   if (error instanceof IsopodError) return error;
   if (error instanceof PhaseTimeout) return failed(`Cannot fetch ${subject}: ${error.message}`, error);
   if (error instanceof ConnectionLost) return failed(`Cannot fetch ${subject}: the connection was closed`, error);
+  if (error instanceof Error && error.name === "HTTPParserError") {
+    return failed(`Cannot fetch ${subject}: the response is not valid HTTP/1.1`, error);
+  }
   const code = codeOf(error);
   return failed(`Cannot fetch ${subject}: ${SENTENCES[code] ?? sentenceOf(code)}${code && ` (${code})`}`, error);
+}
+
+/** An error of a decoder as what the guest may see of it; errors of the catalogue stay as they are. */
+export function explainDecoding(subject: string, error: unknown): IsopodError {
+  if (error instanceof IsopodError) return error;
+  return failed(`Cannot fetch ${subject}: its body is not coded as its head says, or is cut off`, error);
 }
 
 /**
@@ -57,7 +66,6 @@ function codeOf(error: unknown): string {
 }
 
 function sentenceOf(code: string): string {
-  if (code.startsWith("HPE_")) return "the response is not valid HTTP/1.1";
   if (code.startsWith("DNS_") || code.startsWith("EAI_")) return "the host name does not resolve";
   if (/CERT|TLS|SSL|CHAIN|ISSUER|SIGNATURE/.test(code))
     return "the server's certificate or TLS handshake was not accepted";

@@ -256,3 +256,34 @@ describe("a connection", () => {
     );
   });
 });
+
+test("calls that are ended at random points leave nothing open", async () => {
+  const responses = [
+    "",
+    "garbage\r\n\r\n",
+    httpResponse("ok"),
+    httpResponse("", ["location: /next"], "302 Found"),
+    httpResponse("x".repeat(300_000)),
+    `${OK}content-length: 10\r\n\r\nabc`,
+  ];
+  let served = 0;
+  await withServer(
+    (socket) => socket.write(responses[served++ % responses.length] ?? ""),
+    async (server) => {
+      await withEgress({}, async (egress) => {
+        const one = async (at: number) => {
+          const scope = fakeScope({ functionName: `f${at % 5}` });
+          const body = at % 3 === 0 ? (new Response("y".repeat(10_000)).body as ReadableStream<Uint8Array>) : null;
+          const call = bindingCall(`http://127.0.0.1:${server.port}/`, { method: body ? "POST" : "GET", body });
+          // Each call has from 0 to 39 turns of the event loop.
+          const answer = egress.call(call, grants([`127.0.0.1:${server.port}`]), scope).then(answerText);
+          for (let turn = (at * 7) % 40; turn > 0; turn--) await new Promise((resolve) => setImmediate(resolve));
+          scope.ender.abort();
+          await answer.catch(() => {});
+        };
+        for (let at = 0; at < 1000; at += 20) await Promise.all(Array.from({ length: 20 }, (_, i) => one(at + i)));
+      });
+      await server.gone();
+    },
+  );
+});

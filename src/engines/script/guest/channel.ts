@@ -28,7 +28,7 @@ export function openChannel(events: ConnectionEvents): Channel {
     defer: setImmediate,
   });
   const stream = Bun.stdin.stream();
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  let reader: ReturnType<typeof stream.getReader> | undefined;
 
   const read = async () => {
     const mine = stream.getReader();

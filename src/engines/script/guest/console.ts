@@ -25,8 +25,7 @@ export function createConsole(sink: LineSink): Console {
     if (args.length > 0) write("info", args);
     if (indent.length < 64) indent += "  ";
   };
-  return {
-    ...console,
+  const own = {
     log: (...args: unknown[]) => write("info", args),
     info: (...args: unknown[]) => write("info", args),
     debug: (...args: unknown[]) => write("debug", args),
@@ -57,7 +56,9 @@ export function createConsole(sink: LineSink): Console {
       indent = indent.slice(2);
     },
     clear() {},
-  } as Console;
+  };
+  // Inherited and not copied: reading every member would build parts of Node's console for 11 ms.
+  return Object.setPrototypeOf(own, console) as Console;
 }
 
 function tabular(value: unknown): string {

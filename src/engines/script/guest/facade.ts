@@ -23,12 +23,13 @@ const encoder = new TextEncoder();
 export function installFacades(env: Readonly<Record<string, string>>, host: FacadeHost): void {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
-  const define = (target: object, name: string, value: unknown) =>
-    Object.defineProperty(target, name, { value, configurable: true, writable: true });
-  define(process, "exit", (code?: number) => host.exit(code ?? Number(process.exitCode ?? 0)));
-  define(process, "stdout", nodeStream((bytes) => host.write("stdout", bytes)));
-  define(process, "stderr", nodeStream((bytes) => host.write("stderr", bytes)));
-  define(globalThis, "Deno", createDeno(env, host));
+  // Assigned and not defined: defining a property makes Bun build the stream that it replaces, which takes 13 ms.
+  Object.assign(process, {
+    exit: (code?: number) => host.exit(code ?? Number(process.exitCode ?? 0)),
+    stdout: nodeStream((bytes) => host.write("stdout", bytes)),
+    stderr: nodeStream((bytes) => host.write("stderr", bytes)),
+  });
+  Object.assign(globalThis, { Deno: createDeno(env, host) });
 }
 
 /** As much of Node's writable streams as people use on `process.stdout`. */

@@ -27,7 +27,7 @@ export async function respond(
   }
   if (typeof result === "object" && result !== null && Symbol.asyncIterator in result) {
     head(stream, { s: 200, h: [TEXT_TYPE] });
-    await pump(ReadableStream.from(result as AsyncIterable<Uint8Array>), stream, onResume);
+    await pump(streamOf(result as AsyncIterable<Uint8Array>), stream, onResume);
     return undefined;
   }
   head(stream, { s: 200, h: [JSON_TYPE] });
@@ -59,6 +59,20 @@ async function sendWhole(stream: WireStream, text: string, onResume: (callback: 
   await pump(new Blob([text]).stream(), stream, onResume);
 }
 
+function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const iterator = source[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { value, done } = await iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+}
+
 function pairs(headers: Headers): (readonly [string, string])[] {
   return [...headers];
 }
@@ -74,7 +88,7 @@ const NativeResponse = globalThis.Response;
 
 /** A Response that remembers the text it was made of, and that may carry a WebSocket (status 101). */
 class ProgramResponse extends NativeResponse {
-  constructor(body?: BodyInit | null, init?: ResponseInit & { webSocket?: PairSocket | null }) {
+  constructor(body?: ConstructorParameters<typeof NativeResponse>[0], init?: ResponseInit & { webSocket?: PairSocket | null }) {
     const upgrade = init?.status === 101 && init.webSocket instanceof PairSocket;
     super(body, upgrade ? { ...init, status: 200 } : init);
     if (upgrade) Object.defineProperty(this, "webSocket", { value: init.webSocket });

@@ -1,0 +1,118 @@
+/**
+ * A run as `text/event-stream`: `log`, `output`, `result`, `error`, `end`, in the order in which they happen.
+ *
+ * `result` has status and headers of the answer; `output` its body, piece by piece; `end` always comes last, with the
+ * figures. The stream itself is whole even when the run is not: that is what `error` is for.
+ */
+import { errorBody, type IsopodError, toIsopodError } from "../core/errors.ts";
+import type { Body, InvocationFigures, InvocationResponse, LogLine } from "../core/invocation.ts";
+import type { ExchangeRecord } from "./exchange_record.ts";
+import { EVENT_STREAM_TYPE, encodeEvent, OutputEvents } from "./server_events.ts";
+import type { Work } from "./work.ts";
+
+/** Events that may wait for a client that does not read, in bytes; beyond it log lines are counted and not sent. */
+const WAITING_BYTES_MAX = 1024 * 1024;
+
+/** Answers `work` with events. `over` is called once, when everything has ended. */
+export function answerWithEvents(
+  work: Work,
+  record: ExchangeRecord,
+  headers: readonly (readonly [string, string])[],
+  signal: AbortSignal,
+  over: () => void,
+): Response {
+  const gone = new AbortController();
+  signal.addEventListener("abort", () => gone.abort());
+  let droppedLines = 0;
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        const send = (bytes: Uint8Array | undefined) => {
+          if (bytes !== undefined && !gone.signal.aborted) controller.enqueue(bytes);
+        };
+        const log = (line: LogLine) => {
+          record.log(line);
+          if ((controller.desiredSize ?? 0) <= 0) droppedLines += 1;
+          else send(encodeEvent("log", line));
+        };
+        const room = () => (controller.desiredSize ?? 0) > 0;
+        run(work, gone.signal, send, log, room).then(({ response, error, figures }) => {
+          if (droppedLines > 0) send(encodeEvent("log", { level: "warn", text: `${droppedLines} lines were not sent: the client did not keep up` }));
+          if (error !== undefined) send(encodeEvent("error", errorBody(error, record.requestId)));
+          send(encodeEvent("end", endOf(record.requestId, figures)));
+          record.status = response?.status ?? error?.status ?? 200;
+          record.finish(error, figures);
+          over();
+          if (!gone.signal.aborted) controller.close();
+        });
+      },
+      cancel: () => gone.abort(),
+    },
+    { highWaterMark: WAITING_BYTES_MAX, size: (chunk) => chunk?.length ?? 0 },
+  );
+  return new Response(stream, {
+    headers: [
+      ["content-type", EVENT_STREAM_TYPE],
+      ["cache-control", "no-store"],
+      ["isopod-request-id", record.requestId],
+      ...headers.map(([name, value]): [string, string] => [name, value]),
+    ],
+  });
+}
+
+interface Outcome {
+  readonly response?: InvocationResponse;
+  readonly error?: IsopodError | undefined;
+  readonly figures?: InvocationFigures;
+}
+
+async function run(
+  work: Work,
+  signal: AbortSignal,
+  send: (bytes: Uint8Array | undefined) => void,
+  log: (line: LogLine) => void,
+  room: () => boolean,
+): Promise<Outcome> {
+  try {
+    const response = await work.invoke(signal, log);
+    if (!response.script) send(encodeEvent("result", { status: response.status, headers: response.headers }));
+    await sendOutput(response.body, send, room);
+    const { error, figures } = await response.ended;
+    return { response, error, figures };
+  } catch (thrown) {
+    return { error: toIsopodError(thrown) };
+  }
+}
+
+async function sendOutput(body: Body, send: (bytes: Uint8Array | undefined) => void, room: () => boolean): Promise<void> {
+  const output = new OutputEvents();
+  if (body instanceof Uint8Array) send(output.write(body));
+  else if (body !== null) {
+    const reader = body.getReader();
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        send(output.write(value));
+        while (!room()) await Bun.sleep(10);
+      }
+    } catch {
+      // Cut off: the invocation's end says why.
+    }
+  }
+  send(output.flush());
+}
+
+function endOf(requestId: string, figures: InvocationFigures | undefined): object {
+  if (figures === undefined) return { request_id: requestId };
+  const { wallMs, cpuMs, memoryBytes, responseBytes, logBytes, subrequests } = figures;
+  return {
+    request_id: requestId,
+    wall_ms: Math.round(wallMs * 100) / 100,
+    cpu_ms: Math.round(cpuMs * 100) / 100,
+    memory_bytes: memoryBytes,
+    response_bytes: responseBytes,
+    log_bytes: logBytes,
+    subrequests,
+  };
+}

@@ -1,0 +1,44 @@
+/** What a request comes down to once it is understood: something to invoke, and how its answer is to look. */
+import type { InvocationRequest, InvocationResponse, LogLine } from "../core/invocation.ts";
+import type { ExchangeRecord } from "./exchange_record.ts";
+
+/** Something to invoke. */
+export interface Work {
+  /** Whether the answer is to be a stream of events. */
+  readonly events: boolean;
+  /** Silence of the program that is allowed, in milliseconds: its wall limit. */
+  readonly silenceMs: number;
+  /** Whether a WebSocket may be the answer. */
+  readonly webSocket: boolean;
+  /** Starts it. `onLog` hears the program's lines. @throws {IsopodError} */
+  invoke(signal: AbortSignal, onLog: (line: LogLine) => void): Promise<InvocationResponse>;
+}
+
+/** The part of an invocation's request that is the same for functions and programs. */
+export type InvocationParts = Omit<InvocationRequest, "requestId" | "signal" | "observer">;
+
+/** Completes an invocation's request. */
+export function completeRequest(
+  parts: InvocationParts,
+  record: ExchangeRecord,
+  signal: AbortSignal,
+  onLog: (line: LogLine) => void,
+): InvocationRequest {
+  return { ...parts, requestId: record.requestId, signal, observer: { log: onLog } };
+}
+
+/** Headers that belong to one connection, or to the platform, and never reach a program. */
+const NOT_PASSED = new Set(["connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect", "proxy-connection"]);
+
+/** The headers that a program sees: the client's, without the connection's and without a key of ours. */
+export function passedHeaders(headers: Headers, remoteAddress: string, withoutKey: boolean): [string, string][] {
+  const passed: [string, string][] = [];
+  let forwarded = remoteAddress;
+  for (const pair of headers as unknown as Iterable<[string, string]>) {
+    const name = pair[0];
+    if (name === "x-forwarded-for") forwarded = `${pair[1]}, ${remoteAddress}`;
+    else if (!NOT_PASSED.has(name) && !(withoutKey && name === "authorization")) passed.push(pair);
+  }
+  passed.push(["x-forwarded-for", forwarded]);
+  return passed;
+}

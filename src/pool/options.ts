@@ -1,0 +1,31 @@
+/** How a pool is set up. */
+import type { Binding } from "../core/binding.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Engine } from "../core/engine.ts";
+import type { LogLine } from "../core/invocation.ts";
+
+/** Sizes and times of a pool. */
+export interface PoolSizes {
+  /** Code-less instances that wait for work. */
+  readonly prewarmed: number;
+  /** Instances at a time, prewarmed ones included. */
+  readonly instancesMax: number;
+  /** Invocations that may wait for an instance, of one version. */
+  readonly queueMax: number;
+  /** An instance without invocations for this long is ended, in milliseconds. */
+  readonly idleMs: number;
+  /** An instance older than this is replaced, in milliseconds. */
+  readonly ageMs: number;
+  /** An instance that has had this many invocations is replaced. */
+  readonly invocationsMax: number;
+}
+
+/** What a pool is made of. */
+export interface PoolOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly sizes: PoolSizes;
+  /** A line for the log that belongs to no invocation. */
+  report(line: LogLine, fields: Readonly<Record<string, unknown>>): void;
+}

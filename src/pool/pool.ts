@@ -1,0 +1,169 @@
+/**
+ * The pool: the `Invoker` behind the gateway. Functions go to the instances of their version, programs to a
+ * prewarmed instance of their own that ends with them.
+ */
+import { IsopodError } from "../core/errors.ts";
+import type { FunctionVersion } from "../core/function.ts";
+import type { InvocationRequest, InvocationResponse, Invoker, Target } from "../core/invocation.ts";
+import { Meter } from "./figures.ts";
+import type { Instance, InstanceScheduler } from "./instance.ts";
+import { RunningInvocation } from "./invocation.ts";
+import type { PoolOptions } from "./options.ts";
+import { Prewarmed } from "./prewarmed.ts";
+import { Supervisor } from "./supervisor.ts";
+import { VersionPool } from "./version_pool.ts";
+
+/** How often idle instances are looked for, in milliseconds. */
+const EVICT_MS = 1000;
+
+type ProgramTarget = Extract<Target, { kind: "program" }>;
+
+/** What a pool is doing. */
+export interface PoolStats {
+  readonly instances: number;
+  readonly prewarmed: number;
+  readonly functions: number;
+  readonly invocations: number;
+}
+
+/** The pool of one engine. */
+export class Pool implements Invoker {
+  readonly #options: PoolOptions;
+  readonly #prewarmed: Prewarmed;
+  readonly #supervisor: Supervisor;
+  readonly #versions = new Map<string, VersionPool>();
+  readonly #cancelEvict: () => void;
+  #running = 0;
+  #draining = false;
+  #onQuiet: (() => void) | undefined;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#prewarmed = new Prewarmed(options, () => this.#makeRoom());
+    this.#supervisor = new Supervisor(options.clock);
+    this.#cancelEvict = options.clock.every(EVICT_MS, () => this.#evict());
+  }
+
+  /** Fills the stock of prewarmed instances; resolves when it is full or cannot be. */
+  warm(): Promise<void> {
+    return this.#prewarmed.fill();
+  }
+
+  /** The figures for `/metrics` and `/status`. */
+  stats(): PoolStats {
+    const { count, ready } = this.#prewarmed;
+    return { instances: count, prewarmed: ready, functions: this.#versions.size, invocations: this.#running };
+  }
+
+  /** Process ids of all instances' sandboxes. */
+  pids(): number[] {
+    return [...this.#prewarmed.all].map((instance) => instance.process.pid);
+  }
+
+  async invoke(target: Target, request: InvocationRequest): Promise<InvocationResponse> {
+    if (this.#draining) throw new IsopodError("draining", { retryAfterSeconds: 1 });
+    const meter = new Meter(target.limits, this.#options.clock.now());
+    this.#running += 1;
+    try {
+      const invocation =
+        target.kind === "program" ? await this.#runProgram(target, request, meter) : await this.#versionPool(target.version).dispatch(request, meter);
+      const response = await invocation.answered.promise;
+      response.ended.then(this.#done);
+      return response;
+    } catch (error) {
+      this.#done();
+      throw error;
+    }
+  }
+
+  /** Ends the instances of versions that are not among `current`, when their invocations are over. */
+  keepOnly(current: readonly FunctionVersion[]): void {
+    const keep = new Set(current.map((version) => version.version));
+    for (const [key, pool] of this.#versions) {
+      if (keep.has(key)) continue;
+      pool.retireAll();
+      if (pool.idle) this.#versions.delete(key);
+    }
+  }
+
+  /** Takes no more, waits up to `drainMs` for what runs, then ends everything. */
+  async close(drainMs: number): Promise<void> {
+    this.#draining = true;
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onQuiet = resolve;
+        this.#options.clock.after(drainMs, resolve);
+      });
+    }
+    this.#cancelEvict();
+    this.#supervisor.close();
+    await this.#prewarmed.close(new IsopodError("draining"));
+    await this.#options.engine.close();
+  }
+
+  readonly #done = () => {
+    this.#running -= 1;
+    if (this.#running === 0) this.#onQuiet?.();
+  };
+
+  #versionPool(version: FunctionVersion): VersionPool {
+    let pool = this.#versions.get(version.version);
+    if (pool === undefined) {
+      pool = new VersionPool(version, this.#options, this.#prewarmed, this.#supervisor);
+      this.#versions.set(version.version, pool);
+    }
+    return pool;
+  }
+
+  async #runProgram(target: ProgramTarget, request: InvocationRequest, meter: Meter): Promise<RunningInvocation> {
+    meter.cold = this.#prewarmed.ready === 0;
+    const instance = await this.#prewarmed.take();
+    const refill = this.#prewarmed.refillSoon();
+    instance.scheduler = new ProgramScheduler(refill);
+    const invocation = new RunningInvocation(request, meter, instance);
+    const { program, env, egress, limits } = target;
+    this.#supervisor.watch(instance, limits);
+    this.#supervisor.begin();
+    instance.load({ mode: "program", program, env, grants: { egress } }, limits.memoryBytes);
+    instance.invoke(invocation);
+    return invocation;
+  }
+
+  /** When the server is at its maximum, the instance that has been idle for longest goes; else there is no room. */
+  #makeRoom(): void {
+    if (this.#prewarmed.count < this.#options.sizes.instancesMax) return;
+    let oldest: Instance | undefined;
+    for (const pool of this.#versions.values()) {
+      const candidate = pool.oldestIdle();
+      if (candidate !== undefined && (oldest === undefined || candidate.idleSince < oldest.idleSince)) oldest = candidate;
+    }
+    if (oldest === undefined) throw new IsopodError("overloaded", { retryAfterSeconds: 1, cause: "instancesMax" });
+    oldest.end(new IsopodError("draining"));
+  }
+
+  #evict(): void {
+    const now = this.#options.clock.now();
+    for (const [key, pool] of this.#versions) {
+      pool.evictIdle(now);
+      if (pool.idle) this.#versions.delete(key);
+    }
+  }
+}
+
+/** A program's instance ends with its program, however that ends. */
+class ProgramScheduler implements InstanceScheduler {
+  readonly #refill: () => void;
+
+  constructor(refill: () => void) {
+    this.#refill = refill;
+  }
+
+  finished(instance: Instance): void {
+    instance.end(new IsopodError("draining"));
+    this.#refill();
+  }
+
+  broke(instance: Instance): void {
+    instance.end(new IsopodError("draining"));
+  }
+}

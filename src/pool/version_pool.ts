@@ -1,0 +1,229 @@
+/**
+ * The instances of one function version: who gets the next invocation, when there must be more, when one must go.
+ *
+ * The least loaded instance is chosen. Another is started when all are full, or when all have been using a whole core
+ * for a while; until it is there, those that have room go on. An instance that is due for replacement (age,
+ * invocations, memory, a broken limit) is given nothing more and ends when it is idle.
+ */
+import { IsopodError, toIsopodError } from "../core/errors.ts";
+import type { FunctionVersion } from "../core/function.ts";
+import type { InvocationRequest } from "../core/invocation.ts";
+import { BoundedQueue } from "../stdx/bounded_queue.ts";
+import { limitError, type Meter } from "./figures.ts";
+import type { Instance, InstanceScheduler } from "./instance.ts";
+import { RunningInvocation } from "./invocation.ts";
+import type { PoolOptions } from "./options.ts";
+import type { Prewarmed } from "./prewarmed.ts";
+import { RECYCLE_MEMORY_SHARE, type Supervisor } from "./supervisor.ts";
+
+/** All instances of a version busy for this long means that there is work for another, in milliseconds. */
+const BUSY_MS = 60;
+
+/** An invocation that waits for an instance. */
+interface Waiting {
+  readonly request: InvocationRequest;
+  readonly meter: Meter;
+  resolve(invocation: RunningInvocation): void;
+  reject(error: IsopodError): void;
+}
+
+/** The instances of one version. */
+export class VersionPool implements InstanceScheduler {
+  readonly version: FunctionVersion;
+  readonly #options: PoolOptions;
+  readonly #prewarmed: Prewarmed;
+  readonly #supervisor: Supervisor;
+  readonly #instances = new Set<Instance>();
+  readonly #retired = new Set<Instance>();
+  readonly #waiting: BoundedQueue<Waiting>;
+  #starting = 0;
+
+  constructor(version: FunctionVersion, options: PoolOptions, prewarmed: Prewarmed, supervisor: Supervisor) {
+    this.version = version;
+    this.#options = options;
+    this.#prewarmed = prewarmed;
+    this.#supervisor = supervisor;
+    this.#waiting = new BoundedQueue(options.sizes.queueMax);
+  }
+
+  /** Instances that take invocations. */
+  get size(): number {
+    return this.#instances.size;
+  }
+
+  /** Whether nothing is running or waiting. */
+  get idle(): boolean {
+    return this.#instances.size + this.#retired.size + this.#starting + this.#waiting.size === 0;
+  }
+
+  /** Gives the request to an instance: at once when one has room, else when one has. */
+  dispatch(request: InvocationRequest, meter: Meter): RunningInvocation | Promise<RunningInvocation> {
+    const instance = this.#choose();
+    if (instance === undefined) return this.#wait(request, meter);
+    if (this.#wantsMore(instance)) this.#grow();
+    return this.#give(instance, request, meter);
+  }
+
+  finished(instance: Instance): void {
+    if (this.#retired.has(instance)) {
+      if (instance.invocations.size === 0) instance.end(new IsopodError("draining"));
+      return;
+    }
+    if (this.#isDue(instance)) this.#retire(instance);
+    else if (this.#waiting.size > 0) this.#serveWaiting();
+  }
+
+  broke(instance: Instance, error: IsopodError): void {
+    this.#retire(instance);
+    if (instance.alive) this.#supervisor.condemn(instance, error);
+  }
+
+  /** Retires every instance: the version is no longer routed to. */
+  retireAll(): void {
+    for (const instance of [...this.#instances]) this.#retire(instance);
+  }
+
+  /** Ends instances that have been idle for too long. */
+  evictIdle(now: number): void {
+    for (const instance of [...this.#instances]) {
+      const idle = instance.invocations.size === 0 && now - instance.idleSince >= this.#options.sizes.idleMs;
+      if (idle || (instance.invocations.size === 0 && this.#isDue(instance))) this.#retire(instance);
+    }
+  }
+
+  /** The idle instance that has been so for longest. */
+  oldestIdle(): Instance | undefined {
+    let oldest: Instance | undefined;
+    for (const instance of this.#instances) {
+      if (instance.invocations.size > 0) continue;
+      if (oldest === undefined || instance.idleSince < oldest.idleSince) oldest = instance;
+    }
+    return oldest;
+  }
+
+  /** Takes an instance out of service; it ends when its invocations are over. */
+  #retire(instance: Instance): void {
+    this.#instances.delete(instance);
+    if (!instance.alive) return;
+    this.#retired.add(instance);
+    if (instance.invocations.size === 0) instance.end(new IsopodError("draining"));
+    if (this.#waiting.size > 0) this.#grow();
+  }
+
+  #choose(): Instance | undefined {
+    let best: Instance | undefined;
+    let bestLoad = this.version.limits.concurrencyMax;
+    for (const instance of this.#instances) {
+      const load = instance.invocations.size;
+      if (load >= bestLoad || !instance.alive) continue;
+      best = instance;
+      bestLoad = load;
+    }
+    return best;
+  }
+
+  #wantsMore(least: Instance): boolean {
+    return least.invocations.size > 0 && this.#instances.size < this.version.instancesMax && this.#supervisor.busyMs(least) > BUSY_MS;
+  }
+
+  #give(instance: Instance, request: InvocationRequest, meter: Meter): RunningInvocation {
+    const invocation = new RunningInvocation(request, meter, instance);
+    this.#supervisor.begin();
+    instance.invoke(invocation);
+    return invocation;
+  }
+
+  #wait(request: InvocationRequest, meter: Meter): Promise<RunningInvocation> {
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        request,
+        meter,
+        resolve: (invocation) => {
+          stop();
+          resolve(invocation);
+        },
+        reject: (error) => {
+          stop();
+          reject(error);
+        },
+      };
+      const leave = (error: IsopodError) => {
+        this.#waiting.delete(waiting);
+        waiting.reject(error);
+      };
+      const onAbort = () => leave(new IsopodError("client_gone"));
+      const remainingMs = meter.startedAt + meter.limits.wallMs - this.#options.clock.now();
+      const cancel = this.#options.clock.after(remainingMs, () => leave(limitError("wall_limit", "wallMs", meter.limits)));
+      const stop = () => {
+        cancel();
+        request.signal.removeEventListener("abort", onAbort);
+      };
+      request.signal.addEventListener("abort", onAbort);
+      if (!this.#waiting.push(waiting)) {
+        return waiting.reject(new IsopodError("overloaded", { retryAfterSeconds: 1, cause: `${this.version.name}: queue is full` }));
+      }
+      this.#grow();
+    });
+  }
+
+  #serveWaiting(): void {
+    for (;;) {
+      const instance = this.#waiting.size > 0 ? this.#choose() : undefined;
+      const waiting = instance === undefined ? undefined : this.#waiting.shift();
+      if (instance === undefined || waiting === undefined) return;
+      waiting.resolve(this.#give(instance, waiting.request, waiting.meter));
+    }
+  }
+
+  /** Starts one more instance, when the version and the server have room for it. */
+  async #grow(): Promise<void> {
+    const room = this.#instances.size + this.#starting < this.version.instancesMax;
+    // One start at a time for each full set of waiting invocations: a burst must not start more than it can use.
+    if (!room || this.#starting * this.version.limits.concurrencyMax > this.#waiting.size) return;
+    this.#starting += 1;
+    try {
+      const instance = await this.#start();
+      this.#starting -= 1;
+      this.#serveWaiting();
+      if (!instance.alive) this.#instances.delete(instance);
+    } catch (error) {
+      this.#starting -= 1;
+      if (this.#instances.size + this.#starting > 0) return;
+      const failure = toIsopodError(error);
+      for (let waiting = this.#waiting.shift(); waiting !== undefined; waiting = this.#waiting.shift()) waiting.reject(failure);
+    }
+  }
+
+  async #start(): Promise<Instance> {
+    const { name, version, program, env, egress, limits } = this.version;
+    const instance = await this.#prewarmed.take();
+    const refill = this.#prewarmed.refillSoon();
+    instance.scheduler = this;
+    const cancel = this.#options.clock.after(limits.wallMs, () => instance.end(limitError("wall_limit", "wallMs", limits)));
+    try {
+      this.#supervisor.watch(instance, limits);
+      await instance.load({ mode: "function", program, env, grants: { egress }, fn: { name, version } }, limits.memoryBytes);
+    } catch (error) {
+      instance.end(toIsopodError(error));
+      throw error;
+    } finally {
+      cancel();
+      refill();
+    }
+    this.#instances.add(instance);
+    instance.ended.then(() => this.#gone(instance));
+    return instance;
+  }
+
+  #gone(instance: Instance): void {
+    this.#instances.delete(instance);
+    this.#retired.delete(instance);
+    if (this.#waiting.size > 0) this.#grow();
+  }
+
+  #isDue(instance: Instance): boolean {
+    const { ageMs, invocationsMax } = this.#options.sizes;
+    if (instance.invoked >= invocationsMax || instance.now() - instance.startedAt >= ageMs) return true;
+    return instance.memoryBytes > this.version.limits.memoryBytes * RECYCLE_MEMORY_SHARE;
+  }
+}
