@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
+import { IsopodError } from "../../core/errors.ts";
 import { answerText, bindingCall, fakeScope, userErrorOf } from "../../testing/binding-suite.ts";
 import { grants, withEgress, withServer } from "../../testing/egress_rig.ts";
 import { httpResponse } from "../../testing/raw_server.ts";
@@ -276,10 +277,13 @@ test("calls that are ended at random points leave nothing open", async () => {
           const body = at % 3 === 0 ? (new Response("y".repeat(10_000)).body as ReadableStream<Uint8Array>) : null;
           const call = bindingCall(`http://127.0.0.1:${server.port}/`, { method: body ? "POST" : "GET", body });
           // Each call has from 0 to 39 turns of the event loop.
-          const answer = egress.call(call, grants([`127.0.0.1:${server.port}`]), scope).then(answerText);
+          const answer = egress
+            .call(call, grants([`127.0.0.1:${server.port}`]), scope)
+            .then(answerText)
+            .catch((error: unknown) => expect(error).toBeInstanceOf(IsopodError));
           for (let turn = (at * 7) % 40; turn > 0; turn--) await new Promise((resolve) => setImmediate(resolve));
           scope.ender.abort();
-          await answer.catch(() => {});
+          await answer;
         };
         for (let at = 0; at < 1000; at += 20) await Promise.all(Array.from({ length: 20 }, (_, i) => one(at + i)));
       });
