@@ -56,8 +56,14 @@ export interface GuestProcess {
 /** The port. Implementations stand in `engines/`. */
 export interface Engine {
   readonly name: EngineName;
-  /** Starts a process whose guest waits for its hello. */
-  start(): Promise<GuestProcess>;
+  /** The layers of isolation around every instance. */
+  readonly layers: readonly string[];
+  /**
+   * Starts a process whose guest waits for its hello.
+   * @param purpose `build` for one that only bundles: it is not sealed, since a bundler opens folders, and gets no
+   * code to run
+   */
+  start(purpose: "run" | "build"): Promise<GuestProcess>;
   /** Removes what the engine holds. */
   close(): Promise<void>;
 }

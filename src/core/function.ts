@@ -74,3 +74,29 @@ export interface ProgramBuilder {
    */
   build(source: ProgramSource, signal: AbortSignal): Promise<Program>;
 }
+
+/** How a module's text is to be read. */
+export type ModuleKind = "ts" | "tsx" | "js" | "jsx" | "json" | "text";
+
+/** A module that was found. */
+export interface LoadedModule {
+  /** What it is known by, and what its own imports are relative to. */
+  readonly id: string;
+  readonly kind: ModuleKind;
+  readonly code: string;
+}
+
+/** Finds what programs import. */
+export interface ModuleLoader {
+  /**
+   * Finds the module that `importer` names by `specifier`.
+   * @throws {IsopodError} `unresolved_import`, `source_refused`, or what fetching fails with
+   */
+  load(specifier: string, importer: string, signal: AbortSignal): Promise<LoadedModule>;
+}
+
+/** The kind of a module by its name; text for everything that is no code. */
+export function moduleKindOf(name: string): ModuleKind {
+  const extension = /\.[mc]?(tsx?|jsx?|json)$/i.exec(name)?.[1]?.toLowerCase();
+  return (extension as ModuleKind | undefined) ?? "text";
+}

@@ -1,39 +1,7 @@
 /** One request from its head to its last byte: what it is called, what is said about it afterwards, and to whom. */
-import { type ErrorBody, errorBody, type IsopodError } from "../core/errors.ts";
+import { errorBody, type IsopodError } from "../core/errors.ts";
 import type { InvocationFigures, InvocationResponse, LogLine } from "../core/invocation.ts";
-
-/** A finished request, for the access log, the metrics and the memory of invocations. */
-export interface FinishedRequest {
-  readonly requestId: string;
-  readonly method: string;
-  readonly host: string;
-  /** Without the query. */
-  readonly path: string;
-  readonly status: number;
-  readonly durationMs: number;
-  readonly responseBytes: number;
-  readonly remoteAddress: string;
-  /** The function's name, the codeless endpoint, or `-`. */
-  readonly target: string;
-  readonly functionName: string | undefined;
-  readonly programHash: string | undefined;
-  readonly startedAt: number;
-  readonly error: IsopodError | undefined;
-  readonly errorBody: ErrorBody | undefined;
-  readonly figures: InvocationFigures | undefined;
-  readonly logs: readonly LogLine[];
-}
-
-/** Who hears of finished requests and of what is our mistake. */
-export interface GatewayObserver {
-  finished(request: FinishedRequest): void;
-  /** A program's line; `requestId` names the invocation. */
-  log(requestId: string, target: string, line: LogLine): void;
-}
-
-/** Lines of one invocation that are kept for its record, and how long all of them together may be. */
-const LOG_LINES_MAX = 256;
-const LOG_LENGTH_MAX = 64 * 1024;
+import type { LogTail, Observer } from "../core/observer.ts";
 
 /** The record of a request while it is answered. */
 export class ExchangeRecord {
@@ -46,14 +14,13 @@ export class ExchangeRecord {
   programHash: string | undefined;
   status = 0;
   remoteAddress = "";
-  readonly #observer: GatewayObserver;
+  readonly #observer: Observer;
   readonly #startedAt: number;
   readonly #startedWallAt: number;
-  #logs: LogLine[] = [];
-  #logLength = 0;
+  #tail: LogTail | undefined;
   #over = false;
 
-  constructor(observer: GatewayObserver, requestId: string, method: string, host: string, path: string) {
+  constructor(observer: Observer, requestId: string, method: string, host: string, path: string) {
     this.#observer = observer;
     this.requestId = requestId;
     this.method = method;
@@ -63,14 +30,11 @@ export class ExchangeRecord {
     this.#startedWallAt = Date.now();
   }
 
-  /** A line of the program: to the log now, and to the record. The record keeps the last ones. */
+  /** A line of the program: to the log now, and the last ones to the record. */
   log(line: LogLine): void {
     this.#observer.log(this.requestId, this.target, line);
-    this.#logs.push(line);
-    this.#logLength += line.text.length;
-    while (this.#logs.length > LOG_LINES_MAX || (this.#logLength > LOG_LENGTH_MAX && this.#logs.length > 1)) {
-      this.#logLength -= (this.#logs.shift() as LogLine).text.length;
-    }
+    this.#tail ??= this.#observer.tail();
+    this.#tail.add(line);
   }
 
   /** The answer is under way; its end finishes the record. */
@@ -84,17 +48,16 @@ export class ExchangeRecord {
     if (this.#over) return;
     this.#over = true;
     const { requestId, method, host, path, status, remoteAddress, target, functionName, programHash } = this;
-    this.#observer.finished({
-      ...{ requestId, method, host, path, status, remoteAddress, target, functionName, programHash },
-      durationMs: performance.now() - this.#startedAt,
-      startedAt: this.#startedWallAt,
-      responseBytes: figures?.responseBytes ?? 0,
-      error,
-      errorBody: error && errorBody(error, requestId),
-      figures,
-      logs: this.#logs,
-    });
-    this.#logs = [];
+    const durationMs = performance.now() - this.#startedAt;
+    const responseBytes = figures?.responseBytes ?? 0;
+    const startedAt = this.#startedWallAt;
+    this.#observer.finished(
+      {
+        ...{ requestId, method, host, path, status, startedAt, durationMs, responseBytes, remoteAddress },
+        ...{ target, functionName, programHash, error, figures },
+      },
+      this.#tail,
+    );
   }
 }
 

@@ -7,12 +7,13 @@
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
 import type { HeaderList, InvocationResponse, Invoker } from "../core/invocation.ts";
+import type { Observer } from "../core/observer.ts";
 import type { Admission, Lease } from "./admission.ts";
 import { type Caller, identifyCaller, identifyRunner } from "./callers.ts";
 import type { Codeless } from "./codeless.ts";
 import { codelessRest } from "./codeless_request.ts";
 import { answerWithEvents } from "./event_answer.ts";
-import { ExchangeRecord, errorResponse, type GatewayObserver, newRequestId } from "./exchange_record.ts";
+import { ExchangeRecord, errorResponse, newRequestId } from "./exchange_record.ts";
 import { asksForSocket, type Exchange, handshakeFailed } from "./listener.ts";
 import type { RouteMatch } from "./router.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -24,7 +25,7 @@ export interface GatewayOptions {
   readonly invoker: Invoker;
   readonly admission: Admission;
   readonly codeless: Codeless;
-  readonly observer: GatewayObserver;
+  readonly observer: Observer;
   /** Whether the data plane listens on a loopback address. */
   readonly loopback: boolean;
   readonly snapshot: Snapshot;

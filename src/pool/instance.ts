@@ -29,7 +29,7 @@ export interface InstanceOptions {
 
 /** What an instance is told to become. */
 export interface InstanceLoad {
-  readonly mode: "function" | "program";
+  readonly mode: LoadParcel["mode"];
   readonly program: Program;
   readonly env: Readonly<Record<string, string>>;
   readonly grants: Grants;

@@ -98,7 +98,6 @@ export class Pool implements Invoker {
     this.#cancelEvict();
     this.#supervisor.close();
     await this.#prewarmed.close(new IsopodError("draining"));
-    await this.#options.engine.close();
   }
 
   readonly #done = () => {

@@ -112,7 +112,7 @@ export class Prewarmed {
     this.#starting += 1;
     try {
       const { engine, clock, bindings } = this.#options;
-      const process = await engine.start();
+      const process = await engine.start("run");
       const instance = new Instance({ process, clock, bindings, report: (line, fields) => this.#report(line, fields) });
       this.#all.add(instance);
       instance.ended.then(() => this.#gone(instance));

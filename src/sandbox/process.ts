@@ -17,6 +17,8 @@ import { onlyChild, UsageReader } from "./usage.ts";
 /** How much of a guest's standard error is kept for the log, in bytes. */
 const STDERR_BYTES_MAX = 4096;
 
+const NO_FILTER = new Uint8Array(0);
+
 /** How a kind of sandbox is set up. */
 export interface SandboxOptions {
   readonly root: SandboxRoot;
@@ -67,8 +69,8 @@ export class Sandbox {
     return [...namespaces, ...own, ...cgroup, "rlimits", ...(this.#options.seal.length > 0 ? ["seal"] : []), "supervisor"];
   }
 
-  /** Starts the root's program with `args`. @throws {IsopodError} `start_failed` */
-  start(args: readonly string[]): GuestProcess {
+  /** Starts the root's program with `args`, to be sealed or not. @throws {IsopodError} `start_failed` */
+  start(args: readonly string[], sealed: boolean): GuestProcess {
     let filter: number | undefined;
     let uid: number | undefined;
     let slot: CgroupSlot | undefined;
@@ -76,7 +78,7 @@ export class Sandbox {
       filter = openSync(this.#filterPath, "r");
       uid = this.#uids?.take();
       slot = this.#cgroups?.take();
-      return this.#spawn(args, filter, uid, slot);
+      return this.#spawn(args, sealed, filter, uid, slot);
     } catch (cause) {
       if (uid !== undefined) this.#uids?.give(uid);
       slot?.release();
@@ -92,8 +94,9 @@ export class Sandbox {
     this.#options.root.remove();
   }
 
-  #spawn(args: readonly string[], filter: number, uid: number | undefined, slot: CgroupSlot | undefined): GuestProcess {
-    const { root, isolation, rlimits, seal, dataBytes, env } = this.#options;
+  #spawn(args: readonly string[], sealed: boolean, filter: number, uid: number | undefined, slot: CgroupSlot | undefined): GuestProcess {
+    const { root, isolation, rlimits, dataBytes, env } = this.#options;
+    const seal = sealed ? this.#options.seal : NO_FILTER;
     const wrapped = { root, tmpBytes: undefined, binds: {}, seccompFd: 3, env, args };
     const command =
       isolation === "none"

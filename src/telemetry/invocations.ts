@@ -6,6 +6,7 @@
  */
 import type { ErrorBody } from "../core/errors.ts";
 import type { InvocationFigures, LogLine } from "../core/invocation.ts";
+import type { LogTail } from "../core/observer.ts";
 import { assert } from "../stdx/assert.ts";
 
 /** How many and how much. */
@@ -41,14 +42,6 @@ export interface RememberedInvocation extends InvocationRecord {
   readonly logs: readonly LogLine[];
   /** Whether lines are missing before the first one. */
   readonly logsCut: boolean;
-}
-
-/** The end of an invocation's log while it runs. */
-export interface LogTail {
-  add(line: LogLine): void;
-  readonly lines: readonly LogLine[];
-  readonly length: number;
-  readonly cut: boolean;
 }
 
 /** The records. */

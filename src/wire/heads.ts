@@ -79,8 +79,8 @@ export interface LoadParcel {
   /** What stack traces call it. */
   readonly name: string;
   readonly language: "typescript" | "javascript";
-  /** A function is evaluated once and then invoked; a program is evaluated by its one invocation. */
-  readonly mode: "function" | "program";
+  /** A function is evaluated once and then invoked; a program is evaluated by its one invocation; a build never is. */
+  readonly mode: "function" | "program" | "build";
   readonly env: Readonly<Record<string, string>>;
   /** Name and version, for `ctx.function`. */
   readonly fn?: { readonly name: string; readonly version: string };

@@ -63,7 +63,8 @@ export function createScriptEngine(options: ScriptEngineOptions): Engine {
   });
   return {
     name: "script",
-    start: async (): Promise<GuestProcess> => sandbox.start([GUEST]),
+    layers: sandbox.layers,
+    start: async (purpose): Promise<GuestProcess> => sandbox.start([GUEST], purpose === "run"),
     close: async () => sandbox.close(),
   };
 }

@@ -34,7 +34,7 @@ function createFetch(port: GuestPort, native: typeof fetch) {
       redirect,
       signal: init?.signal ?? (input instanceof Request ? input.signal : undefined),
     });
-    const response = new Response(answer.body as BodyInit | null, {
+    const response = new Response(answer.body, {
       status: answer.status,
       headers: answer.headers as [string, string][],
     });

@@ -4,9 +4,10 @@
  * Nothing here defends the guest against its program: they share one process. What bounds both is the sandbox, the
  * seal, and the host, which believes nothing that it cannot check.
  */
-import type { GuestBinding } from "../../../core/guest.ts";
+import type { GuestBinding, GuestPort } from "../../../core/guest.ts";
 import { FRAME, type FrameType } from "../../../wire/frame.ts";
 import { decodeParcel, type LoadParcel } from "../../../wire/heads.ts";
+import { BuildHost } from "./build_host.ts";
 import { createPort } from "./calls.ts";
 import { type Channel, openChannel } from "./channel.ts";
 import { FunctionHost } from "./function_host.ts";
@@ -27,7 +28,7 @@ export function startGuest(bindings: readonly GuestBinding[]): void {
       sealed = applyHello(payload);
       channel.connection.sendText(FRAME.hello, 0, JSON.stringify({ sealed }));
     } else if (type === FRAME.load && runner === undefined) {
-      runner = load(channel, payload);
+      runner = load(channel, port, payload);
     } else if (type !== FRAME.ping) {
       exit(1);
     }
@@ -43,8 +44,9 @@ export function startGuest(bindings: readonly GuestBinding[]): void {
   for (const binding of bindings) binding.install(port);
 }
 
-function load(channel: Channel, payload: Uint8Array): ProgramRunner {
+function load(channel: Channel, port: GuestPort, payload: Uint8Array): ProgramRunner {
   const { json, bytes } = decodeParcel(payload);
   const parcel = json as LoadParcel;
+  if (parcel.mode === "build") return new BuildHost(port, parcel, bytes);
   return parcel.mode === "program" ? new ProgramHost(channel, parcel, bytes) : new FunctionHost(channel, parcel, bytes);
 }

@@ -1,0 +1,43 @@
+/** The server's data directory: where it is, what lies in it, who may read it. */
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** The directory when neither an option nor `ISOPOD_DATA` names one. */
+export function defaultDataDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  if (env["ISOPOD_DATA"]) return env["ISOPOD_DATA"];
+  if (process.getuid?.() === 0) return "/var/lib/isopod";
+  return join(env["XDG_DATA_HOME"] || join(homedir(), ".local/share"), "isopod");
+}
+
+/** Creates what is missing of the directory. @throws {Error} when it cannot be written */
+export function openDataDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o755 });
+  } catch (cause) {
+    throw new Error(`Cannot use the data directory ${directory}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+}
+
+const TOKEN_FILE = "admin-token";
+
+/** The admin token: read, or made when there is none. Only its owner can read the file. */
+export function readOrCreateToken(directory: string): string {
+  const path = join(directory, TOKEN_FILE);
+  if (existsSync(path)) {
+    chmodSync(path, 0o600);
+    return readFileSync(path, "utf8").trim();
+  }
+  const token = `isopod_admin_${Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url")}`;
+  writeFileSync(path, `${token}\n`, { mode: 0o600, flag: "wx" });
+  return token;
+}
+
+/** The token of a local server; undefined when there is none, or it cannot be read. */
+export function findToken(directory: string): string | undefined {
+  try {
+    return readFileSync(join(directory, TOKEN_FILE), "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * What deployed functions import: files of their own project, and the packages that it has installed.
+ *
+ * A function is foreign code, and an import is a way to read: nothing outside the project's folder and its
+ * `node_modules` is given out, and no file whose name begins with a dot, nor a configuration of ours.
+ */
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, sep } from "node:path";
+import { IsopodError } from "../core/errors.ts";
+import { type LoadedModule, type ModuleLoader, moduleKindOf } from "../core/function.ts";
+
+/** The largest module, in bytes. */
+const FILE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** A loader for the function whose entry is the file at `entry`. */
+export function createFileModules(entry: string): ModuleLoader {
+  const roots = rootsOf(entry);
+  return {
+    async load(specifier, importer): Promise<LoadedModule> {
+      const fail = (why: string): never => {
+        throw new IsopodError("unresolved_import", { message: `Cannot resolve import "${specifier.slice(0, 200)}" of ${importer}: ${why}` });
+      };
+      const path = find(specifier, dirname(importer)) ?? fail("there is no such file or package");
+      if (!roots.some((root) => path.startsWith(root + sep))) fail(`it lies outside of ${roots[0]}`);
+      if (basename(path).startsWith(".") || basename(path) === "isopod.toml") fail("such files are never given to programs");
+      if (statSync(path).size > FILE_BYTES_MAX) fail("it is larger than 16 MiB");
+      return { id: path, kind: moduleKindOf(path), code: await Bun.file(path).text() };
+    },
+  };
+}
+
+function find(specifier: string, folder: string): string | undefined {
+  try {
+    return realpathSync(Bun.resolveSync(specifier, folder));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The project's folder, and the `node_modules` above it that Node's resolution would look into. */
+function rootsOf(entry: string): string[] {
+  const own = dirname(realpathSync(entry));
+  let project = own;
+  const packages: string[] = [];
+  for (let folder = own; ; folder = dirname(folder)) {
+    const modules = join(folder, "node_modules");
+    if (existsSync(modules)) packages.push(realpathSync(modules));
+    if (project === own && existsSync(join(folder, "package.json"))) project = folder;
+    if (folder === dirname(folder)) return [project, ...packages];
+  }
+}

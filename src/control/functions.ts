@@ -1,0 +1,64 @@
+/**
+ * From the functions of a configuration to versions: source read, bundled, hashed.
+ *
+ * A version is named by the hash of everything that changes its behaviour, its name included; a reload that changes
+ * nothing gives the very objects of before, so that their instances go on.
+ */
+import { basename } from "node:path";
+import type { FunctionVersion, Program } from "../core/function.ts";
+import { completeLimits } from "../core/limits.ts";
+import type { RoutePattern } from "../core/route.ts";
+import type { FunctionConfig } from "./config.ts";
+import { type Build, bundleFunction } from "./function_bundles.ts";
+
+/** A function of the configuration, ready to be routed to. */
+export interface LoadedFunction {
+  readonly version: FunctionVersion;
+  readonly routes: readonly RoutePattern[];
+}
+
+/** Loads functions, and remembers the versions that it made. */
+export class FunctionLoader {
+  readonly #build: Build;
+  #known = new Map<string, FunctionVersion>();
+
+  constructor(build: Build) {
+    this.#build = build;
+  }
+
+  /** Loads all of `functions`. @throws {Error} naming the function and its file */
+  async load(functions: readonly FunctionConfig[], signal: AbortSignal): Promise<LoadedFunction[]> {
+    const loaded = await Promise.all(functions.map((config) => this.#load(config, signal)));
+    this.#known = new Map(loaded.map(({ version }) => [version.version, version]));
+    return loaded;
+  }
+
+  async #load(config: FunctionConfig, signal: AbortSignal): Promise<LoadedFunction> {
+    const fail = (reason: unknown) => {
+      const message = reason instanceof Error ? reason.message : String(reason);
+      return new Error(`Cannot load function "${config.name}": ${message} (${config.path})`, { cause: reason });
+    };
+    const program = await bundleFunction(this.#build, config.path, config.exportName, signal).catch((reason) => {
+      throw fail(reason);
+    });
+    const made = makeVersion(config, program);
+    return { version: this.#known.get(made.version) ?? made, routes: config.routes };
+  }
+}
+
+function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion {
+  const { name, engine, instancesMax, secrets } = config;
+  const values = secrets.map(({ binding, hosts, value, placeholder }) => [binding, hosts.length > 0 ? placeholder : value]);
+  const injected = secrets.filter(({ hosts }) => hosts.length > 0);
+  const parts = {
+    name,
+    engine,
+    env: { ...config.env, ...Object.fromEntries(values) } as Record<string, string>,
+    limits: completeLimits(config.limits),
+    egress: { allow: config.egress, secrets: injected.map(({ placeholder, value, hosts }) => ({ placeholder, value, hosts })) },
+    instancesMax,
+  };
+  const hash = (text: string) => `sha256-${new Bun.CryptoHasher("sha256").update(text).digest("hex")}`;
+  const program = { ...bundled, name: basename(config.path), hash: hash(bundled.code) };
+  return { ...parts, program, version: hash(JSON.stringify([parts, program.hash])) };
+}

@@ -1,0 +1,48 @@
+/**
+ * The observer port: who hears of what requests did. The gateway tells, telemetry listens.
+ *
+ * Calls are on every request's way and must be cheap; nothing of what is given may be kept, but `tail`s.
+ */
+import type { IsopodError } from "./errors.ts";
+import type { InvocationFigures, LogLine } from "./invocation.ts";
+
+/** A request that is over. */
+export interface FinishedRequest {
+  readonly requestId: string;
+  readonly method: string;
+  readonly host: string;
+  /** Without the query, which may hold secrets. */
+  readonly path: string;
+  /** Status that was sent. */
+  readonly status: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly startedAt: number;
+  /** From the request's head to the last byte of its answer. */
+  readonly durationMs: number;
+  readonly responseBytes: number;
+  readonly remoteAddress: string;
+  /** The function's name, the codeless endpoint, or `-`. */
+  readonly target: string;
+  readonly functionName: string | undefined;
+  readonly programHash: string | undefined;
+  /** Why it failed; also when the answer had begun. */
+  readonly error: IsopodError | undefined;
+  readonly figures: InvocationFigures | undefined;
+}
+
+/** The end of one request's log, bounded. */
+export interface LogTail {
+  add(line: LogLine): void;
+  readonly lines: readonly LogLine[];
+  readonly length: number;
+  readonly cut: boolean;
+}
+
+/** The port. */
+export interface Observer {
+  /** A tail for a request whose program has begun to log. */
+  tail(): LogTail;
+  /** A program's line, when it was written. */
+  log(requestId: string, target: string, line: LogLine): void;
+  finished(request: FinishedRequest, tail: LogTail | undefined): void;
+}

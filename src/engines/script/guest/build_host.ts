@@ -1,0 +1,93 @@
+/**
+ * Bundles a program in a sandbox: foreign code is parsed here and nowhere else, and never run as what it is.
+ *
+ * Every import is a call of the host's `module` binding, which decides what may be read. This guest is not sealed,
+ * since Bun's bundler opens folders; it has no network, no files but its own, and nothing to execute.
+ */
+import type { GuestPort } from "../../../core/guest.ts";
+import type { StreamEvents, WireStream } from "../../../wire/connection.ts";
+import type { LoadParcel } from "../../../wire/heads.ts";
+import { Invocation } from "./invocations.ts";
+import type { ProgramRunner } from "./runner.ts";
+
+interface Found {
+  readonly code: string;
+  readonly kind: string;
+}
+
+const ENTRY = "entry";
+
+/** The runner of one build. */
+export class BuildHost implements ProgramRunner {
+  readonly #port: GuestPort;
+  readonly #load: LoadParcel;
+  readonly #code: string;
+  readonly #found = new Map<string, Found>();
+  #invocation: Invocation | undefined;
+
+  constructor(port: GuestPort, load: LoadParcel, code: Uint8Array) {
+    this.#port = port;
+    this.#load = load;
+    this.#code = new TextDecoder().decode(code);
+  }
+
+  currentInvocation(): number {
+    return this.#invocation?.stream.id ?? 0;
+  }
+
+  busy(): void {}
+
+  open(stream: WireStream, head: Uint8Array): StreamEvents | undefined {
+    const invocation = new Invocation(stream, head, { workFinished: () => {}, fn: undefined });
+    this.#invocation = invocation;
+    queueMicrotask(() => invocation.run(() => this.#build(), {}));
+    return invocation;
+  }
+
+  async #build(): Promise<{ code: string; map: string }> {
+    const { isBuiltin } = await import("node:module");
+    const isPlatform = (specifier: string) => specifier === "bun" || specifier.startsWith("bun:") || isBuiltin(specifier);
+    const { name, language } = this.#load;
+    this.#found.set(name, { code: this.#code, kind: language === "javascript" ? "jsx" : "tsx" });
+    const output = await Bun.build({
+      entrypoints: [ENTRY],
+      target: "bun",
+      sourcemap: "external",
+      plugins: [
+        {
+          name: "host",
+          setup: (build) => {
+            build.onResolve({ filter: /.*/ }, async ({ path, importer }) => {
+              if (path === ENTRY && importer === "") return { path: name, namespace: "host" };
+              if (isPlatform(path)) return { path, external: true };
+              return { path: await this.#find(path, importer), namespace: "host" };
+            });
+            build.onLoad({ filter: /.*/, namespace: "host" }, ({ path }) => {
+              const { code, kind } = this.#found.get(path) as Found;
+              return { contents: code, loader: kind as "ts" };
+            });
+          },
+        },
+      ],
+    });
+    const texts = { code: "", map: "" };
+    for (const artifact of output.outputs) texts[artifact.kind === "sourcemap" ? "map" : "code"] = await artifact.text();
+    return texts;
+  }
+
+  /** Asks the host for a module; returns what it is known by. */
+  async #find(specifier: string, importer: string): Promise<string> {
+    const answer = await this.#port.call("module", {
+      method: "GET",
+      url: specifier,
+      headers: [["importer", encodeURIComponent(importer)]],
+      body: null,
+      redirect: "follow",
+      signal: undefined,
+    });
+    const kind = answer.headers.find(([name]) => name === "kind")?.[1] ?? "text";
+    const code = await new Response(answer.body).text();
+    if (!this.#found.has(answer.url)) this.#found.set(answer.url, { code, kind });
+    return answer.url;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Makes programs self-contained, in a sandboxed process of their own for each build.
+ *
+ * A program without imports is its own bundle and costs nothing here. Finished bundles are the callers' to keep.
+ */
+import type { Clock } from "../core/clock.ts";
+import type { Engine } from "../core/engine.ts";
+import { IsopodError, toIsopodError } from "../core/errors.ts";
+import type { ModuleLoader, Program, ProgramSource } from "../core/function.ts";
+import type { Body, LogLine } from "../core/invocation.ts";
+import { completeLimits, type Limits } from "../core/limits.ts";
+import { Meter } from "./figures.ts";
+import { Instance } from "./instance.ts";
+import { NO_PARAMS, RunningInvocation } from "./invocation.ts";
+import { createModuleBinding } from "./module_calls.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** What a builder is made of. */
+export interface BuilderOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  report(line: LogLine, fields: Readonly<Record<string, unknown>>): void;
+}
+
+const MB = 1024 * 1024;
+
+/** What one build may use. */
+const BUILD_LIMITS: Limits = completeLimits({
+  wallMs: 30_000,
+  cpuMs: 20_000,
+  memoryBytes: 512 * MB,
+  responseBytesMax: 64 * MB,
+});
+
+/** Builds at a time; a build uses every core. */
+const BUILDS_MAX = 2;
+
+/** What a text that imports something looks like. */
+const IMPORTS = /\bimport\b|\brequire\s*\(|\bfrom\s*["'`]/;
+
+/** Whether `code` seems to import something. An import that is hidden from this fails when the program runs. */
+function mayImport(code: string): boolean {
+  return IMPORTS.test(code);
+}
+
+/** The builder. */
+export class Builder {
+  readonly #options: BuilderOptions;
+  readonly #supervisor: Supervisor;
+  readonly #waiting: (() => void)[] = [];
+  readonly #instances = new Set<Instance>();
+  #building = 0;
+  #closed = false;
+
+  constructor(options: BuilderOptions) {
+    this.#options = options;
+    this.#supervisor = new Supervisor(options.clock);
+  }
+
+  /**
+   * Joins `source` with what it imports.
+   * @throws {IsopodError} `syntax_error`, `unresolved_import`, what the loader fails with, or a limit
+   */
+  async build(source: ProgramSource, loader: ModuleLoader, signal: AbortSignal): Promise<Program> {
+    const { name, language, code, hash } = source;
+    if (!mayImport(code)) return { name, language, code, hash };
+    if (this.#building >= BUILDS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#building += 1;
+    try {
+      signal.throwIfAborted();
+      const bundle = await this.#run(source, loader, signal);
+      return { name, language: "javascript", code: bundle.code, hash, sourceMap: bundle.map || undefined };
+    } finally {
+      this.#building -= 1;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  /** Ends the builds that run. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#supervisor.close();
+    const all = [...this.#instances];
+    for (const instance of all) instance.end(new IsopodError("draining"));
+    await Promise.all(all.map((instance) => instance.ended));
+  }
+
+  async #run(source: ProgramSource, loader: ModuleLoader, signal: AbortSignal): Promise<{ code: string; map: string }> {
+    let failure: unknown;
+    const binding = createModuleBinding(loader, (error) => {
+      failure ??= error;
+    });
+    const instance = await this.#start(binding);
+    try {
+      const { url, name, language, code, hash } = source;
+      const program = { name: url ?? name, language, code, hash };
+      instance.load({ mode: "build", program, env: {}, grants: NO_GRANTS }, BUILD_LIMITS.memoryBytes);
+      const request = { requestId: hash, method: "POST", url: "http://build/", headers: [], body: null, params: NO_PARAMS, signal };
+      const invocation = new RunningInvocation(request, new Meter(BUILD_LIMITS, this.#options.clock.now()), instance);
+      this.#supervisor.watch(instance, BUILD_LIMITS);
+      this.#supervisor.begin();
+      instance.invoke(invocation);
+      const response = await invocation.answered.promise;
+      return await readBundle(response.body, (await response.ended).error);
+    } catch (error) {
+      throw failure === undefined ? toIsopodError(error) : toIsopodError(failure);
+    } finally {
+      instance.end(new IsopodError("draining"));
+    }
+  }
+
+  async #start(binding: ReturnType<typeof createModuleBinding>): Promise<Instance> {
+    const { engine, clock, report } = this.#options;
+    if (this.#closed) throw new IsopodError("draining");
+    const process = await engine.start("build");
+    const instance = new Instance({ process, clock, bindings: new Map([[binding.name, binding]]), report });
+    this.#instances.add(instance);
+    instance.ended.then(() => this.#instances.delete(instance));
+    await instance.prepare();
+    return instance;
+  }
+}
+
+const NO_GRANTS = { egress: { allow: [], secrets: [] } };
+
+async function readBundle(body: Body, error: IsopodError | undefined): Promise<{ code: string; map: string }> {
+  if (error !== undefined) throw error;
+  const text = await new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null).text();
+  const { code, map } = JSON.parse(text) as { code?: unknown; map?: unknown };
+  if (typeof code !== "string" || typeof map !== "string") throw new IsopodError("protocol_error", { cause: "no bundle" });
+  return { code, map };
+}

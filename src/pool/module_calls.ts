@@ -1,0 +1,36 @@
+/** The `module` binding of one build: what the bundler in the sandbox asks for, a loader of the host finds. */
+import type { Binding } from "../core/binding.ts";
+import { IsopodError } from "../core/errors.ts";
+import type { ModuleLoader } from "../core/function.ts";
+
+/** Modules that one program may consist of, and their size together, in bytes. */
+const MODULES_MAX = 2000;
+const MODULE_BYTES_MAX = 32 * 1024 * 1024;
+
+/** The binding over `loader`. `failed` hears the first failure, which the bundler would put in words of its own. */
+export function createModuleBinding(loader: ModuleLoader, failed: (error: unknown) => void): Binding {
+  let count = 0;
+  let bytes = 0;
+  const load = async (specifier: string, importer: string, signal: AbortSignal) => {
+    count += 1;
+    if (count > MODULES_MAX) throw new IsopodError("code_too_large", { message: `The program has more than ${MODULES_MAX} modules` });
+    const module = await loader.load(specifier, importer, signal);
+    bytes += module.code.length;
+    if (bytes > MODULE_BYTES_MAX) throw new IsopodError("code_too_large", { message: "The program's modules are larger than 32 MiB" });
+    return module;
+  };
+  return {
+    name: "module",
+    async call({ url, headers }, _grants, scope) {
+      const importer = decodeURIComponent(headers.find(([name]) => name === "importer")?.[1] ?? "");
+      try {
+        const { id, kind, code } = await load(url, importer, scope.signal);
+        return { status: 200, headers: [["kind", kind]], body: new TextEncoder().encode(code), url: id, redirected: false };
+      } catch (error) {
+        failed(error);
+        throw error;
+      }
+    },
+    async close() {},
+  };
+}
