@@ -107,8 +107,18 @@ export function checkOrigin(head: WebHead, rules: Pick<WebRules, "origins" | "lo
   };
 }
 
+/** The last Host header that meant this machine: nearly every request brings the same one. */
+let lastLoopbackHost = "localhost";
+
 /** Whether a Host header means this machine: `localhost`, a name below it, 127.0.0.0/8, `[::1]`; with any port. */
 export function isLoopbackHost(host: string): boolean {
+  if (host === lastLoopbackHost) return true;
+  if (!readsAsLoopback(host)) return false;
+  lastLoopbackHost = host;
+  return true;
+}
+
+function readsAsLoopback(host: string): boolean {
   const name = host.replace(/:\d{0,5}$/, "").toLowerCase();
   if (name === "[::1]" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name)) return true;
   return /^([a-z0-9_-]{1,63}\.)*localhost\.?$/.test(name);
