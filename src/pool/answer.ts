@@ -65,9 +65,9 @@ export class AnswerBody {
     this.#deliver();
   }
 
-  /** Cuts the body off. What has arrived and was not read is lost with it. */
+  /** Cuts the body off, unless all of it has arrived. What was not read is lost with it. */
   fail(error: IsopodError): void {
-    if (this.#ended && this.#chunks.length === 0) return;
+    if (this.#ended) return;
     this.#failure = error;
     this.#chunks = [];
     this.#waitingBytes = 0;

@@ -17,8 +17,8 @@ import { FunctionSocket } from "./socket.ts";
 /** What an invocation tells its instance. */
 export interface InvocationOwner {
   now(): number;
-  /** The invocation is over, after-work included or given up. */
-  finished(invocation: RunningInvocation): void;
+  /** The invocation is over, after-work included or given up; `error` says why it failed. */
+  finished(invocation: RunningInvocation, error: IsopodError | undefined): void;
   /** The program has broken a limit or the protocol: it must not go on, whatever it does. */
   broke(invocation: RunningInvocation, error: IsopodError): void;
   /** Bytes have been read, on a stream whose back-pressure is the pipe. */
@@ -53,7 +53,8 @@ export class RunningInvocation implements StreamEvents {
     this.#owner = owner;
     this.#body = new AnswerBody(
       (bytes) => {
-        this.#stream?.consumed(bytes);
+        // A script writes without credit, and does not read while it waits for nothing.
+        if (this.#head?.k !== "script") this.#stream?.consumed(bytes);
         owner.relieved();
       },
       () => this.fail(new IsopodError("client_gone")),
@@ -118,7 +119,8 @@ export class RunningInvocation implements StreamEvents {
   }
 
   reset(payload: Uint8Array): void {
-    this.#end(errorFromGuest(parseReset(payload)));
+    // The end of an instance resets what it has not read of a request; the answer may have been complete before.
+    if (!this.#over) this.#end(errorFromGuest(parseReset(payload)));
   }
 
   writable(): void {
@@ -157,7 +159,7 @@ export class RunningInvocation implements StreamEvents {
     this.request.signal.removeEventListener("abort", this.#onAbort);
     this.#upload?.stop();
     for (const call of this.calls) call.abort(error);
-    this.#owner.finished(this);
+    this.#owner.finished(this, error);
     const figures = this.meter.figures(this.#owner.now());
     this.#ended.resolve(error === undefined ? { figures } : { error, figures });
   }
