@@ -36,19 +36,19 @@ export function parseProgram(load: LoadParcel, code: Uint8Array): PendingProgram
     // A generic arrow or a type assertion in angle brackets is TypeScript that JSX forbids.
     if (loader === "jsx") throw error;
     exports = new Bun.Transpiler({ loader: "ts" }).scan(text).exports;
-    return pending(load, text, "application/typescript", exports);
+    return pending(load, text, "ts", exports);
   }
-  return pending(load, text, text.includes("</") || text.includes("/>") ? typeOf[loader] : typeOf[plain[loader]], exports);
+  return pending(load, text, text.includes("</") || text.includes("/>") ? loader : plain[loader], exports);
 }
 
 const plain = { jsx: "js", tsx: "ts" } as const;
-const typeOf = { js: "text/javascript", ts: "application/typescript", jsx: "text/jsx", tsx: "text/tsx" } as const;
 
-function pending(load: LoadParcel, text: string, type: string, exports: string[]): PendingProgram {
+function pending(load: LoadParcel, text: string, extension: string, exports: string[]): PendingProgram {
   return {
     isModule: exports.includes("default"),
     async evaluate() {
-      address = URL.createObjectURL(new Blob([text], { type }));
+      // A file and not a blob with a type: Bun reads every typed blob as TypeScript, and the name's end as it is.
+      address = URL.createObjectURL(new File([text], `program.${extension}`));
       displayName = load.name;
       const module = (await import(address)) as { default?: unknown };
       URL.revokeObjectURL(address);
