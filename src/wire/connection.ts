@@ -3,19 +3,23 @@
  *
  * Streams are numbered as in HTTP/2: the host opens odd ones (invocations), the guest even ones (calls of bindings).
  * Each direction of a stream is `head`, any number of `data`, `end`; `reset` ends both at once. `data` is under
- * credit: a sender may have `WINDOW_BYTES` under way until the receiver gives more, except on streams that the host
- * has opened with `pipe` flow, where the operating system's pipe is the back-pressure.
+ * credit: a sender may have `WINDOW_BYTES` under way until the receiver gives more. Who opens a stream with `pipe` flow
+ * gives credit too, and does not mind a peer that goes on without: the pipe is the back-pressure there.
  * Frames of one turn of the event loop leave in one write. What the peer does wrong is a `WireError` and the end of
  * the connection; frames of streams that are already over are dropped, since they may have been under way.
  * It does not look into payloads: heads are texts, parsed by who knows them.
  */
-import { type AcceptedFrames, FRAME, FrameBuffer, FrameDecoder, type FrameType, readU32, WireError } from "./frame.ts";
+import { type AcceptedFrames, DATA_BYTES_MAX, FRAME, FrameBuffer, FrameDecoder, type FrameType, readU32, WireError } from "./frame.ts";
 
 /** Bytes of `data` that a sender may have under way on one stream. */
 export const WINDOW_BYTES = 256 * 1024;
 
-/** Streams that a peer may have open at a time. */
-const PEER_STREAMS_MAX = 1024;
+/** Streams that each side lets its peer have open at a time: a guest's calls, a host's invocations. */
+export const PEER_STREAMS_MAX = { host: 256, guest: 16_384 } as const;
+
+/** A sender may overshoot its credit by the one message with which it used it up; those of calls are short. */
+const SLACK_BYTES = DATA_BYTES_MAX + 16;
+const CALL_SLACK_BYTES = 64 * 1024;
 
 /** Once this much is buffered, it is written without waiting for the end of the turn. */
 const FLUSH_BYTES = 128 * 1024;
@@ -63,13 +67,14 @@ export class Connection {
   readonly #flushNow = () => this.flush();
   #flushAsked = false;
   #nextOwn: number;
-  #lastPeer = 0;
+  #nextPeer: number;
   #peerStreams = 0;
   #closed = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#nextOwn = options.side === "host" ? 1 : 2;
+    this.#nextPeer = 3 - this.#nextOwn;
     this.#decoder = new FrameDecoder(options.accepts, (type, stream, payload) => this.#receive(type, stream, payload));
   }
 
@@ -89,8 +94,9 @@ export class Connection {
   /** Opens a stream with `head`; events arrive from the next turn on. */
   open(head: string, events: StreamEvents, flow: "credit" | "pipe" = "credit"): WireStream {
     const id = this.#nextOwn;
+    if (id > 0xffff_ffff) throw new Error("Cannot open a stream: the connection has used up its numbers");
     this.#nextOwn += 2;
-    const stream = new WireStream(this, id, flow);
+    const stream = new WireStream(this, id, flow === "pipe" ? Number.POSITIVE_INFINITY : SLACK_BYTES);
     stream.events = events;
     this.#streams.set(id, stream);
     this.sendText(FRAME.head, id, head);
@@ -159,23 +165,22 @@ export class Connection {
     }
     const stream = this.#streams.get(id);
     if (stream !== undefined) return stream.take(type, payload);
-    if (this.#isPeers(id)) {
-      if (id > this.#lastPeer) return this.#accept(type, id, payload);
-    } else if (id >= this.#nextOwn || id === 0) {
+    if (this.#isPeers(id) && type === FRAME.head) return this.#accept(id, payload);
+    if (id === 0 || id >= (this.#isPeers(id) ? this.#nextPeer : this.#nextOwn)) {
       throw new WireError(`Cannot read frame of type ${type}: stream ${id} was never opened`);
     }
   }
 
-  #accept(type: FrameType, id: number, head: Uint8Array): void {
-    if (type !== FRAME.head) throw new WireError(`Cannot read frame of type ${type}: stream ${id} has no head`);
-    if (this.#peerStreams >= PEER_STREAMS_MAX) throw new WireError(`Cannot open stream ${id}: ${PEER_STREAMS_MAX} are open`);
-    this.#lastPeer = id;
-    const stream = new WireStream(this, id, "credit");
+  #accept(id: number, head: Uint8Array): void {
+    const { side, events: owner } = this.#options;
+    if (id !== this.#nextPeer) throw new WireError(`Cannot open stream ${id}: the next is ${this.#nextPeer}`);
+    if (this.#peerStreams >= PEER_STREAMS_MAX[side]) throw new WireError(`Cannot open stream ${id}: ${this.#peerStreams} are open`);
+    this.#nextPeer += 2;
+    const stream = new WireStream(this, id, side === "host" ? CALL_SLACK_BYTES : SLACK_BYTES);
     stream.headSeen = true;
-    const events = this.#options.events.open(stream, head);
-    if (events === undefined) return;
+    const events = owner.open(stream, head);
+    if (events === undefined || stream.over) return;
     stream.events = events;
-    if (stream.over) return;
     this.#peerStreams += 1;
     this.#streams.set(id, stream);
   }
@@ -185,7 +190,7 @@ export class Connection {
 export class WireStream {
   readonly id: number;
   readonly #connection: Connection;
-  readonly #flow: "credit" | "pipe";
+  readonly #slackBytes: number;
   events: StreamEvents | undefined;
   /** Whether the peer's head has arrived. */
   headSeen = false;
@@ -197,10 +202,10 @@ export class WireStream {
   #wasFull = false;
   #over = false;
 
-  constructor(connection: Connection, id: number, flow: "credit" | "pipe") {
+  constructor(connection: Connection, id: number, slackBytes: number) {
     this.#connection = connection;
     this.id = id;
-    this.#flow = flow;
+    this.#slackBytes = slackBytes;
   }
 
   /** Whether both directions are over. */
@@ -249,10 +254,10 @@ export class WireStream {
     this.#finish();
   }
 
-  /** Says that `bytes` of received data have been used, so that the peer may send as many again. */
+  /** Says that `bytes` of received data have been used (never more than have come): the peer may send as many again. */
   consumed(bytes: number): void {
-    if (this.#over || this.#seenEnd || this.#flow === "pipe") return;
-    this.#owed += bytes;
+    if (this.#over || this.#seenEnd) return;
+    this.#owed = Math.min(this.#owed + bytes, WINDOW_BYTES - this.#receiveCredit);
     if (this.#owed < WINDOW_BYTES / 4) return;
     this.#receiveCredit += this.#owed;
     this.#connection.sendCredit(this.id, this.#owed);
@@ -275,34 +280,32 @@ export class WireStream {
       return events.head(payload);
     }
     if (!this.headSeen) throw new WireError(`Cannot read frame of type ${type}: stream ${this.id} has no head`);
-    if (type === FRAME.data) {
-      if (this.#flow === "credit") this.#takeData(payload.length);
-      return events.data(payload);
-    }
+    if (type === FRAME.data) return this.#takeData(payload, events);
     this.#seenEnd = true;
     if (this.#sentEnd) this.#finish();
     events.end(payload);
   }
 
-  #takeData(bytes: number): void {
-    this.#receiveCredit -= bytes;
-    if (this.#receiveCredit < -DATA_SLACK_BYTES) throw new WireError(`Cannot read data: stream ${this.id} is over its credit`);
+  #takeData(payload: Uint8Array, events: StreamEvents): void {
+    this.#receiveCredit -= payload.length;
+    if (this.#receiveCredit < -this.#slackBytes) throw new WireError(`Cannot read data: stream ${this.id} is over its credit`);
+    // Empty data costs no credit: passed on, it could be queued without a bound.
+    if (payload.length > 0) events.data(payload);
   }
 
   #takeCredit(payload: Uint8Array, events: StreamEvents): void {
     if (payload.length !== 4) throw new WireError(`Cannot read credit: ${payload.length} bytes instead of 4`);
-    this.#sendCredit = Math.min(this.#sendCredit + readU32(payload, 0), WINDOW_BYTES * 2);
+    this.#sendCredit += readU32(payload, 0);
+    if (this.#sendCredit > WINDOW_BYTES) throw new WireError(`Cannot read credit: stream ${this.id} has more than was used`);
     if (!this.#wasFull || this.#sendCredit <= 0) return;
     this.#wasFull = false;
     events.writable();
   }
 
   #spend(bytes: number): boolean {
-    if (this.#flow === "pipe") return true;
     this.#sendCredit -= bytes;
-    if (this.#sendCredit > 0) return true;
-    this.#wasFull = true;
-    return false;
+    this.#wasFull = this.#sendCredit <= 0;
+    return !this.#wasFull;
   }
 
   #finish(): void {
@@ -310,6 +313,3 @@ export class WireStream {
     this.#connection.forget(this);
   }
 }
-
-/** A sender may overshoot its credit by the one message with which it used it up. */
-const DATA_SLACK_BYTES = 1024 * 1024 + 16;

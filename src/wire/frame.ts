@@ -32,11 +32,11 @@ const MB = 1024 * 1024;
 /** The largest payload by type, as one side accepts them; -1 refuses the type. Index 0 is no type. */
 export type AcceptedFrames = readonly number[];
 
-/** What a guest accepts: everything but `ready`. */
-export const GUEST_ACCEPTS: AcceptedFrames = [-1, 64 * 1024, 24 * MB, -1, 256 * 1024, MB + 16, 64 * 1024, 64 * 1024, 4, -1, 8, 8];
+/** What a guest accepts: everything but `ready`, `log` and `pong`. */
+export const GUEST_ACCEPTS: AcceptedFrames = [-1, 64 * 1024, 24 * MB, -1, 256 * 1024, MB + 16, 64 * 1024, 64 * 1024, 4, -1, 8, -1];
 
-/** What a host accepts: everything but `load`, so that no guest makes it reserve more than about a mebibyte. */
-export const HOST_ACCEPTS: AcceptedFrames = [-1, 64 * 1024, -1, 64 * 1024, 256 * 1024, MB + 16, 64 * 1024, 64 * 1024, 4, 256 * 1024, 8, 8];
+/** What a host accepts: no `load`, so that it reserves a mebibyte at most; no `ping`, whose answers nobody might read. */
+export const HOST_ACCEPTS: AcceptedFrames = [-1, 64 * 1024, -1, 64 * 1024, 256 * 1024, MB + 16, 64 * 1024, 64 * 1024, 4, 256 * 1024, -1, 8];
 
 /** The largest `data` payload that both sides accept, in bytes. */
 export const DATA_BYTES_MAX = MB;
