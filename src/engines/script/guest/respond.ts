@@ -8,6 +8,7 @@ import { type BoundSocket, bindSocket, PairSocket } from "./sockets.ts";
 const WHOLE_BYTES_MAX = 64 * 1024;
 
 const JSON_TYPE = ["content-type", "application/json"] as const;
+const PLAIN_TYPE = ["content-type", "text/plain;charset=UTF-8"] as const;
 const TEXT_TYPE = ["content-type", "text/plain; charset=utf-8"] as const;
 
 /**
@@ -38,8 +39,14 @@ export async function respond(
 async function sendResponse(stream: WireStream, response: Response, onResume: (callback: () => void) => void): Promise<void> {
   if (response.bodyUsed) throw new TypeError("Cannot send the response: its body has been used already");
   const whole = knownBody(response);
-  head(stream, { s: response.status, h: pairs(response.headers) });
-  if (whole !== undefined) return sendWhole(stream, whole, onResume);
+  const headers = pairs(response.headers);
+  if (whole !== undefined) {
+    // The type that the standard gives to a text, which Bun leaves out.
+    if (!headers.some(([name]) => name === "content-type")) headers.push(PLAIN_TYPE);
+    head(stream, { s: response.status, h: headers });
+    return sendWhole(stream, whole, onResume);
+  }
+  head(stream, { s: response.status, h: headers });
   const { body } = response;
   if (body !== null) await pump(body, stream, onResume);
 }
