@@ -244,7 +244,7 @@ hash = "${HASH.replaceAll("a", "A")}"
 [pool]
 instances = 2
 [server]
-header_kb = 32
+websocket_message_kb = 32
 `);
   expect(config.listen).toEqual({ host: "::1", port: 0 });
   expect(config.codeless.path).toBe("/go");
@@ -257,7 +257,7 @@ header_kb = 32
   expect(config.plans.get("anonymous")?.ratePerSecond).toBe(0.01);
   expect(config.keys[0]?.hash).toBe(HASH);
   expect(config.pool).toMatchObject({ instancesMax: 2, prewarmed: 2 });
-  expect(config.server.headerBytesMax).toBe(32 * 1024);
+  expect(config.server.webSocketMessageBytesMax).toBe(32 * 1024);
 });
 
 test("every limit reaches plans and functions in its own unit", () => {

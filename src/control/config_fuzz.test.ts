@@ -34,7 +34,7 @@ url_path = "/old"
 [pool]
 prewarmed = 2
 [server]
-header_kb = 16
+websocket_message_kb = 16
 `;
 
 const PIECES = [

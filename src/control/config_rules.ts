@@ -25,14 +25,10 @@ export interface PoolConfig {
 
 /** What a client of the data plane may hold, and for how long. */
 export interface ServerConfig {
-  readonly connectionsMax: number;
-  readonly headerBytesMax: number;
   /** A connection that says nothing for this long, in or between requests, is closed. */
   readonly idleMs: number;
   /** The longest pause between two pieces of a request's body. */
   readonly bodyIdleMs: number;
-  /** How long a client may take nothing of a response that is ready for it. */
-  readonly writeIdleMs: number;
   readonly webSocketMessageBytesMax: number;
   readonly webSocketIdleMs: number;
 }
@@ -83,9 +79,14 @@ export const POOL_RULES: Readonly<Record<keyof PoolConfig, LimitRule>> = {
 
 /** The settings of `[server]`. */
 export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
-  connectionsMax: rule("connections", 1, 10_000, 1, 1_000_000, "Client connections at a time."),
-  headerBytesMax: rule("header_kb", KB, 16, 1, 64, "Size of a request's head."),
-  idleMs: rule("idle_ms", 1, 10_000, 1000, 240_000, "How long a connection may say nothing, in or between requests."),
+  idleMs: rule(
+    "idle_ms",
+    1,
+    15_000,
+    1000,
+    240_000,
+    "How long a connection may carry nothing, in or between requests, before it is closed; up to 7 s later.",
+  ),
   bodyIdleMs: rule(
     "body_idle_ms",
     1,
@@ -93,14 +94,6 @@ export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
     100,
     240_000,
     "The longest pause between two pieces of a request's body.",
-  ),
-  writeIdleMs: rule(
-    "write_idle_ms",
-    1,
-    30_000,
-    100,
-    240_000,
-    "How long a client may take nothing of a response that is ready for it.",
   ),
   webSocketMessageBytesMax: rule(
     "websocket_message_kb",
@@ -116,7 +109,7 @@ export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
     120_000,
     1000,
     900_000,
-    "How long a WebSocket may carry nothing before it is closed.",
+    "How long a WebSocket may carry nothing before it is closed; up to 7 s later.",
   ),
 };
 

@@ -43,6 +43,8 @@ export interface CodelessHead {
   readonly url: string;
   readonly headers: Headers;
   readonly body: ReadableStream<Uint8Array> | null;
+  /** How long a MiB of the body may take, in milliseconds; no bound when left out. */
+  readonly bodyIdleMs?: number | undefined;
   bytes(): Promise<Uint8Array>;
 }
 
@@ -131,6 +133,7 @@ async function sentProgram(head: CodelessHead, options: CodelessOptions, base: B
     const bytes = await readBytes(head, {
       max: options.codeBytesMax + options.bodyBytesMax + ENVELOPE_EXTRA_BYTES,
       code: "body_too_large",
+      idleMs: head.bodyIdleMs,
     });
     const said =
       type === "application/json" ? readEnvelope(bytes, options) : await readForm(bytes, contentType, options);
@@ -146,7 +149,7 @@ async function sentProgram(head: CodelessHead, options: CodelessOptions, base: B
       programUrl: base.programUrl,
     };
   }
-  const bytes = await readBytes(head, { max: options.codeBytesMax, code: "code_too_large" });
+  const bytes = await readBytes(head, { max: options.codeBytesMax, code: "code_too_large", idleMs: head.bodyIdleMs });
   if (bytes.length === 0) badRequest("Cannot read the program: the body is empty");
   const language = JAVASCRIPT.test(type) ? "javascript" : "typescript";
   return {

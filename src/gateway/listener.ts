@@ -5,15 +5,16 @@
  * in. Smuggling, framing and slow heads are settled below it (its test says which cases were tried).
  */
 
+import { systemClock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
 import type { InvocationSocket, SocketMessage } from "../core/invocation.ts";
 import { SocketRelay } from "./socket_relay.ts";
+import { timedBody } from "./timed_body.ts";
 
 /** What a listener allows its clients. */
 export interface ListenerLimits {
   readonly idleMs: number;
-  readonly connectionsMax: number;
-  readonly headerBytesMax: number;
+  readonly bodyIdleMs: number;
   /** The largest request body of any caller, in bytes. */
   readonly bodyBytesMax: number;
   readonly webSocketMessageBytesMax: number;
@@ -24,8 +25,14 @@ export interface ListenerLimits {
 export interface Exchange {
   /** Address of the client's end. */
   remoteAddress(): string;
+  /** The longest pause in a request's body, in milliseconds. */
+  readonly bodyIdleMs: number;
+  /** The request's body; a pause in it that is too long fails it with `body_timeout`. */
+  body(): ReadableStream<Uint8Array> | null;
   /** Keeps the connection open while nothing is said for up to `ms`; the listener's own time-out else closes it. */
   allowSilence(ms: number): void;
+  /** The program has said all: from here on the listener's own time-out counts again. */
+  endSilence(): void;
   /** Accepts the WebSocket that the request asks for; false when it asks for none. Nothing else may be answered then. */
   acceptSocket(socket: InvocationSocket, headers: readonly (readonly [string, string])[]): boolean;
 }
@@ -63,13 +70,15 @@ export function openListener(options: ListenerOptions): Listener {
     server = Bun.serve<SocketRelay>({
       hostname: options.host,
       port: options.port,
-      idleTimeout: seconds(limits.idleMs),
+      idleTimeout: seconds(limits.idleMs + EARLY_MS, 255),
       maxRequestBodySize: limits.bodyBytesMax,
       development: false,
-      fetch: (request, at) => handle(request, new BunExchange(request, at)),
+      fetch: (request, at) => handle(request, new BunExchange(request, at, limits)),
       error: () => new Response(null, { status: 500 }),
       websocket: {
-        idleTimeout: seconds(limits.webSocketIdleMs),
+        idleTimeout: seconds(limits.webSocketIdleMs + EARLY_MS, 960),
+        // A client that answers pings and says nothing else is idle all the same, and holds an instance.
+        sendPings: false,
         maxPayloadLength: limits.webSocketMessageBytesMax,
         backpressureLimit: limits.webSocketMessageBytesMax * 4,
         closeOnBackpressureLimit: true,
@@ -92,18 +101,33 @@ export function openListener(options: ListenerOptions): Listener {
   };
 }
 
-/** Bun counts time-outs in whole seconds, up to 255; 0 would be none at all. */
-function seconds(ms: number): number {
-  return Math.min(255, Math.max(1, Math.ceil(ms / 1000)));
+/** Bun looks at its time-outs every four seconds, and strikes up to so much too early. */
+const EARLY_MS = 4000;
+
+/** A time-out in whole seconds, up to what Bun can count; 0 would be none at all. */
+function seconds(ms: number, max: number): number {
+  return Math.min(max, Math.max(1, Math.ceil(ms / 1000)));
 }
 
 class BunExchange implements Exchange {
   readonly #request: Request;
   readonly #server: Bun.Server<SocketRelay>;
+  readonly #limits: ListenerLimits;
+  #silent = false;
 
-  constructor(request: Request, server: Bun.Server<SocketRelay>) {
+  constructor(request: Request, server: Bun.Server<SocketRelay>, limits: ListenerLimits) {
     this.#request = request;
     this.#server = server;
+    this.#limits = limits;
+  }
+
+  get bodyIdleMs(): number {
+    return this.#limits.bodyIdleMs;
+  }
+
+  body(): ReadableStream<Uint8Array> | null {
+    const { body } = this.#request;
+    return body && timedBody(body, this.#limits.bodyIdleMs, systemClock);
   }
 
   remoteAddress(): string {
@@ -111,7 +135,14 @@ class BunExchange implements Exchange {
   }
 
   allowSilence(ms: number): void {
-    this.#server.timeout(this.#request, seconds(ms));
+    if (ms <= this.#limits.idleMs) return;
+    this.#silent = true;
+    this.#server.timeout(this.#request, seconds(ms + EARLY_MS, 255));
+  }
+
+  endSilence(): void {
+    if (this.#silent) this.#server.timeout(this.#request, seconds(this.#limits.idleMs + EARLY_MS, 255));
+    this.#silent = false;
   }
 
   acceptSocket(socket: InvocationSocket, headers: readonly (readonly [string, string])[]): boolean {
