@@ -32,7 +32,7 @@ export interface InvocationRequest {
   readonly params: Readonly<Record<string, string>>;
   /** `ctx.args`: any JSON value, as JSON text; undefined when there is none. */
   readonly argsJson?: string | undefined;
-  /** Fires when the caller hangs up; the invocation is ended at once. */
+  /** Fires when the caller hangs up; the invocation is ended at once. May be made when it is first asked for. */
   readonly signal: AbortSignal;
   readonly observer?: InvocationObserver | undefined;
   /** Set when the request asks for a WebSocket: the socket's far end, once the function has accepted. */

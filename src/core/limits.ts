@@ -49,11 +49,32 @@ export const LIMIT_RULES: Readonly<Record<keyof Limits, LimitRule>> = {
   responseBytesMax: rule("response_mb", MB, 100, 0, 16_384, "Size of the response body or script output, in MiB."),
   logBytesMax: rule("log_kb", 1024, 1024, 0, 1_048_576, "Console and stderr output of one invocation, in KiB."),
   subrequestsMax: rule("subrequests", 1, 50, 0, 10_000, "Outgoing requests of one invocation, redirects included."),
-  subrequestBytesMax: rule("subrequest_mb", MB, 100, 0, 16_384, "Bytes received by all outgoing requests of one invocation, in MiB."),
-  concurrencyMax: rule("concurrency", 1, 64, 1, 10_000, "Invocations at the same time: of a caller in a plan, of an instance in a function."),
+  subrequestBytesMax: rule(
+    "subrequest_mb",
+    MB,
+    100,
+    0,
+    16_384,
+    "Bytes received by all outgoing requests of one invocation, in MiB.",
+  ),
+  concurrencyMax: rule(
+    "concurrency",
+    1,
+    64,
+    1,
+    10_000,
+    "Invocations at the same time: of a caller in a plan, of an instance in a function.",
+  ),
 };
 
-function rule(key: string, scale: number, standard: number, floor: number, ceiling: number, meaning: string): LimitRule {
+function rule(
+  key: string,
+  scale: number,
+  standard: number,
+  floor: number,
+  ceiling: number,
+  meaning: string,
+): LimitRule {
   return { key, scale, default: standard * scale, floor: floor * scale, ceiling: ceiling * scale, meaning };
 }
 

@@ -1,7 +1,7 @@
 /**
  * The observer port: who hears of what requests did. The gateway tells, telemetry listens.
  *
- * Calls are on every request's way and must be cheap; nothing of what is given may be kept, but `tail`s.
+ * Calls are on every request's way and must be cheap. What is given is made for the listener, who may keep it.
  */
 import type { IsopodError } from "./errors.ts";
 import type { InvocationFigures, LogLine } from "./invocation.ts";

@@ -51,12 +51,17 @@ export interface Admission {
    * Admits one request of `callerKey`: at once when there is room, else when its turn in the queue has come.
    * @throws {IsopodError} at once `rate_limited`, `concurrency_limited`, or `overloaded` when the queue is full or
    * admission is closed; the promise rejects with `overloaded` after the longest wait, and with `client_gone` when
-   * `signal` fires.
+   * the sender hangs up.
    */
-  admit(callerKey: string, plan: AdmissionPlan, signal: AbortSignal): Lease | Promise<Lease>;
+  admit(callerKey: string, plan: AdmissionPlan, sender: Sender): Lease | Promise<Lease>;
   figures(): AdmissionFigures;
   /** Refuses everybody who waits, and whoever comes from now on, as `draining`. Leases that are held stay good. */
   close(): void;
+}
+
+/** Who sent the request; the signal fires when they hang up, and is asked for only when they must wait. */
+export interface Sender {
+  readonly signal: AbortSignal;
 }
 
 interface Waiter {
@@ -84,9 +89,8 @@ class BoundedAdmission implements Admission {
     this.#queue = new BoundedQueue(options.waitingMax);
   }
 
-  admit(callerKey: string, plan: AdmissionPlan, signal: AbortSignal): Lease | Promise<Lease> {
+  admit(callerKey: string, plan: AdmissionPlan, sender: Sender): Lease | Promise<Lease> {
     if (this.#closed) throw new IsopodError("draining", { retryAfterSeconds: 1 });
-    if (signal.aborted) throw new IsopodError("client_gone");
     const caller = this.#callers.at(callerKey, plan.ratePerSecond);
     const waits = this.#admitted >= this.#options.admittedMax;
     try {
@@ -102,7 +106,7 @@ class BoundedAdmission implements Admission {
     if (caller.rate !== undefined) caller.tokens -= 1;
     if (caller.held === 0) this.#callers.busy(caller);
     caller.held += 1;
-    if (waits) return this.#wait(caller, signal);
+    if (waits) return this.#wait(caller, sender.signal);
     this.#admitted += 1;
     return new HeldLease(this, caller);
   }
@@ -149,8 +153,9 @@ class BoundedAdmission implements Admission {
     const cancelTimer = this.#options.clock.after(this.#options.waitMsMax, () => {
       waiter.refuse(new IsopodError("overloaded", { retryAfterSeconds: 1 }));
     });
-    signal.addEventListener("abort", onAbort, { once: true });
     this.#queue.push(waiter);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
     return promise;
   }
 

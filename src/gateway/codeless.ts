@@ -10,7 +10,7 @@ import type { Invoker } from "../core/invocation.ts";
 import { combineLimits } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Caller } from "./callers.ts";
-import { type CodelessRequest, parseCodelessRequest } from "./codeless_request.ts";
+import { type CodelessHead, type CodelessRequest, parseCodelessRequest } from "./codeless_request.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 import type { Pins } from "./pins.ts";
 import type { Sources } from "./sources.ts";
@@ -36,7 +36,7 @@ export class Codeless {
   }
 
   /** Understands a request. @throws {IsopodError} for everything that a caller can get wrong */
-  async prepare(request: Request, path: string, caller: Caller, record: ExchangeRecord): Promise<Work> {
+  async prepare(request: CodelessHead, path: string, caller: Caller, record: ExchangeRecord): Promise<Work> {
     const { plan } = caller;
     if (plan.run === "none") throw new IsopodError("run_not_allowed");
     const { bodyBytesMax } = plan.programLimits;
@@ -46,8 +46,8 @@ export class Codeless {
       events: parsed.events,
       silenceMs: limits.wallMs,
       webSocket: false,
-      invoke: async (signal, onLog) => {
-        const program = await this.#program(parsed, plan, record, signal);
+      invoke: async (sender, onLog) => {
+        const program = await this.#program(parsed, plan, record, sender.signal);
         const parts = {
           method: request.method,
           url: parsed.programUrl,
@@ -58,7 +58,7 @@ export class Codeless {
         };
         const egress = { allow: plan.egress, secrets: [] };
         const target = { kind: "program", program, env: parsed.env, egress, limits } as const;
-        return this.#parts.invoker.invoke(target, completeRequest(parts, record, signal, onLog));
+        return this.#parts.invoker.invoke(target, completeRequest(parts, record, sender, onLog));
       },
     };
   }
@@ -85,7 +85,8 @@ export class Codeless {
       }
       case "hash": {
         const pinned = await this.#parts.pins.get(source.hash);
-        if (pinned === undefined) throw new IsopodError("not_found", { message: `No program ${source.hash} is pinned` });
+        if (pinned === undefined)
+          throw new IsopodError("not_found", { message: `No program ${source.hash} is pinned` });
         const { code, language, hash } = pinned;
         return { name: language === "javascript" ? "program.js" : "program.ts", code, language, hash };
       }
@@ -104,7 +105,7 @@ function hashCode(code: string): string {
 }
 
 /** The caller's headers without what was meant for the endpoint; the input's type instead of the program's. */
-function programHeaders(request: Request, parsed: CodelessRequest, remoteAddress: string): [string, string][] {
+function programHeaders(request: CodelessHead, parsed: CodelessRequest, remoteAddress: string): [string, string][] {
   const named = parsed.source.kind !== "code" && parsed.inputType === undefined;
   const kept = passedHeaders(request.headers, remoteAddress, true).filter(([name]) => {
     return !name.startsWith("isopod-") && (named || (name !== "content-type" && name !== "content-length"));

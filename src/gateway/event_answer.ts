@@ -6,6 +6,7 @@
  */
 import { errorBody, type IsopodError, toIsopodError } from "../core/errors.ts";
 import type { Body, InvocationFigures, InvocationResponse, LogLine } from "../core/invocation.ts";
+import type { Sender } from "./admission.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 import { EVENT_STREAM_TYPE, encodeEvent, OutputEvents } from "./server_events.ts";
 import type { Work } from "./work.ts";
@@ -36,8 +37,14 @@ export function answerWithEvents(
           else send(encodeEvent("log", line));
         };
         const room = () => (controller.desiredSize ?? 0) > 0;
-        run(work, gone.signal, send, log, room).then(({ response, error, figures }) => {
-          if (droppedLines > 0) send(encodeEvent("log", { level: "warn", text: `${droppedLines} lines were not sent: the client did not keep up` }));
+        run(work, gone, send, log, room).then(({ response, error, figures }) => {
+          if (droppedLines > 0)
+            send(
+              encodeEvent("log", {
+                level: "warn",
+                text: `${droppedLines} lines were not sent: the client did not keep up`,
+              }),
+            );
           if (error !== undefined) send(encodeEvent("error", errorBody(error, record.requestId)));
           send(encodeEvent("end", endOf(record.requestId, figures)));
           record.status = response?.status ?? error?.status ?? 200;
@@ -68,13 +75,13 @@ interface Outcome {
 
 async function run(
   work: Work,
-  signal: AbortSignal,
+  sender: Sender,
   send: (bytes: Uint8Array | undefined) => void,
   log: (line: LogLine) => void,
   room: () => boolean,
 ): Promise<Outcome> {
   try {
-    const response = await work.invoke(signal, log);
+    const response = await work.invoke(sender, log);
     if (!response.script) send(encodeEvent("result", { status: response.status, headers: response.headers }));
     await sendOutput(response.body, send, room);
     const { error, figures } = await response.ended;
@@ -84,7 +91,11 @@ async function run(
   }
 }
 
-async function sendOutput(body: Body, send: (bytes: Uint8Array | undefined) => void, room: () => boolean): Promise<void> {
+async function sendOutput(
+  body: Body,
+  send: (bytes: Uint8Array | undefined) => void,
+  room: () => boolean,
+): Promise<void> {
   const output = new OutputEvents();
   if (body instanceof Uint8Array) send(output.write(body));
   else if (body !== null) {

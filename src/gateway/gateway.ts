@@ -15,6 +15,7 @@ import { codelessRest } from "./codeless_request.ts";
 import { answerWithEvents } from "./event_answer.ts";
 import { ExchangeRecord, errorResponse, newRequestId } from "./exchange_record.ts";
 import { asksForSocket, type Exchange, handshakeFailed } from "./listener.ts";
+import { checkHead, toldLength } from "./request_head.ts";
 import type { RouteMatch } from "./router.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { checkWeb, isPreflight } from "./web_guard.ts";
@@ -36,10 +37,7 @@ type Found = Extract<RouteMatch<FunctionVersion>, { kind: "found" }>;
 const NO_HEADERS: HeaderList = [];
 
 /** The listener closes connections that say nothing; a program may be silent until its wall limit, and a little more. */
-const SILENCE_SLACK_MS = 2000;
-
-/** Above this wall limit the listener's own time-out could strike first. In milliseconds. */
-const SILENCE_MS = 5000;
+const SILENCE_SLACK_MS = 1000;
 
 /** The front door. */
 export class Gateway {
@@ -66,6 +64,7 @@ export class Gateway {
     try {
       const snapshot = this.#snapshot;
       record.remoteAddress = exchange.remoteAddress();
+      checkHead(method, url, headers);
       const codeless = codelessRest(path, snapshot.codelessPath) !== undefined;
       const identify = codeless ? identifyRunner : identifyCaller;
       const caller = identify(headers.get("authorization"), record.remoteAddress, snapshot);
@@ -73,19 +72,20 @@ export class Gateway {
       extra = verdict.headers;
       if (verdict.kind === "preflight") return this.#preflight(record, extra);
       const route = codeless ? undefined : findRoute(snapshot, method, record.host, path);
-      const admitted = this.#options.admission.admit(caller.key, caller.plan, request.signal);
+      const admitted = this.#options.admission.admit(caller.key, caller.plan, request);
       lease = admitted instanceof Promise ? await admitted : admitted;
       const work =
         route === undefined
-          ? await this.#prepareProgram(request, snapshot, caller, record)
-          : this.#prepareFunction(request, snapshot, caller, record, route);
-      if (work.silenceMs > SILENCE_MS) exchange.allowSilence(work.silenceMs + SILENCE_SLACK_MS);
+          ? await this.#prepareProgram(request, exchange, snapshot, caller, record)
+          : this.#prepareFunction(request, exchange, snapshot, caller, record, route);
+      exchange.allowSilence(work.silenceMs + SILENCE_SLACK_MS);
       if (work.events) return answerWithEvents(work, record, extra, request.signal, releaseOf(lease));
-      const response = await work.invoke(request.signal, (line) => record.log(line));
+      const response = await work.invoke(request, (line) => record.log(line));
       response.ended.then(releaseOf(lease));
       return toHttp(response, record, exchange, extra);
     } catch (thrown) {
       lease?.release();
+      exchange.endSilence();
       return this.#fail(toIsopodError(thrown), record, extra);
     }
   };
@@ -97,44 +97,77 @@ export class Gateway {
     return checkWeb(head, { origins, loopback, namesHost: snapshot.router.namesHost });
   }
 
-  #prepareProgram(request: Request, snapshot: Snapshot, caller: Caller, record: ExchangeRecord): Promise<Work> {
+  #prepareProgram(
+    request: Request,
+    exchange: Exchange,
+    snapshot: Snapshot,
+    caller: Caller,
+    record: ExchangeRecord,
+  ): Promise<Work> {
     record.target = snapshot.codelessPath;
-    return this.#options.codeless.prepare(request, snapshot.codelessPath, caller, record);
+    const { bodyIdleMs } = exchange;
+    exchange.allowSilence(bodyIdleMs + SILENCE_SLACK_MS);
+    const { method, url, headers } = request;
+    const head = {
+      ...{ method, url, headers, bodyIdleMs },
+      get body() {
+        return exchange.body();
+      },
+      bytes: () => request.bytes(),
+    };
+    return this.#options.codeless.prepare(head, snapshot.codelessPath, caller, record);
   }
 
-  #prepareFunction(request: Request, snapshot: Snapshot, caller: Caller, record: ExchangeRecord, route: Found): Work {
+  #prepareFunction(
+    request: Request,
+    exchange: Exchange,
+    snapshot: Snapshot,
+    caller: Caller,
+    record: ExchangeRecord,
+    route: Found,
+  ): Work {
     const version = route.target;
     const limits = snapshot.limitsOf(version, caller.plan);
     record.target = version.name;
     record.functionName = version.name;
     const { method, url, headers } = request;
-    if (Number(headers.get("content-length") ?? 0) > limits.bodyBytesMax) {
+    if ((toldLength(headers) ?? 0) > limits.bodyBytesMax) {
       const limit = { name: "bodyBytesMax", value: limits.bodyBytesMax };
       throw new IsopodError("body_too_large", { limit });
     }
     const webSocket = asksForSocket(request);
     const passed = passedHeaders(headers, record.remoteAddress, caller.byKey);
-    const parts = { method, url, headers: passed, body: request.body, params: route.params, webSocket };
+    const parts = { method, url, headers: passed, body: exchange.body(), params: route.params, webSocket };
     return {
       events: false,
       silenceMs: limits.wallMs,
       webSocket,
-      invoke: (signal, onLog) =>
-        this.#options.invoker.invoke({ kind: "function", version, limits }, completeRequest(parts, record, signal, onLog)),
+      invoke: (sender, onLog) =>
+        this.#options.invoker.invoke(
+          { kind: "function", version, limits },
+          completeRequest(parts, record, sender, onLog),
+        ),
     };
   }
 
   #preflight(record: ExchangeRecord, headers: HeaderList): Response {
     record.status = 204;
     record.finish(undefined, undefined);
-    return new Response(null, { status: 204, headers: [["isopod-request-id", record.requestId], ...headers] as [string, string][] });
+    return new Response(null, {
+      status: 204,
+      headers: [["isopod-request-id", record.requestId], ...headers] as [string, string][],
+    });
   }
 
   #fail(error: IsopodError, record: ExchangeRecord, extra: HeaderList): Response {
     record.status = error.status;
     record.finish(error, undefined);
     const { allow } = error.details;
-    return errorResponse(error, record.requestId, allow === undefined ? extra : [...extra, ["allow", allow.join(", ")]]);
+    return errorResponse(
+      error,
+      record.requestId,
+      allow === undefined ? extra : [...extra, ["allow", allow.join(", ")]],
+    );
   }
 }
 
@@ -154,7 +187,8 @@ function pathOf(url: string): string {
 function findRoute(snapshot: Snapshot, method: string, host: string, path: string): Found {
   const match = snapshot.router.match(method, host, path);
   if (match.kind === "found") return match;
-  if (match.kind === "none") throw new IsopodError("not_found", { message: `Nothing answers at ${path.slice(0, 200)}.` });
+  if (match.kind === "none")
+    throw new IsopodError("not_found", { message: `Nothing answers at ${path.slice(0, 200)}.` });
   throw new IsopodError("method_not_allowed", {
     message: `${path.slice(0, 200)} answers ${match.allow.join(", ")}, not ${method}.`,
     allow: match.allow,
@@ -162,7 +196,12 @@ function findRoute(snapshot: Snapshot, method: string, host: string, path: strin
 }
 
 /** The answer as the listener sends it. */
-function toHttp(response: InvocationResponse, record: ExchangeRecord, exchange: Exchange, extra: HeaderList): Response | undefined {
+function toHttp(
+  response: InvocationResponse,
+  record: ExchangeRecord,
+  exchange: Exchange,
+  extra: HeaderList,
+): Response | undefined {
   const { status, headers, body, socket } = response;
   record.answered(response, status);
   if (socket !== undefined) {
@@ -171,5 +210,7 @@ function toHttp(response: InvocationResponse, record: ExchangeRecord, exchange: 
     throw handshakeFailed();
   }
   const all = [...headers, ["isopod-request-id", record.requestId], ...extra] as [string, string][];
+  if (body instanceof ReadableStream) response.ended.then(() => exchange.endSilence());
+  else exchange.endSilence();
   return new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null, { status, headers: all });
 }

@@ -63,10 +63,10 @@ export function createSnapshot(source: SnapshotSource): Snapshot {
     planOfKey,
     origins: [...new Set([...plans.values()].flatMap((plan) => plan.origins))],
     limitsOf(version, plan) {
-      let ofPlan = cache.get(plan);
-      if (ofPlan === undefined) cache.set(plan, (ofPlan = new WeakMap()));
-      let limits = ofPlan.get(version);
-      if (limits === undefined) ofPlan.set(version, (limits = combineLimits(version.limits, plan.limits)));
+      const ofPlan = cache.get(plan) ?? new WeakMap<FunctionVersion, Limits>();
+      const limits = ofPlan.get(version) ?? combineLimits(version.limits, plan.limits);
+      ofPlan.set(version, limits);
+      cache.set(plan, ofPlan);
       return limits;
     },
   };

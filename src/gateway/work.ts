@@ -1,5 +1,6 @@
 /** What a request comes down to once it is understood: something to invoke, and how its answer is to look. */
 import type { InvocationRequest, InvocationResponse, LogLine } from "../core/invocation.ts";
+import type { Sender } from "./admission.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 
 /** Something to invoke. */
@@ -11,7 +12,7 @@ export interface Work {
   /** Whether a WebSocket may be the answer. */
   readonly webSocket: boolean;
   /** Starts it. `onLog` hears the program's lines. @throws {IsopodError} */
-  invoke(signal: AbortSignal, onLog: (line: LogLine) => void): Promise<InvocationResponse>;
+  invoke(sender: Sender, onLog: (line: LogLine) => void): Promise<InvocationResponse>;
 }
 
 /** The part of an invocation's request that is the same for functions and programs. */
@@ -21,14 +22,29 @@ export type InvocationParts = Omit<InvocationRequest, "requestId" | "signal" | "
 export function completeRequest(
   parts: InvocationParts,
   record: ExchangeRecord,
-  signal: AbortSignal,
+  sender: Sender,
   onLog: (line: LogLine) => void,
 ): InvocationRequest {
-  return { ...parts, requestId: record.requestId, signal, observer: { log: onLog } };
+  return {
+    ...parts,
+    requestId: record.requestId,
+    observer: { log: onLog },
+    get signal() {
+      return sender.signal;
+    },
+  };
 }
 
 /** Headers that belong to one connection, or to the platform, and never reach a program. */
-const NOT_PASSED = new Set(["connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect", "proxy-connection"]);
+const NOT_PASSED = new Set([
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
+  "te",
+  "upgrade",
+  "expect",
+  "proxy-connection",
+]);
 
 /** The headers that a program sees: the client's, without the connection's and without a key of ours. */
 export function passedHeaders(headers: Headers, remoteAddress: string, withoutKey: boolean): [string, string][] {

@@ -10,6 +10,7 @@ import type { GuestProcess, Usage } from "../core/engine.ts";
 import { type ErrorCode, IsopodError } from "../core/errors.ts";
 import type { Program } from "../core/function.ts";
 import type { LogLine } from "../core/invocation.ts";
+import { DEFAULT_LIMITS } from "../core/limits.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import { Connection, type StreamEvents, type WireStream } from "../wire/connection.ts";
 import { FRAME, type FrameType, HOST_ACCEPTS } from "../wire/frame.ts";
@@ -57,13 +58,20 @@ export class Instance {
   readonly id = nextId++;
   readonly process: GuestProcess;
   readonly invocations = new Set<RunningInvocation>();
-  readonly startedAt: number;
+  /** Since when it has been what it is: its start, and once it has a program, when it was given that. */
+  startedAt: number;
   /** When it last had an invocation. */
   idleSince: number;
   /** Memory when it was last looked at, in bytes. */
   memoryBytes = 0;
   /** Invocations that it has been given. */
   invoked = 0;
+  /** A limit was broken in it: it is given nothing more. */
+  broken = false;
+  /** It may be stuck in something that its caller has given up: it is given nothing until its event loop turns. */
+  suspect = false;
+  /** It has been given a function and has not said that it is loaded. */
+  loading = false;
   /** Set by who gives it work. */
   scheduler: InstanceScheduler | undefined;
   /** Settles when its process is gone, with the reason; never rejects. */
@@ -77,6 +85,7 @@ export class Instance {
   #pongs: (() => void)[] = [];
   #relief: (() => void) | undefined;
   #bootCpuMs = 0;
+  #memoryBytesMax = 0;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
@@ -128,21 +137,26 @@ export class Instance {
   /** Hands the program over, once. A function's promise waits until it is evaluated; a program's does not wait. */
   load(load: InstanceLoad, memoryBytes: number): Promise<void> {
     this.#load = load;
+    this.#memoryBytesMax = memoryBytes;
+    this.startedAt = this.now();
+    this.idleSince = this.startedAt;
     this.process.limitMemory(memoryBytes + CGROUP_SLACK_BYTES);
     const { name, language, code } = load.program;
     const parcel: LoadParcel = { name, language, mode: load.mode, env: load.env, ...(load.fn && { fn: load.fn }) };
     this.#connection.sendBytes(FRAME.load, 0, encodeParcel(parcel, new TextEncoder().encode(code)));
-    if (load.mode === "program") this.#loaded.resolve();
+    this.loading = load.mode === "function";
+    if (!this.loading) this.#loaded.resolve();
     return this.#loaded.promise;
   }
 
-  /** Hands an invocation over. */
+  /** Hands an invocation over. One that comes too late, to an instance that has ended, fails as the others did. */
   invoke(invocation: RunningInvocation): void {
     this.invoked += 1;
     this.invocations.add(invocation);
     const head = JSON.stringify(invocation.requestHead(this.deadlineOf(invocation)));
     const stream = this.#connection.open(head, invocation, this.#load?.mode === "program" ? "pipe" : "credit");
     invocation.begin(stream);
+    if (this.#end !== undefined) invocation.fail(this.#end);
   }
 
   /** Resolves when the guest's event loop has turned; a stuck one never does. */
@@ -175,17 +189,29 @@ export class Instance {
     return Math.round(this.#options.clock.wallNow() - this.now() + startedAt + limits.wallMs);
   }
 
-  finished(invocation: RunningInvocation): void {
+  finished(invocation: RunningInvocation, error: IsopodError | undefined): void {
     if (this.#load?.mode === "program") this.#chargeAll(invocation);
     this.invocations.delete(invocation);
     this.idleSince = this.now();
+    if (error?.code === "client_gone" && this.#load?.mode === "function") this.#suspect(invocation);
     this.scheduler?.finished(this, invocation);
   }
 
   /** A program that breaks a limit cannot be trusted to stop by itself: its instance must not go on as it is. */
   broke(invocation: RunningInvocation, error: IsopodError): void {
+    // First, so that nobody who waits is given this instance when the invocation makes room.
+    this.broken = true;
     invocation.fail(error);
     this.scheduler?.broke(this, error);
+  }
+
+  /** Its handler was told, and may go on regardless: until the event loop turns, nobody else should wait for it. */
+  #suspect(invocation: RunningInvocation): void {
+    this.suspect = true;
+    this.ping().then(() => {
+      this.suspect = false;
+      this.scheduler?.finished(this, invocation);
+    });
   }
 
   /** A program has its instance for itself: what the instance has used since its boot, the program has. */
@@ -233,7 +259,7 @@ export class Instance {
   async #watch(): Promise<IsopodError> {
     const { code, outOfMemory, stderr } = await this.process.exited;
     const asked = this.#end;
-    const error = asked ?? this.#deathError(code, outOfMemory);
+    const error = asked ?? this.#deathError(code, outOfMemory || ALLOCATION_FAILED.test(stderr));
     this.end(error);
     if (asked === undefined && this.#load === undefined) {
       this.#options.report({ level: "error", text: "A prewarmed instance ended by itself" }, { code, stderr });
@@ -243,8 +269,7 @@ export class Instance {
 
   #deathError(code: number, outOfMemory: boolean): IsopodError {
     if (this.#load === undefined) return new IsopodError("start_failed", { cause: `exit code ${code}` });
-    const [first] = this.invocations;
-    if (outOfMemory && first !== undefined) return limitError("memory_limit", "memoryBytes", first.meter.limits);
+    if (outOfMemory) return limitError("memory_limit", "memoryBytes", { ...DEFAULT_LIMITS, memoryBytes: this.#memoryBytesMax });
     const how = code > 128 ? `by signal ${code - 128}` : `with exit code ${code}`;
     return new IsopodError("program_ended", { message: `The program's process ended ${how} before it had answered.` });
   }
@@ -255,13 +280,14 @@ export class Instance {
     if (type === FRAME.log) return this.#log(id, payload);
     if (type !== FRAME.ready) return;
     if (id !== 0) return this.#find(id)?.workFinished();
+    this.loading = false;
     const { error } = parseJson(payload) as { error?: unknown };
     if (error === undefined) return this.#loaded.resolve();
     this.#loaded.reject(errorFromGuest(parseReset(new TextEncoder().encode(JSON.stringify(error)))));
   }
 
   #log(id: number, payload: Uint8Array): void {
-    const invocation = this.#find(id) ?? this.#only();
+    const invocation = this.#attribute(id);
     const line: LogLine = { level: LEVELS[payload[0] as number] ?? "info", text: new TextDecoder().decode(payload.subarray(1)) };
     if (invocation === undefined) return this.#logOutside(line, payload.length);
     invocation.meter.logBytes += payload.length;
@@ -293,6 +319,11 @@ export class Instance {
     return undefined;
   }
 
+  /** Whose a line or a call is. What a finished invocation does is nobody's: the guest said whose it was. */
+  #attribute(id: number): RunningInvocation | undefined {
+    return id === 0 ? this.#only() : this.#find(id);
+  }
+
   #only(): RunningInvocation | undefined {
     if (this.invocations.size !== 1) return undefined;
     const [only] = this.invocations;
@@ -306,7 +337,7 @@ export class Instance {
       bindings: this.#options.bindings,
       grants: load.grants,
       functionName: load.fn?.name,
-      invocation: (id: number) => this.#find(id) ?? this.#only(),
+      invocation: (id: number) => this.#attribute(id),
       deadlineOf: (invocation: RunningInvocation) => this.deadlineOf(invocation),
       report: (error: IsopodError) =>
         this.#options.report({ level: "error", text: error.message }, { cause: String(error.details.cause) }),
@@ -314,6 +345,9 @@ export class Instance {
     return acceptCall(host, stream, head);
   }
 }
+
+/** What Bun and its libraries say when RLIMIT_DATA, the bound where there is no cgroup, has refused them memory. */
+const ALLOCATION_FAILED = /memory allocation of \d+ bytes failed|out of memory|oh no/i;
 
 /** The cgroup's bound is above the limit: it also counts pipes and page tables; polling holds to the limit itself. */
 const CGROUP_SLACK_BYTES = 32 * 1024 * 1024;

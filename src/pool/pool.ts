@@ -2,13 +2,14 @@
  * The pool: the `Invoker` behind the gateway. Functions go to the instances of their version, programs to a
  * prewarmed instance of their own that ends with them.
  */
-import { IsopodError } from "../core/errors.ts";
+import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
 import type { InvocationRequest, InvocationResponse, Invoker, Target } from "../core/invocation.ts";
 import { Meter } from "./figures.ts";
 import type { Instance, InstanceScheduler } from "./instance.ts";
 import { RunningInvocation } from "./invocation.ts";
 import type { PoolOptions } from "./options.ts";
+import { Positions } from "./positions.ts";
 import { Prewarmed } from "./prewarmed.ts";
 import { Supervisor } from "./supervisor.ts";
 import { VersionPool } from "./version_pool.ts";
@@ -31,6 +32,7 @@ export class Pool implements Invoker {
   readonly #options: PoolOptions;
   readonly #prewarmed: Prewarmed;
   readonly #supervisor: Supervisor;
+  readonly #positions: Positions;
   readonly #versions = new Map<string, VersionPool>();
   readonly #cancelEvict: () => void;
   #running = 0;
@@ -41,6 +43,7 @@ export class Pool implements Invoker {
     this.#options = options;
     this.#prewarmed = new Prewarmed(options, () => this.#makeRoom());
     this.#supervisor = new Supervisor(options.clock);
+    this.#positions = new Positions(() => options.clock.now());
     this.#cancelEvict = options.clock.every(EVICT_MS, () => this.#evict());
   }
 
@@ -69,11 +72,25 @@ export class Pool implements Invoker {
         target.kind === "program" ? await this.#runProgram(target, request, meter) : await this.#versionPool(target.version).dispatch(request, meter);
       const response = await invocation.answered.promise;
       response.ended.then(this.#done);
-      return response;
+      return this.#inSourceTerms(response, target);
     } catch (error) {
       this.#done();
-      throw error;
+      throw this.#translate(toIsopodError(error), target);
     }
+  }
+
+  #translate(error: IsopodError, target: Target): IsopodError {
+    const isProgram = target.kind === "program";
+    return this.#positions.translate(error, isProgram ? target.program : target.version.program, isProgram);
+  }
+
+  #inSourceTerms(response: InvocationResponse, target: Target): InvocationResponse {
+    const { sourceMap } = target.kind === "program" ? target.program : target.version.program;
+    if (sourceMap === undefined) return response;
+    const ended = response.ended.then(({ error, figures }) =>
+      error === undefined ? { figures } : { error: this.#translate(error, target), figures },
+    );
+    return { ...response, ended };
   }
 
   /** Ends the instances of versions that are not among `current`, when their invocations are over. */
@@ -90,10 +107,12 @@ export class Pool implements Invoker {
   async close(drainMs: number): Promise<void> {
     this.#draining = true;
     if (this.#running > 0) {
+      let cancel = () => {};
       await new Promise<void>((resolve) => {
         this.#onQuiet = resolve;
-        this.#options.clock.after(drainMs, resolve);
+        cancel = this.#options.clock.after(drainMs, resolve);
       });
+      cancel();
     }
     this.#cancelEvict();
     this.#supervisor.close();
@@ -125,6 +144,7 @@ export class Pool implements Invoker {
     this.#supervisor.begin();
     instance.load({ mode: "program", program, env, grants: { egress } }, limits.memoryBytes);
     instance.invoke(invocation);
+    invocation.watchCaller();
     return invocation;
   }
 

@@ -34,9 +34,11 @@ export class Prewarmed {
     this.#makeRoom = makeRoom;
   }
 
-  /** Instances that exist, whoever has them. */
+  /** Instances that exist and are not about to end, whoever has them. */
   get count(): number {
-    return this.#all.size;
+    let count = 0;
+    for (const instance of this.#all) if (instance.alive) count += 1;
+    return count;
   }
 
   /** Instances that wait. */
@@ -54,6 +56,7 @@ export class Prewarmed {
     for (let instance = this.#ready.shift(); instance !== undefined; instance = this.#ready.shift()) {
       if (instance.alive) return instance;
     }
+    if (this.#closed) throw new IsopodError("draining", { retryAfterSeconds: 1 });
     this.#makeRoom();
     return this.#start();
   }
@@ -115,6 +118,8 @@ export class Prewarmed {
       const process = await engine.start("run");
       const instance = new Instance({ process, clock, bindings, report: (line, fields) => this.#report(line, fields) });
       this.#all.add(instance);
+      // Who closes waits for what exists; what has come to be meanwhile must not stay.
+      if (this.#closed) instance.end(new IsopodError("draining"));
       instance.ended.then(() => this.#gone(instance));
       await instance.prepare();
       return instance;

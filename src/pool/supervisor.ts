@@ -33,12 +33,24 @@ interface Watch {
   pingCpuMs: number | undefined;
   /** Since when it has been using a whole core, in the clock's time; undefined when it is not. */
   busySince: number | undefined;
+  /** Processor time that evaluating its program has taken, in milliseconds. */
+  loadCpuMs: number;
+  /** Its caller has hung up, and its event loop has not turned since. */
+  doubt: Doubt | undefined;
   /** It has broken a limit: it must answer a ping by this time, or end. */
   condemned: { readonly at: number; readonly error: IsopodError } | undefined;
 }
 
+/** What an invocation that nobody waits for any more may still use in an instance that does not answer. */
+interface Doubt {
+  readonly since: number;
+  readonly limits: Limits;
+  readonly wallAt: number;
+  cpuLeftMs: number;
+}
+
 /** How long an instance in which a limit was broken may take to show that its event loop turns, in milliseconds. */
-const PROOF_MS = 60;
+const PROOF_MS = 120;
 
 /** The supervisor of a pool. */
 export class Supervisor {
@@ -59,6 +71,8 @@ export class Supervisor {
       at: this.#clock.now(),
       pingCpuMs: undefined,
       busySince: undefined,
+      loadCpuMs: 0,
+      doubt: undefined,
       condemned: undefined,
     };
     this.#watches.set(instance, watch);
@@ -88,6 +102,15 @@ export class Supervisor {
     this.begin();
   }
 
+  /** The caller of `invocation` has hung up; it may burn no more than it could have, and alone nothing at all. */
+  doubt(instance: Instance, { meter }: RunningInvocation): void {
+    const watch = this.#watches.get(instance);
+    if (watch === undefined) return;
+    const { limits, startedAt, cpuMs } = meter;
+    watch.doubt ??= { since: this.#clock.now(), limits, wallAt: startedAt + limits.wallMs, cpuLeftMs: limits.cpuMs - cpuMs };
+    this.begin();
+  }
+
   /** Stops. */
   close(): void {
     this.#cancel?.();
@@ -106,7 +129,7 @@ export class Supervisor {
     let busy = false;
     const now = this.#clock.now();
     for (const [instance, watch] of this.#watches) {
-      if (!instance.alive || (instance.invocations.size === 0 && watch.condemned === undefined)) continue;
+      if (!instance.alive || isQuiet(instance, watch)) continue;
       busy = true;
       this.#look(instance, watch, now);
     }
@@ -124,8 +147,11 @@ export class Supervisor {
     watch.at = now;
     watch.busySince = share >= BUSY_CPU_SHARE ? (watch.busySince ?? now) : undefined;
     if (watch.condemned !== undefined && now >= watch.condemned.at) return instance.end(watch.condemned.error);
+    const broken = overLoading(instance, watch, spentMs) ?? overDoubt(instance, watch, spentMs, now);
+    if (broken !== undefined) return instance.end(broken);
     const each = spentMs / instance.invocations.size;
     for (const invocation of [...instance.invocations]) {
+      invocation.watchCaller();
       invocation.meter.cpuMs += each;
       invocation.meter.memoryBytes = Math.max(invocation.meter.memoryBytes, usage.memoryBytes);
       const error = struck(invocation, now);
@@ -153,7 +179,7 @@ export class Supervisor {
   #lookAtIdle(): void {
     const now = this.#clock.now();
     for (const [instance, watch] of this.#watches) {
-      if (instance.invocations.size > 0 || !instance.alive) continue;
+      if (instance.invocations.size > 0 || instance.loading || !instance.alive) continue;
       const usage = instance.usage();
       if (usage === undefined) continue;
       const share = (usage.cpuMs - watch.cpuMs) / Math.max(1, now - watch.at);
@@ -167,6 +193,28 @@ export class Supervisor {
       }
     }
   }
+}
+
+function isQuiet(instance: Instance, watch: Watch): boolean {
+  return instance.invocations.size === 0 && watch.condemned === undefined && !instance.loading && !instance.suspect;
+}
+
+/** Evaluating a function's program is nobody's invocation, and may use what one may. */
+function overLoading(instance: Instance, watch: Watch, spentMs: number): IsopodError | undefined {
+  if (!instance.loading) return undefined;
+  watch.loadCpuMs += spentMs;
+  return watch.loadCpuMs > watch.limits.cpuMs ? limitError("cpu_limit", "cpuMs", watch.limits) : undefined;
+}
+
+/** Whether an instance whose caller has hung up has shown for too long that it is stuck. */
+function overDoubt(instance: Instance, watch: Watch, spentMs: number, now: number): IsopodError | undefined {
+  if (!instance.suspect) watch.doubt = undefined;
+  const { doubt } = watch;
+  if (doubt === undefined) return undefined;
+  doubt.cpuLeftMs -= spentMs;
+  if (now >= doubt.wallAt) return limitError("wall_limit", "wallMs", doubt.limits);
+  const alone = instance.invocations.size === 0 && now - doubt.since >= PROOF_MS;
+  return alone || doubt.cpuLeftMs < 0 ? limitError("cpu_limit", "cpuMs", doubt.limits) : undefined;
 }
 
 /** The limit that `invocation` has reached by now, as an error. */

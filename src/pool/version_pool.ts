@@ -64,7 +64,8 @@ export class VersionPool implements InstanceScheduler {
     return this.#give(instance, request, meter);
   }
 
-  finished(instance: Instance): void {
+  finished(instance: Instance, invocation: RunningInvocation): void {
+    if (instance.suspect) this.#supervisor.doubt(instance, invocation);
     if (this.#retired.has(instance)) {
       if (instance.invocations.size === 0) instance.end(new IsopodError("draining"));
       return;
@@ -95,7 +96,7 @@ export class VersionPool implements InstanceScheduler {
   oldestIdle(): Instance | undefined {
     let oldest: Instance | undefined;
     for (const instance of this.#instances) {
-      if (instance.invocations.size > 0) continue;
+      if (instance.invocations.size > 0 || !instance.alive) continue;
       if (oldest === undefined || instance.idleSince < oldest.idleSince) oldest = instance;
     }
     return oldest;
@@ -115,7 +116,7 @@ export class VersionPool implements InstanceScheduler {
     let bestLoad = this.version.limits.concurrencyMax;
     for (const instance of this.#instances) {
       const load = instance.invocations.size;
-      if (load >= bestLoad || !instance.alive) continue;
+      if (load >= bestLoad || !instance.alive || instance.suspect) continue;
       best = instance;
       bestLoad = load;
     }
@@ -179,7 +180,8 @@ export class VersionPool implements InstanceScheduler {
   async #grow(): Promise<void> {
     const room = this.#instances.size + this.#starting < this.version.instancesMax;
     // One start at a time for each full set of waiting invocations: a burst must not start more than it can use.
-    if (!room || this.#starting * this.version.limits.concurrencyMax > this.#waiting.size) return;
+    const enough = this.#starting > 0 && this.#starting * this.version.limits.concurrencyMax >= this.#waiting.size;
+    if (!room || enough) return;
     this.#starting += 1;
     try {
       const instance = await this.#start();
@@ -202,6 +204,7 @@ export class VersionPool implements InstanceScheduler {
     const cancel = this.#options.clock.after(limits.wallMs, () => instance.end(limitError("wall_limit", "wallMs", limits)));
     try {
       this.#supervisor.watch(instance, limits);
+      this.#supervisor.begin();
       await instance.load({ mode: "function", program, env, grants: { egress }, fn: { name, version } }, limits.memoryBytes);
     } catch (error) {
       instance.end(toIsopodError(error));
@@ -222,6 +225,7 @@ export class VersionPool implements InstanceScheduler {
   }
 
   #isDue(instance: Instance): boolean {
+    if (instance.broken) return true;
     const { ageMs, invocationsMax } = this.#options.sizes;
     if (instance.invoked >= invocationsMax || instance.now() - instance.startedAt >= ageMs) return true;
     return instance.memoryBytes > this.version.limits.memoryBytes * RECYCLE_MEMORY_SHARE;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { systemClock } from "../core/clock.ts";
+import { IsopodError } from "../core/errors.ts";
 import { type AccessEntry, type AccessLogOptions, createAccessLog } from "./access_log.ts";
 
 const entry: AccessEntry = {
@@ -12,6 +13,7 @@ const entry: AccessEntry = {
   responseBytes: 5,
   remoteAddress: "127.0.0.1",
   target: "hello",
+  error: undefined,
 };
 
 function setUp(over: Partial<AccessLogOptions> = {}) {
@@ -29,7 +31,7 @@ test("a request is one line of JSON", () => {
   const { lines, turn, log } = setUp();
   log.write(entry);
   turn(995);
-  log.write({ ...entry, error: "wall_limit" });
+  log.write({ ...entry, error: new IsopodError("wall_limit") });
   expect(JSON.parse(lines[0] ?? "")).toEqual({
     level: "info",
     time: "2026-01-02T03:04:05.006Z",

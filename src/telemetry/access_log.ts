@@ -4,25 +4,23 @@
  * The line is put together by hand, since it is on every request's way; only what callers wrote is escaped.
  */
 import type { Clock } from "../core/clock.ts";
+import type { FinishedRequest } from "../core/observer.ts";
 import type { LineSink } from "./line_sink.ts";
 
-/** What is said about a request. */
-export interface AccessEntry {
-  readonly requestId: string;
-  readonly method: string;
-  readonly host: string;
-  /** Without the query, which may hold secrets. */
-  readonly path: string;
-  readonly status: number;
-  /** From its head to the last byte of its answer. */
-  readonly durationMs: number;
-  readonly responseBytes: number;
-  readonly remoteAddress: string;
-  /** The function's name, or the endpoint. */
-  readonly target: string;
-  /** The error's code, when there was one. */
-  readonly error?: string | undefined;
-}
+/** What the line says of a request. */
+export type AccessEntry = Pick<
+  FinishedRequest,
+  | "requestId"
+  | "method"
+  | "host"
+  | "path"
+  | "status"
+  | "durationMs"
+  | "responseBytes"
+  | "remoteAddress"
+  | "target"
+  | "error"
+>;
 
 /** How the access log writes. */
 export interface AccessLogOptions {
@@ -57,7 +55,7 @@ export function createAccessLog({ sink, clock, sample, random = Math.random }: A
   return {
     write(entry) {
       if (sample <= 0 || (sample < 1 && entry.status < 500 && random() >= sample)) return;
-      const error = entry.error === undefined ? "" : `,"error":${quote(entry.error)}`;
+      const error = entry.error === undefined ? "" : `,"error":${quote(entry.error.code)}`;
       sink.write(
         `{"level":"info","time":"${timeText(clock.wallNow())}","access":true,"request_id":${quote(entry.requestId)}` +
           `,"method":${quote(entry.method)},"host":${quote(entry.host)},"path":${quote(entry.path)}` +

@@ -1,7 +1,20 @@
 import { expect, test } from "bun:test";
+import type { FinishedRequest } from "../core/observer.ts";
 import { createInvocations, type InvocationRecord, type Invocations } from "./invocations.ts";
 
-function record(requestId: string): InvocationRecord {
+function record(requestId: string): FinishedRequest {
+  return {
+    ...remembered(requestId),
+    host: "localhost",
+    durationMs: 1,
+    responseBytes: 0,
+    remoteAddress: "",
+    target: "hello",
+    error: undefined,
+  };
+}
+
+function remembered(requestId: string): InvocationRecord {
   return {
     requestId,
     functionName: "hello",
@@ -26,7 +39,7 @@ test("a record is found by its request id, with what was logged", () => {
   logged(invocations, "a", "one", "two");
   invocations.record(record("b"));
   expect(invocations.get("a")).toEqual({
-    ...record("a"),
+    ...remembered("a"),
     logs: [
       { level: "info", text: "one" },
       { level: "info", text: "two" },

@@ -4,9 +4,9 @@
  * Bounded three ways: the number of records (the oldest leaves), the log bytes of one record (its last lines stay),
  * and the log bytes of all (the oldest records lose theirs). Nothing is written anywhere.
  */
-import type { ErrorBody } from "../core/errors.ts";
+import { type ErrorBody, errorBody } from "../core/errors.ts";
 import type { InvocationFigures, LogLine } from "../core/invocation.ts";
-import type { LogTail } from "../core/observer.ts";
+import type { FinishedRequest, LogTail } from "../core/observer.ts";
 import { assert } from "../stdx/assert.ts";
 
 /** How many and how much. */
@@ -49,7 +49,7 @@ export interface Invocations {
   /** A tail for an invocation that has begun to log. */
   tail(): LogTail;
   /** Remembers an invocation that is over; a second record of one request id replaces the first. */
-  record(record: InvocationRecord, tail?: LogTail): void;
+  record(request: FinishedRequest, tail?: LogTail): void;
   get(requestId: string): RememberedInvocation | undefined;
 }
 
@@ -66,7 +66,7 @@ export function createInvocations(options: InvocationsOptions = {}): Invocations
 }
 
 interface Slot {
-  readonly record: InvocationRecord;
+  readonly request: FinishedRequest;
   tail: LogTail | undefined;
   /** Of the tail when it was recorded: somebody may still add to it. */
   readonly length: number;
@@ -79,7 +79,6 @@ class RingInvocations implements Invocations {
   readonly #lengthMaxEach: number;
   readonly #lengthMaxAll: number;
   readonly #slots: (Slot | undefined)[] = [];
-  readonly #byId = new Map<string, Slot>();
   /** How many were ever recorded; the next stands at this, modulo the ring. */
   #count = 0;
   /** The oldest that may still have a tail. */
@@ -97,16 +96,12 @@ class RingInvocations implements Invocations {
     return new BoundedTail(this.#lengthMaxEach);
   }
 
-  record(record: InvocationRecord, tail?: LogTail): void {
+  record(request: FinishedRequest, tail?: LogTail): void {
     const index = this.#count % this.#countMax;
     const leaving = this.#slots[index];
-    if (leaving !== undefined) {
-      this.#strip(leaving);
-      if (this.#byId.get(leaving.record.requestId) === leaving) this.#byId.delete(leaving.record.requestId);
-    }
-    const slot: Slot = { record, tail, length: tail?.length ?? 0, stripped: false };
+    if (leaving !== undefined) this.#strip(leaving);
+    const slot: Slot = { request, tail, length: tail?.length ?? 0, stripped: false };
     this.#slots[index] = slot;
-    this.#byId.set(record.requestId, slot);
     this.#count += 1;
     this.#length += slot.length;
     this.#oldestTail = Math.max(this.#oldestTail, this.#count - this.#countMax);
@@ -118,9 +113,34 @@ class RingInvocations implements Invocations {
   }
 
   get(requestId: string): RememberedInvocation | undefined {
-    const slot = this.#byId.get(requestId);
+    const slot = this.#find(requestId);
     if (slot === undefined) return undefined;
-    return { ...slot.record, logs: slot.tail?.lines ?? [], logsCut: slot.stripped || (slot.tail?.cut ?? false) };
+    const { error, functionName, programHash, method, path, status, startedAt, figures } = slot.request;
+    const logsCut = slot.stripped || (slot.tail?.cut ?? false);
+    const logs = slot.tail?.lines ?? [];
+    const why = error && errorBody(error, requestId);
+    return {
+      requestId,
+      functionName,
+      programHash,
+      method,
+      path,
+      status,
+      startedAt,
+      error: why,
+      figures,
+      logs,
+      logsCut,
+    };
+  }
+
+  /** The newest record of a request, searched for: an index would be work on every request, and few are asked for. */
+  #find(requestId: string): Slot | undefined {
+    for (let index = this.#count - 1; index >= Math.max(0, this.#count - this.#countMax); index -= 1) {
+      const slot = this.#slots[index % this.#countMax];
+      if (slot?.request.requestId === requestId) return slot;
+    }
+    return undefined;
   }
 
   #strip(slot: Slot): void {

@@ -1,5 +1,5 @@
 /** Brings what the gateway observes to the log, the access log, the metrics and the memory of invocations. */
-import { errorBody, type IsopodError } from "../core/errors.ts";
+import type { IsopodError } from "../core/errors.ts";
 import type { Observer } from "../core/observer.ts";
 import type { AccessLog } from "./access_log.ts";
 import type { Invocations } from "./invocations.ts";
@@ -22,8 +22,8 @@ export function createObserver({ log, access, metrics, invocations }: ObserverPa
     finished(request, tail) {
       const { requestId, error, target, status, durationMs } = request;
       metrics.request(target, status, durationMs / 1000);
-      access.write({ ...request, error: error?.code });
-      invocations.record({ ...request, error: error && errorBody(error, requestId) }, tail);
+      access.write(request);
+      invocations.record(request, tail);
       if (error !== undefined) reportError(error, requestId, target);
     },
   };
@@ -33,6 +33,7 @@ export function createObserver({ log, access, metrics, invocations }: ObserverPa
     const { limit, stack, cause } = error.details;
     if (limit !== undefined) metrics.limitStruck(limit.name);
     if (error.kind === "system") log.error(error.message, { code: error.code, target, requestId, cause });
-    else if (error.status >= 500) log.warn(error.message, { code: error.code, target, requestId, ...(stack && { stack }) });
+    else if (error.status >= 500)
+      log.warn(error.message, { code: error.code, target, requestId, ...(stack && { stack }) });
   }
 }
