@@ -55,7 +55,7 @@ export function createSnapshot(source: SnapshotSource): Snapshot {
   const routes = source.functions.flatMap(({ version, routes }) =>
     routes.map((pattern) => ({ pattern, target: version })),
   );
-  const cache = new Map<CallerPlan, WeakMap<FunctionVersion, Limits>>();
+  const limitsOfPlan = new Map([...plans.values()].map((plan) => [plan, new Map<FunctionVersion, Limits>()]));
   return {
     router: createRouter(routes),
     codelessPath: source.codelessPath,
@@ -63,10 +63,10 @@ export function createSnapshot(source: SnapshotSource): Snapshot {
     planOfKey,
     origins: [...new Set([...plans.values()].flatMap((plan) => plan.origins))],
     limitsOf(version, plan) {
-      const ofPlan = cache.get(plan) ?? new WeakMap<FunctionVersion, Limits>();
-      const limits = ofPlan.get(version) ?? combineLimits(version.limits, plan.limits);
-      ofPlan.set(version, limits);
-      cache.set(plan, ofPlan);
+      const known = limitsOfPlan.get(plan)?.get(version);
+      if (known !== undefined) return known;
+      const limits = combineLimits(version.limits, plan.limits);
+      limitsOfPlan.get(plan)?.set(version, limits);
       return limits;
     },
   };
