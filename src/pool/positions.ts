@@ -82,7 +82,8 @@ function readMap(text: string): Translate {
   try {
     if (text.length > MAP_LENGTH_MAX) return () => undefined;
     const { sources, mappings } = JSON.parse(text) as { sources?: unknown; mappings?: unknown };
-    if (typeof mappings !== "string" || mappings.length > MAPPINGS_LENGTH_MAX || !isTexts(sources)) return () => undefined;
+    if (typeof mappings !== "string" || mappings.length > MAPPINGS_LENGTH_MAX || !isTexts(sources))
+      return () => undefined;
     const map = new TraceMap({ version: 3, names: [], sources, mappings });
     // What is wrong with the mappings shows when they are first looked at.
     originalPositionFor(map, { line: 1, column: 0 });
@@ -94,10 +95,14 @@ function readMap(text: string): Translate {
 
 function find(map: TraceMap, sources: readonly string[], { line, column }: Position): Place | undefined {
   const found = originalPositionFor(map, { line, column: column - 1 });
-  if (found.source === null) return undefined;
-  const index = map.resolvedSources.indexOf(found.source);
-  const source = sources[index] ?? found.source;
-  return { source: source.replace(/^host:/, "").slice(0, 500), line: found.line, column: found.column + 1 };
+  // A map may hold numbers that no map should: sources that are not there, lines before the first.
+  const source = sources[map.resolvedSources.indexOf(found.source ?? "")];
+  if (source === undefined || !((found.line ?? 0) > 0 && (found.column ?? -1) >= 0)) return undefined;
+  return {
+    source: source.replace(/^host:/, "").slice(0, 500),
+    line: found.line as number,
+    column: (found.column as number) + 1,
+  };
 }
 
 function translateStack(stack: string, name: string, translate: Translate): string {

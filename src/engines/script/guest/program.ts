@@ -80,7 +80,7 @@ export function describeFailure(thrown: unknown): ResetReason {
 
 interface BuildPosition {
   readonly message: string;
-  readonly position: { readonly line: number; readonly column: number } | null;
+  readonly position: { readonly file: string; readonly line: number; readonly column: number } | null;
 }
 
 function asSyntaxError(thrown: unknown): ResetReason | undefined {
@@ -89,7 +89,10 @@ function asSyntaxError(thrown: unknown): ResetReason | undefined {
   if (name !== "BuildMessage" && name !== "ResolveMessage") return undefined;
   const { message, position } = thrown as BuildPosition;
   const code = name === "BuildMessage" ? "syntax_error" : "unresolved_import";
-  const text = address === "" ? message : message.replaceAll(address, displayName);
+  const named = address === "" ? message : message.replaceAll(address, displayName);
+  // The bundler's modules have names; the program that was sent has none worth saying.
+  const [, file] = /^host:(.*)$/.exec(position?.file ?? "") ?? [];
+  const text = file === undefined || position === null ? named : `${named} (${file}:${position.line}:${position.column})`;
   return { code, message: text, ...(position !== null && { line: position.line, column: position.column }) };
 }
 
