@@ -15,6 +15,8 @@ export interface CgroupSlot {
   limitMemory(bytes: number): void;
   /** Whether the kernel has ended a process of the slot for want of memory since the slot was taken. */
   outOfMemory(): boolean;
+  /** Kills every process in the slot. */
+  killAll(): void;
   /** Gives the slot back; nothing may be running in it. */
   release(): void;
 }
@@ -81,9 +83,26 @@ function openUnified(parent: string): string {
 
 function openLegacy(parent: string): string {
   accessSync(parent, constants.W_OK);
+  removeStale(parent);
   const base = join(parent, `isopod-${process.pid}`);
   mkdirSync(base);
   return base;
+}
+
+/** Removes what servers have left behind that were killed: the kernel refuses where anything still runs. */
+function removeStale(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const pid = Number(/^isopod-(\d+)$/.exec(name)?.[1] ?? Number.NaN);
+    if (Number.isNaN(pid) || (pid !== process.pid && existsSync(`/proc/${pid}`))) continue;
+    removeTree(join(parent, name));
+  }
+}
+
+function removeTree(base: string): void {
+  for (const entry of readdirSync(base, { withFileTypes: true })) {
+    if (entry.isDirectory()) remove(join(base, entry.name));
+  }
+  remove(base);
 }
 
 class CgroupTree implements Cgroups {
@@ -111,12 +130,7 @@ class CgroupTree implements Cgroups {
   }
 
   close(): void {
-    for (const base of this.#bases) {
-      for (const entry of readdirSync(base, { withFileTypes: true })) {
-        if (entry.isDirectory()) remove(join(base, entry.name));
-      }
-      remove(base);
-    }
+    for (const base of this.#bases) removeTree(base);
   }
 }
 
@@ -153,6 +167,16 @@ class Slot implements CgroupSlot {
     return this.#kills() > this.#killsBefore;
   }
 
+  killAll(): void {
+    for (const pid of pidsIn(this.#paths[0] as string)) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // Gone meanwhile.
+      }
+    }
+  }
+
   release(): void {
     this.#giveBack(this);
   }
@@ -164,6 +188,15 @@ class Slot implements CgroupSlot {
     } catch {
       return 0;
     }
+  }
+}
+
+function pidsIn(path: string): number[] {
+  try {
+    const text = readFileSync(join(path, "cgroup.procs"), "utf8").trim();
+    return text === "" ? [] : text.split("\n").map(Number);
+  } catch {
+    return [];
   }
 }
 

@@ -12,7 +12,14 @@ import { BUBBLEWRAP_LAYERS, bubblewrapArgs } from "./bubblewrap.ts";
 import { type CgroupSlot, type Cgroups, openCgroups } from "./cgroup.ts";
 import type { SandboxRoot } from "./root.ts";
 import { DEFAULT_UIDS, UidPool, type UidRange } from "./uids.ts";
+import { endTree, signal } from "./tree.ts";
 import { onlyChild, UsageReader } from "./usage.ts";
+
+/**
+ * Once bubblewrap is gone, what it started is as a rule gone within 8 ms. What is not after this long is killed by its
+ * cgroup; after as long again, the sandbox counts as ended, and its uid and slot are not used again.
+ */
+const SURVIVOR_MS = 250;
 
 /** How much of a guest's standard error is kept for the log, in bytes. */
 const STDERR_BYTES_MAX = 4096;
@@ -110,11 +117,22 @@ export class Sandbox {
       ...(uid !== undefined && { uid, gid: uid }),
     });
     slot?.add(child.pid);
-    return new SandboxedProcess(child, { rlimits, seal, dataBytes }, this.layers, slot, () => {
-      if (uid !== undefined) this.#uids?.give(uid);
-      slot?.release();
+    return new SandboxedProcess(child, { rlimits, seal, dataBytes }, this.layers, slot, {
+      killSurvivors: () => slot?.killAll(),
+      release: () => {
+        if (uid !== undefined) this.#uids?.give(uid);
+        slot?.release();
+      },
     });
   }
+}
+
+/** What a process leaves to its sandbox. */
+interface Remains {
+  /** Ends what has outlived bubblewrap. */
+  killSurvivors(): void;
+  /** Gives uid and cgroup back; nothing uses them any more. */
+  release(): void;
 }
 
 type Child = Bun.Subprocess<"pipe", "pipe", "pipe">;
@@ -129,15 +147,18 @@ class SandboxedProcess implements GuestProcess {
   readonly #slot: CgroupSlot | undefined;
   #reader: UsageReader | undefined;
   #last: Usage | undefined;
+  #guest: number | undefined;
+  #killed = false;
+  #over = false;
 
-  constructor(child: Child, hello: GuestProcess["hello"], layers: readonly string[], slot: CgroupSlot | undefined, release: () => void) {
+  constructor(child: Child, hello: GuestProcess["hello"], layers: readonly string[], slot: CgroupSlot | undefined, remains: Remains) {
     this.#child = child;
     this.pid = child.pid;
     this.hello = hello;
     this.layers = layers;
     this.output = child.stdout;
     this.#slot = slot;
-    this.exited = this.#watch(release);
+    this.exited = this.#watch(remains);
   }
 
   write(bytes: Uint8Array): void {
@@ -152,6 +173,8 @@ class SandboxedProcess implements GuestProcess {
   }
 
   usage(): Usage | undefined {
+    // Its number may be somebody else's by now.
+    if (this.#over) return this.#last;
     try {
       this.#reader ??= new UsageReader(this.#guestPid());
       this.#last = this.#reader.read() ?? this.#last;
@@ -166,24 +189,51 @@ class SandboxedProcess implements GuestProcess {
   }
 
   kill(): void {
-    this.#child.kill("SIGKILL");
+    if (this.#over || this.#killed) return;
+    this.#killed = true;
+    // The guest and not bubblewrap: bubblewrap then collects it and ends. An orphan would have to be collected by the
+    // first process of this machine or container, which may well be this server.
+    if (this.#guest === undefined) endTree(this.pid);
+    else signal(this.#guest, "SIGKILL");
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), SURVIVOR_MS);
+    this.#child.exited.then(() => clearTimeout(late));
   }
 
   /** bubblewrap stays as the parent of the guest; without it the child is the guest. */
   #guestPid(): number {
-    const child = onlyChild(this.pid) ?? this.pid;
-    this.#slot?.add(child);
-    return child;
+    this.#guest = onlyChild(this.pid) ?? this.pid;
+    this.#slot?.add(this.#guest);
+    return this.#guest;
   }
 
-  async #watch(release: () => void): Promise<ProcessEnd> {
-    const stderr = await readTail(this.#child.stderr);
+  async #watch(remains: Remains): Promise<ProcessEnd> {
+    const stderr = readTail(this.#child.stderr);
     const code = await this.#child.exited;
+    this.#over = true;
+    // Everything in the sandbox holds its standard error: when that is over, they are.
+    let text = await within(SURVIVOR_MS, stderr);
+    if (text === undefined) {
+      remains.killSurvivors();
+      text = await within(SURVIVOR_MS, stderr);
+    }
     this.#reader?.close();
     this.#reader = undefined;
     const outOfMemory = this.#slot?.outOfMemory() ?? false;
-    release();
-    return { code, outOfMemory, stderr };
+    if (text !== undefined) remains.release();
+    return { code, outOfMemory, stderr: text ?? "" };
+  }
+}
+
+/** What `promise` gives within `ms` milliseconds, else undefined. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: Timer | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
