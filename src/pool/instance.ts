@@ -13,7 +13,7 @@ import type { LogLine } from "../core/invocation.ts";
 import { DEFAULT_LIMITS } from "../core/limits.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import { Connection, type StreamEvents, type WireStream } from "../wire/connection.ts";
-import { FRAME, type FrameType, HOST_ACCEPTS } from "../wire/frame.ts";
+import { FRAME, type FrameType, HOST_ACCEPTS, WireError } from "../wire/frame.ts";
 import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
 import { acceptCall } from "./binding_calls.ts";
 import { limitError } from "./figures.ts";
@@ -83,6 +83,8 @@ export class Instance {
   #load: InstanceLoad | undefined;
   #end: IsopodError | undefined;
   #pongs: (() => void)[] = [];
+  /** The one frame of the connection's own that the guest has yet to send. */
+  #awaited: FrameType | undefined;
   #relief: (() => void) | undefined;
   #bootCpuMs = 0;
   #memoryBytesMax = 0;
@@ -123,6 +125,7 @@ export class Instance {
   /** Closes the guest down and waits until it says so. @throws {IsopodError} `start_failed` */
   async prepare(): Promise<void> {
     const { seal, ...hello } = this.process.hello;
+    this.#awaited = FRAME.hello;
     this.#connection.sendBytes(FRAME.hello, 0, encodeParcel(hello satisfies HelloParcel, seal));
     this.#connection.flush();
     const cancel = this.#options.clock.after(HELLO_MS, () => this.end(new IsopodError("start_failed", { cause: "no hello in time" })));
@@ -145,6 +148,7 @@ export class Instance {
     const parcel: LoadParcel = { name, language, mode: load.mode, env: load.env, ...(load.fn && { fn: load.fn }) };
     this.#connection.sendBytes(FRAME.load, 0, encodeParcel(parcel, new TextEncoder().encode(code)));
     this.loading = load.mode === "function";
+    this.#awaited = this.loading ? FRAME.ready : undefined;
     if (!this.loading) this.#loaded.resolve();
     return this.#loaded.promise;
   }
@@ -275,11 +279,13 @@ export class Instance {
   }
 
   #frame(type: FrameType, id: number, payload: Uint8Array): void {
-    if (type === FRAME.hello) return this.#hello.resolve();
-    if (type === FRAME.pong) return this.#pongs.shift()?.();
     if (type === FRAME.log) return this.#log(id, payload);
-    if (type !== FRAME.ready) return;
-    if (id !== 0) return this.#find(id)?.workFinished();
+    if (type === FRAME.ready && id !== 0) return this.#find(id)?.workFinished();
+    const pong = type === FRAME.pong ? this.#pongs.shift() : undefined;
+    if (pong !== undefined) return pong();
+    if (type !== this.#awaited) throw new WireError(`Cannot read frame of type ${type}: it is not awaited`);
+    this.#awaited = undefined;
+    if (type === FRAME.hello) return this.#hello.resolve();
     this.loading = false;
     const { error } = parseJson(payload) as { error?: unknown };
     if (error === undefined) return this.#loaded.resolve();
@@ -287,6 +293,8 @@ export class Instance {
   }
 
   #log(id: number, payload: Uint8Array): void {
+    // Without its level it would cost nothing under the limit.
+    if (payload.length === 0) throw new WireError("Cannot read log: it is empty");
     const invocation = this.#attribute(id);
     const line: LogLine = { level: LEVELS[payload[0] as number] ?? "info", text: new TextDecoder().decode(payload.subarray(1)) };
     if (invocation === undefined) return this.#logOutside(line, payload.length);

@@ -107,7 +107,10 @@ export class RunningInvocation implements StreamEvents {
   }
 
   head(payload: Uint8Array): void {
-    this.#head = parseResponseHead(payload);
+    const head = parseResponseHead(payload);
+    this.#head = head;
+    // At once: messages may follow in the same chunk.
+    if (head.ws === 1 && this.request.webSocket && this.#stream !== undefined) this.#socket = new FunctionSocket(this.#stream);
     // In a microtask all frames of this chunk have been read, and a short body is there as a whole.
     queueMicrotask(() => this.#answer());
   }
@@ -158,7 +161,7 @@ export class RunningInvocation implements StreamEvents {
 
   #end(error: IsopodError): void {
     this.#body.fail(error);
-    this.#socket?.cut();
+    this.#socket?.cut(error);
     this.answered.reject(error);
     // An answer that was complete stays so; what fails afterwards is in the record.
     this.#finish(error);
@@ -169,6 +172,8 @@ export class RunningInvocation implements StreamEvents {
     this.#over = true;
     if (this.#watched) this.request.signal.removeEventListener("abort", this.#onAbort);
     this.#upload?.stop();
+    // A request's body that nobody waits for, or a socket that was declined: our direction would stay open.
+    this.#stream?.reset();
     for (const call of this.calls) call.abort(error);
     this.#owner.finished(this, error);
     const figures = this.meter.figures(this.#owner.now());
@@ -177,11 +182,8 @@ export class RunningInvocation implements StreamEvents {
 
   #answer(): void {
     const head = this.#head as ResponseHead;
-    if (head.ws === 1) {
-      if (!this.request.webSocket || this.#stream === undefined) {
-        return this.fail(new IsopodError("invalid_result", { message: "Cannot accept a WebSocket: the request asked for none" }));
-      }
-      this.#socket = new FunctionSocket(this.#stream);
+    if (head.ws === 1 && this.#socket === undefined) {
+      return this.fail(new IsopodError("invalid_result", { message: "Cannot accept a WebSocket: the request asked for none" }));
     }
     this.answered.resolve({
       status: head.s,

@@ -2,7 +2,7 @@
  * Watches running instances and ends what breaks a limit in time, processor time or memory.
  *
  * It looks at every instance with invocations each `TICK_MS`, and stops looking when there is none. An instance with
- * many invocations shares its processor time equally among them; one whose event loop does not turn while it burns
+ * many invocations shares its processor time equally among them, but for WebSockets on which nothing happened; one whose event loop does not turn while it burns
  * time is stuck, and ends as a whole. What an instance does between invocations is looked at each `IDLE_TICKS`.
  */
 import type { Clock } from "../core/clock.ts";
@@ -149,10 +149,12 @@ export class Supervisor {
     if (watch.condemned !== undefined && now >= watch.condemned.at) return instance.end(watch.condemned.error);
     const broken = overLoading(instance, watch, spentMs) ?? overDoubt(instance, watch, spentMs, now);
     if (broken !== undefined) return instance.end(broken);
-    const each = spentMs / instance.invocations.size;
+    const shares = new Set([...instance.invocations].filter(({ meter }) => !meter.quiet));
+    const each = spentMs / (shares.size || instance.invocations.size);
     for (const invocation of [...instance.invocations]) {
       invocation.watchCaller();
-      invocation.meter.cpuMs += each;
+      if (shares.size === 0 || shares.has(invocation)) invocation.meter.cpuMs += each;
+      invocation.meter.settle();
       invocation.meter.memoryBytes = Math.max(invocation.meter.memoryBytes, usage.memoryBytes);
       const error = struck(invocation, now);
       if (error !== undefined) invocation.breakBy(error);
@@ -219,9 +221,9 @@ function overDoubt(instance: Instance, watch: Watch, spentMs: number, now: numbe
 
 /** The limit that `invocation` has reached by now, as an error. */
 function struck(invocation: RunningInvocation, now: number): IsopodError | undefined {
-  const { limits, startedAt, cpuMs } = invocation.meter;
-  if (now - startedAt >= limits.wallMs) return limitError("wall_limit", "wallMs", limits);
-  if (cpuMs > limits.cpuMs) return limitError("cpu_limit", "cpuMs", limits);
+  const { limits, wallFrom, cpuFromMs, cpuMs } = invocation.meter;
+  if (now - wallFrom >= limits.wallMs) return limitError("wall_limit", "wallMs", limits);
+  if (cpuMs - cpuFromMs > limits.cpuMs) return limitError("cpu_limit", "cpuMs", limits);
   return undefined;
 }
 
