@@ -80,7 +80,7 @@ export async function parseCodelessRequest(head: CodelessHead, options: Codeless
   if (rest === undefined) throw new IsopodError("not_found");
   const headers = readCodelessHeaders(head.headers);
   const { programUrl, integrity } = readQuery(bare, query);
-  const base = { ...headers, integrity: headers.integrity ?? integrity, programUrl };
+  const base = { ...headers, integrity: oneIntegrity(headers.integrity, integrity), programUrl };
   if (rest !== "") return { ...base, ...namedSource(head, rest), limits: {} };
   if (head.method !== "POST") {
     throw new IsopodError("method_not_allowed", {
@@ -88,6 +88,14 @@ export async function parseCodelessRequest(head: CodelessHead, options: Codeless
     });
   }
   return sentProgram(head, options, base);
+}
+
+/** What both ask for; bytes that were to have two hashes are a mistake, and neither must win over the other. */
+function oneIntegrity(first: string | undefined, second: string | undefined): string | undefined {
+  if (first !== undefined && second !== undefined && first !== second) {
+    badRequest(`Cannot read integrity: ${first} and ${second} are both asked for`);
+  }
+  return first ?? second;
 }
 
 type Base = CodelessHeaders & Pick<CodelessRequest, "programUrl">;
@@ -144,7 +152,7 @@ async function sentProgram(head: CodelessHead, options: CodelessOptions, base: B
       input: said.input,
       inputType: said.inputType,
       limits: said.limits,
-      integrity: said.integrity ?? base.integrity,
+      integrity: oneIntegrity(said.integrity, base.integrity),
       events: base.events,
       programUrl: base.programUrl,
     };
