@@ -100,7 +100,7 @@ export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
     KB,
     1024,
     1,
-    16_384,
+    1024,
     "Size of one message of a WebSocket, in either direction.",
   ),
   webSocketIdleMs: rule(

@@ -205,7 +205,7 @@ function toHttp(
   const { status, headers, body, socket } = response;
   record.answered(response, status);
   if (socket !== undefined) {
-    if (exchange.acceptSocket(socket, headers)) return undefined;
+    if (exchange.acceptSocket(socket, [...headers, ["isopod-request-id", record.requestId]])) return undefined;
     socket.close(1011, "");
     throw handshakeFailed();
   }

@@ -147,7 +147,7 @@ class BunExchange implements Exchange {
 
   acceptSocket(socket: InvocationSocket, headers: readonly (readonly [string, string])[]): boolean {
     const kept = headers.filter(([name]) => !OWN_SOCKET_HEADERS.has(name.toLowerCase()));
-    const data = new SocketRelay(socket);
+    const data = new SocketRelay(socket, this.#limits.webSocketMessageBytesMax);
     return this.#server.upgrade(this.#request, { data, headers: kept as [string, string][] });
   }
 }
@@ -157,7 +157,7 @@ const OWN_SOCKET_HEADERS = new Set(["sec-websocket-accept", "sec-websocket-exten
 
 /** Whether a request asks for a WebSocket (RFC 6455, 4.1). */
 export function asksForSocket(request: Request): boolean {
-  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+  return request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
 /** What a client that asked for a WebSocket is told when its handshake cannot be completed. */

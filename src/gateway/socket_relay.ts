@@ -13,8 +13,11 @@ export interface ClientSocket {
   close(code?: number, reason?: string): void;
 }
 
-/** Bytes of a client's messages that may wait for the function. */
+/** Bytes of a client's messages that may wait for the function, beside the one that came last. */
 const WAITING_BYTES_MAX = 1024 * 1024;
+
+/** What an empty message costs while it waits. */
+const MESSAGE_BYTES = 64;
 
 /** The relay of one pair. */
 export class SocketRelay {
@@ -25,8 +28,12 @@ export class SocketRelay {
   #unsentBytes = 0;
   #closed = false;
 
-  constructor(far: InvocationSocket) {
+  readonly #messageBytesMax: number;
+
+  /** @param messageBytesMax the largest message that the function may send */
+  constructor(far: InvocationSocket, messageBytesMax: number) {
     this.#far = far;
+    this.#messageBytesMax = messageBytesMax;
   }
 
   /** The handshake is done. */
@@ -41,14 +48,11 @@ export class SocketRelay {
 
   /** The client sent a message. */
   message(message: SocketMessage): void {
+    if (this.#closed) return;
     this.#waiting.push(message);
-    this.#waitingBytes += message.length;
+    this.#waitingBytes += message.length + MESSAGE_BYTES;
     this.#deliver();
-    if (this.#waitingBytes > WAITING_BYTES_MAX) {
-      this.#waiting.length = 0;
-      this.#closeClient(1013, "The function does not keep up");
-      this.#far.close(1013, "");
-    }
+    if (this.#waiting.length > 1 && this.#waitingBytes > WAITING_BYTES_MAX) this.#cut(1013, "The function does not keep up");
   }
 
   /** The client has taken what waited for it. */
@@ -69,15 +73,26 @@ export class SocketRelay {
       const message = this.#waiting[0] as SocketMessage;
       if (!this.#far.send(message)) return;
       this.#waiting.shift();
-      this.#waitingBytes -= message.length;
+      this.#waitingBytes -= message.length + MESSAGE_BYTES;
     }
   }
 
   #toClient(client: ClientSocket, message: SocketMessage): void {
     // One byte of opcode went with each message under the credit.
     const bytes = (typeof message === "string" ? Buffer.byteLength(message) : message.length) + 1;
+    if (bytes - 1 > this.#messageBytesMax) {
+      return this.#cut(1009, `A message of the function is over ${this.#messageBytesMax} bytes`);
+    }
     if (client.send(message) === -1) this.#unsentBytes += bytes;
     else this.#far.drained(bytes);
+  }
+
+  /** Closes both ends. */
+  #cut(code: number, reason: string): void {
+    this.#waiting.length = 0;
+    this.#waitingBytes = 0;
+    this.#closeClient(code, reason);
+    this.#far.close(code, reason);
   }
 
   #closeClient(code: number, reason: string): void {

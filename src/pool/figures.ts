@@ -1,4 +1,9 @@
-/** What an invocation uses, counted while it runs, and the limits that the counts are held against. */
+/**
+ * What an invocation uses, counted while it runs, and the limits that the counts are held against.
+ *
+ * An invocation whose WebSocket was accepted is not bounded by the wall limit, but by the listener's idle time-out;
+ * the limit on its processor time counts anew from each message of the client.
+ */
 import { type ErrorCode, IsopodError } from "../core/errors.ts";
 import type { InvocationFigures } from "../core/invocation.ts";
 import { LIMIT_RULES, type Limits } from "../core/limits.ts";
@@ -7,6 +12,12 @@ import { LIMIT_RULES, type Limits } from "../core/limits.ts";
 export class Meter {
   readonly limits: Limits;
   readonly startedAt: number;
+  /** From when on the wall limit counts; never while a WebSocket is open. */
+  wallFrom: number;
+  /** Processor time at which the limit on it began to count. */
+  cpuFromMs = 0;
+  /** An open WebSocket on which nothing has happened since the supervisor's last look. */
+  quiet = false;
   cold = false;
   /** Share of the instance's processor time, in milliseconds. */
   cpuMs = 0;
@@ -19,6 +30,29 @@ export class Meter {
   constructor(limits: Limits, startedAt: number) {
     this.limits = limits;
     this.startedAt = startedAt;
+    this.wallFrom = startedAt;
+  }
+
+  /** A WebSocket was accepted: it may last, and each message of its client gives processor time anew. */
+  openSocket(): void {
+    this.wallFrom = Number.POSITIVE_INFINITY;
+    this.cpuFromMs = this.cpuMs;
+  }
+
+  /** The client sent a message. */
+  renewCpu(): void {
+    this.cpuFromMs = this.cpuMs;
+    this.quiet = false;
+  }
+
+  /** The supervisor has looked: from here on an open WebSocket is quiet until something happens on it. */
+  settle(): void {
+    this.quiet = this.wallFrom === Number.POSITIVE_INFINITY;
+  }
+
+  /** The WebSocket is closed: what is left of the invocation must end in time. */
+  closeSocket(now: number): void {
+    this.wallFrom = Math.min(this.wallFrom, now);
   }
 
   /** The figures for the record. */

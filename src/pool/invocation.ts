@@ -110,7 +110,7 @@ export class RunningInvocation implements StreamEvents {
     const head = parseResponseHead(payload);
     this.#head = head;
     // At once: messages may follow in the same chunk.
-    if (head.ws === 1 && this.request.webSocket && this.#stream !== undefined) this.#socket = new FunctionSocket(this.#stream);
+    if (head.ws === 1 && this.request.webSocket && this.#stream !== undefined) this.#openSocket(this.#stream);
     // In a microtask all frames of this chunk have been read, and a short body is there as a whole.
     queueMicrotask(() => this.#answer());
   }
@@ -178,6 +178,20 @@ export class RunningInvocation implements StreamEvents {
     this.#owner.finished(this, error);
     const figures = this.meter.figures(this.#owner.now());
     this.#ended.resolve(error === undefined ? { figures } : { error, figures });
+  }
+
+  /** From here on the wall limit does not count, and the client's hanging up is a close of the socket. */
+  #openSocket(stream: WireStream): void {
+    const { meter } = this;
+    this.#socket = new FunctionSocket(stream, {
+      clientSent: () => meter.renewCpu(),
+      functionSent: () => {
+        meter.quiet = false;
+      },
+      closed: () => meter.closeSocket(this.#owner.now()),
+    });
+    if (this.#watched) this.request.signal.removeEventListener("abort", this.#onAbort);
+    meter.openSocket();
   }
 
   #answer(): void {

@@ -89,7 +89,7 @@ function createDeno(env: Readonly<Record<string, string>>, host: FacadeHost): ob
     },
     build: { os: "linux", arch: process.arch === "arm64" ? "aarch64" : "x86_64", target: "", vendor: "unknown" },
     version: { deno: "2.0.0", v8: "", typescript: "" },
-    upgradeWebSocket: () => upgradeWebSocket(),
+    upgradeWebSocket: (_request: Request, options?: { readonly protocol?: string }) => upgradeWebSocket(options),
     noColor: true,
     pid: 1,
     mainModule: "file:///program.ts",

@@ -5,6 +5,7 @@
  * stream: each message is one `data` frame, its first byte the opcode (1 text, 2 binary, 8 close).
  */
 import type { WireStream } from "../../../wire/connection.ts";
+import { DATA_BYTES_MAX } from "../../../wire/frame.ts";
 
 const OP = { text: 1, binary: 2, close: 8 } as const;
 
@@ -24,6 +25,8 @@ export class PairSocket extends EventTarget {
   static readonly CLOSED = 3;
   readyState: number = PairSocket.CONNECTING;
   binaryType = "arraybuffer";
+  /** The subprotocol that was agreed on. */
+  protocol = "";
   onmessage: ((event: MessageEvent) => void) | null = null;
   onclose: ((event: CloseEvent) => void) | null = null;
   onopen: ((event: Event) => void) | null = null;
@@ -115,6 +118,9 @@ const decoder = new TextDecoder();
 /** What a function may have waiting for a client that does not keep up, in bytes. */
 const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 
+/** The largest message; the host may hold to a lower limit. */
+const MESSAGE_BYTES_MAX = DATA_BYTES_MAX;
+
 /** The far side of a bound socket. */
 export interface BoundSocket {
   /** Takes a frame of the host. */
@@ -140,6 +146,7 @@ export function bindSocket(socket: PairSocket, stream: WireStream): BoundSocket 
   };
   const send = (op: number, body: Uint8Array) => {
     if (ended) return;
+    if (body.length > MESSAGE_BYTES_MAX) return socket.close(1009, `A message is over ${MESSAGE_BYTES_MAX} bytes`);
     queue.push(framed(op, body));
     queuedBytes += body.length + 1;
     drain();
