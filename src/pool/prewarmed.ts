@@ -1,17 +1,24 @@
 /**
  * Code-less instances that wait for a program: started ahead of need, handed out once, never taken back.
  *
- * A start costs more processor time than a small program. So a refill waits until the request that took an instance
- * is over, or has been going for `REFILL_MS`, and at most one start runs for each core.
+ * A start costs more processor time than a small program. So the stock is not refilled while the request that took
+ * an instance is being answered: the refill begins a moment after its answer, or when it has been going for
+ * `REFILL_MS`. Who finds the stock empty gets the next instance that is ready, whatever it was started for, and at
+ * most `STARTS_PER_CORE` starts run for each core.
  */
 import { availableParallelism } from "node:os";
-import type { LogLine } from "../core/invocation.ts";
 import { IsopodError, toIsopodError } from "../core/errors.ts";
+import { type Deferred, deferred } from "../stdx/deferred.ts";
 import { Instance } from "./instance.ts";
 import type { PoolOptions } from "./options.ts";
 
 /** A request that took an instance may run this long before the refill begins, in milliseconds. */
 const REFILL_MS = 25;
+
+/** The answer leaves the server in this time, before a start keeps its thread busy. In milliseconds. */
+const ANSWER_MS = 2;
+
+const STARTS_PER_CORE = 1.5;
 
 /** After a failed start the next one waits this long, doubled each time up to the second value. */
 const BACKOFF_MS = [100, 10_000] as const;
@@ -22,9 +29,13 @@ export class Prewarmed {
   readonly #makeRoom: () => void;
   readonly #ready: Instance[] = [];
   readonly #all = new Set<Instance>();
-  readonly #startsMax = Math.max(1, availableParallelism());
+  readonly #waiting: Deferred<Instance>[] = [];
+  readonly #startsMax = Math.max(2, Math.floor(availableParallelism() * STARTS_PER_CORE));
+  /** Resolves when the stock has been filled for the first time, or a start has failed. */
+  readonly #filled: Deferred<void> = deferred();
+  /** How many are to be ready now. */
+  #wanted = 0;
   #starting = 0;
-  #filling = false;
   #failures = 0;
   #closed = false;
 
@@ -34,11 +45,9 @@ export class Prewarmed {
     this.#makeRoom = makeRoom;
   }
 
-  /** Instances that exist and are not about to end, whoever has them. */
+  /** Instances that exist, whoever has them. */
   get count(): number {
-    let count = 0;
-    for (const instance of this.#all) if (instance.alive) count += 1;
-    return count;
+    return this.#all.size;
   }
 
   /** Instances that wait. */
@@ -51,100 +60,109 @@ export class Prewarmed {
     return this.#all;
   }
 
-  /** An instance, from the stock or started now; `refillSoon` must be called when its request is on its way. */
+  /** An instance, from the stock or the next that is ready; `refillSoon` must be called when its request is on its way. */
   async take(): Promise<Instance> {
     for (let instance = this.#ready.shift(); instance !== undefined; instance = this.#ready.shift()) {
+      this.#wanted = this.#ready.length;
       if (instance.alive) return instance;
     }
-    if (this.#closed) throw new IsopodError("draining", { retryAfterSeconds: 1 });
     this.#makeRoom();
-    return this.#start();
+    if (this.#closed) throw new IsopodError("draining");
+    const waiting = deferred<Instance>();
+    this.#waiting.push(waiting);
+    this.#startMore();
+    return waiting.promise;
   }
 
-  /** Plans a refill: when the returned function is called, or a little later by itself. */
+  /** Plans a refill: a moment after the returned function is called, or a little later by itself. */
   refillSoon(): () => void {
     let planned = true;
     const refill = () => {
       if (!planned) return;
       planned = false;
       cancel();
-      this.fill();
+      this.#options.clock.after(ANSWER_MS, () => this.fill());
     };
     const cancel = this.#options.clock.after(REFILL_MS, refill);
     return refill;
   }
 
-  /** Starts what the stock lacks; resolves when it is full, or when starting fails. */
-  async fill(): Promise<void> {
-    if (this.#filling || this.#closed) return;
-    this.#filling = true;
-    try {
-      while (this.#lacking() > 0) {
-        const starts = Array.from({ length: Math.min(this.#lacking(), this.#startsMax) }, () => this.#stock());
-        await Promise.all(starts);
-      }
-      this.#failures = 0;
-    } catch (error) {
-      this.#retryLater(toIsopodError(error));
-    } finally {
-      this.#filling = false;
-    }
+  /** Starts what the stock lacks; resolves when it has been full once, or when starting fails. */
+  fill(): Promise<void> {
+    this.#wanted = this.#options.sizes.prewarmed;
+    this.#startMore();
+    return this.#filled.promise;
   }
 
   /** Ends every instance that exists. */
   async close(reason: IsopodError): Promise<void> {
     this.#closed = true;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(reason);
     const all = [...this.#all];
     for (const instance of all) instance.end(reason);
     await Promise.all(all.map((instance) => instance.ended));
   }
 
-  #lacking(): number {
-    if (this.#closed) return 0;
-    const { prewarmed, instancesMax } = this.#options.sizes;
-    return Math.min(prewarmed - this.#ready.length, instancesMax - this.#all.size - this.#starting);
+  #startMore(): void {
+    if (this.#closed) return;
+    const room = this.#options.sizes.instancesMax - this.#all.size;
+    const wanted = Math.min(this.#waiting.length + Math.max(0, this.#wanted - this.#ready.length), room);
+    while (this.#starting < Math.min(wanted, this.#startsMax)) this.#startOne();
+    if (wanted <= 0) this.#filled.resolve();
   }
 
-  async #stock(): Promise<void> {
-    const instance = await this.#start();
-    if (this.#closed) instance.end(new IsopodError("draining"));
+  async #startOne(): Promise<void> {
+    this.#starting += 1;
+    let instance: Instance;
+    try {
+      instance = await this.#start();
+    } catch (error) {
+      this.#starting -= 1;
+      return this.#failed(toIsopodError(error));
+    }
+    this.#starting -= 1;
+    this.#failures = 0;
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) waiting.resolve(instance);
     else this.#ready.push(instance);
+    this.#startMore();
   }
 
   async #start(): Promise<Instance> {
-    this.#starting += 1;
-    try {
-      const { engine, clock, bindings } = this.#options;
-      const process = await engine.start("run");
-      const instance = new Instance({ process, clock, bindings, report: (line, fields) => this.#report(line, fields) });
-      this.#all.add(instance);
-      // Who closes waits for what exists; what has come to be meanwhile must not stay.
-      if (this.#closed) instance.end(new IsopodError("draining"));
-      instance.ended.then(() => this.#gone(instance));
-      await instance.prepare();
-      return instance;
-    } finally {
-      this.#starting -= 1;
-    }
+    const { engine, clock, bindings, report } = this.#options;
+    const process = await engine.start("run");
+    const instance = new Instance({ process, clock, bindings, report });
+    this.#all.add(instance);
+    // Who closes waits for what exists; what has come to be meanwhile must not stay.
+    if (this.#closed) instance.end(new IsopodError("draining"));
+    instance.ended.then(() => this.#gone(instance));
+    await instance.prepare();
+    return instance;
   }
 
   #gone(instance: Instance): void {
     this.#all.delete(instance);
     const at = this.#ready.indexOf(instance);
-    if (at < 0) return;
-    this.#ready.splice(at, 1);
-    this.#retryLater(new IsopodError("start_failed", { cause: "a waiting instance ended" }));
+    if (at >= 0) {
+      this.#ready.splice(at, 1);
+      this.#retryLater(new IsopodError("start_failed", { cause: "a waiting instance ended" }));
+    } else if (this.#waiting.length > 0) {
+      this.#startMore();
+    }
+  }
+
+  #failed(error: IsopodError): void {
+    this.#waiting.shift()?.reject(error);
+    this.#filled.resolve();
+    this.#retryLater(error);
   }
 
   #retryLater(error: IsopodError): void {
     if (this.#closed) return;
     const delay = Math.min(BACKOFF_MS[0] * 2 ** this.#failures, BACKOFF_MS[1]);
     this.#failures += 1;
-    this.#report({ level: "error", text: "Cannot start an instance" }, { cause: String(error.details.cause), retryMs: delay });
-    this.#options.clock.after(delay, () => this.fill());
-  }
-
-  #report(line: LogLine, fields: Readonly<Record<string, unknown>>): void {
-    this.#options.report(line, fields);
+    const fields = { cause: String(error.details.cause), retryMs: delay };
+    this.#options.report({ level: "error", text: "Cannot start an instance" }, fields);
+    this.#options.clock.after(delay, () => this.#startMore());
   }
 }
