@@ -7,9 +7,15 @@
 import type { IsopodError } from "../core/errors.ts";
 import type { Body } from "../core/invocation.ts";
 
+/** Shorter pieces than this are copied together while they wait, in bytes: a guest may send them one by one. */
+const SMALL_BYTES = 4 * 1024;
+const JOINED_BYTES = 16 * 1024;
+
 /** Collects a body. */
 export class AnswerBody {
   #chunks: Uint8Array[] = [];
+  /** The last chunk with its room to grow, when it is one that pieces are copied into. */
+  #tail: { readonly bytes: Uint8Array; fill: number } | undefined;
   #waitingBytes = 0;
   #ended = false;
   #failure: IsopodError | undefined;
@@ -55,8 +61,13 @@ export class AnswerBody {
   }
 
   push(bytes: Uint8Array): void {
-    this.#chunks.push(bytes);
     this.#waitingBytes += bytes.length;
+    if (this.#chunks.length > 0 && bytes.length < SMALL_BYTES) {
+      this.#join(bytes);
+    } else {
+      this.#tail = undefined;
+      this.#chunks.push(bytes);
+    }
     this.#deliver();
   }
 
@@ -76,12 +87,24 @@ export class AnswerBody {
     this.#controller = undefined;
   }
 
+  /** A short piece would hold the whole chunk that it came in, and a million of them more than they weigh. */
+  #join(piece: Uint8Array): void {
+    if (this.#tail === undefined || this.#tail.fill + piece.length > JOINED_BYTES) {
+      this.#tail = { bytes: new Uint8Array(JOINED_BYTES), fill: 0 };
+      this.#chunks.push(this.#tail.bytes);
+    }
+    this.#tail.bytes.set(piece, this.#tail.fill);
+    this.#tail.fill += piece.length;
+    this.#chunks[this.#chunks.length - 1] = this.#tail.bytes.subarray(0, this.#tail.fill);
+  }
+
   #deliver(): void {
     const controller = this.#controller;
     if (controller === undefined) return;
     if (this.#demand && this.#chunks.length > 0) {
       this.#demand = false;
       const chunk = this.#chunks.shift() as Uint8Array;
+      if (this.#chunks.length === 0) this.#tail = undefined;
       this.#waitingBytes -= chunk.length;
       controller.enqueue(chunk);
       this.#consumed(chunk.length);

@@ -59,6 +59,7 @@ class HostedCall implements StreamEvents {
       );
     }
     invocation.calls.add(this.#abort);
+    this.#abort.signal.addEventListener("abort", () => this.#abandon());
   }
 
   async run(binding: Binding, head: CallHead): Promise<void> {
@@ -73,8 +74,15 @@ class HostedCall implements StreamEvents {
     } catch (error) {
       this.#refuse(toIsopodError(error));
     } finally {
-      this.#invocation.calls.delete(this.#abort);
+      this.#forget();
     }
+  }
+
+  /** The call is given up, by the guest or by the end of its invocation: nobody waits for credit any more. */
+  #abandon(): void {
+    this.#stream.reset();
+    this.#upload?.fail(new IsopodError("client_gone"));
+    this.writable();
   }
 
   head(): void {}
@@ -86,13 +94,16 @@ class HostedCall implements StreamEvents {
 
   end(): void {
     this.#upload?.end();
+    this.#forget();
+  }
+
+  /** Until both directions are over, the end of the invocation must find it. */
+  #forget(): void {
+    if (this.#stream.over) this.#invocation.calls.delete(this.#abort);
   }
 
   reset(): void {
-    const error = new IsopodError("client_gone");
-    this.#abort.abort(error);
-    this.#upload?.fail(error);
-    this.writable();
+    this.#abort.abort(new IsopodError("client_gone"));
   }
 
   writable(): void {

@@ -32,8 +32,15 @@ class Rig {
   }
 
   events(id: number): StreamEvents {
-    const tell = (what: string) => (payload?: Uint8Array) => void this.told.push(`${what} ${id}${payload?.length ? ` ${payload.length}` : ""}`);
-    return { head: tell("head"), data: tell("data"), end: tell("end"), reset: tell("reset"), writable: tell("writable") };
+    const tell = (what: string) => (payload?: Uint8Array) =>
+      void this.told.push(`${what} ${id}${payload?.length ? ` ${payload.length}` : ""}`);
+    return {
+      head: tell("head"),
+      data: tell("data"),
+      end: tell("end"),
+      reset: tell("reset"),
+      writable: tell("writable"),
+    };
   }
 
   open(flow: "credit" | "pipe" = "credit"): WireStream {
@@ -64,7 +71,9 @@ class Rig {
   /** What was written so far, as "type stream length". */
   sent(): string[] {
     const frames: string[] = [];
-    const decoder = new FrameDecoder([-1, ...Array(11).fill(1 << 26)], (type, id, payload) => frames.push(`${type} ${id} ${payload.length}`));
+    const decoder = new FrameDecoder([-1, ...Array(11).fill(1 << 26)], (type, id, payload) =>
+      frames.push(`${type} ${id} ${payload.length}`),
+    );
     for (const bytes of this.writes) decoder.push(bytes);
     return frames;
   }
@@ -133,7 +142,8 @@ describe.each(SIDES)("on the %s", (side) => {
     },
     "data over the credit": (rig) => {
       rig.send(FRAME.head, peers);
-      for (let sent = 0; sent <= WINDOW_BYTES + 1024 * 1024 + 64 * 1024; sent += 64 * 1024) rig.send(FRAME.data, peers, 64 * 1024);
+      for (let sent = 0; sent <= WINDOW_BYTES + 1024 * 1024 + 64 * 1024; sent += 64 * 1024)
+        rig.send(FRAME.data, peers, 64 * 1024);
     },
     "too many streams": (rig) => {
       for (let count = 0; count <= PEER_STREAMS_MAX[side]; count += 1) rig.send(FRAME.head, peers + 2 * count);
@@ -146,7 +156,9 @@ describe.each(SIDES)("on the %s", (side) => {
   test("a frame of a stream that was never opened is a WireError, whatever its number", () => {
     for (const type of STREAM_TYPES) {
       for (const id of [0, own, own + 2, 0xffff_fffe, 0xffff_ffff, ...(type === FRAME.head ? [] : [peers])]) {
-        expect(() => new Rig(side).send(type, id, type === FRAME.credit ? 4 : 0), `type ${type} on ${id}`).toThrow(WireError);
+        expect(() => new Rig(side).send(type, id, type === FRAME.credit ? 4 : 0), `type ${type} on ${id}`).toThrow(
+          WireError,
+        );
       }
     }
   });
@@ -160,7 +172,8 @@ describe.each(SIDES)("on the %s", (side) => {
       if (mine) stream?.reset();
       else rig.send(FRAME.reset, id);
       const before = rig.told.length;
-      for (const type of STREAM_TYPES) if (mine || type !== FRAME.head) rig.send(type, id, type === FRAME.credit ? 4 : 10);
+      for (const type of STREAM_TYPES)
+        if (mine || type !== FRAME.head) rig.send(type, id, type === FRAME.credit ? 4 : 10);
       expect(rig.told.length).toBe(before);
       expect(rig.connection.streamCount).toBe(0);
     }

@@ -55,7 +55,8 @@ class Transfer {
 
   receive(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; at += 997) {
-      if (bytes[at] !== (this.#received + at) % 251) throw new Error(`Byte ${this.#received + at} is not the one that was sent`);
+      if (bytes[at] !== (this.#received + at) % 251)
+        throw new Error(`Byte ${this.#received + at} is not the one that was sent`);
     }
     this.#received += bytes.length;
     this.highestHeld = Math.max(this.highestHeld, this.waiting);
@@ -131,7 +132,8 @@ function exchange(seed: number): Party[] {
   ];
   const send = ({ out, stream }: Party) => out.send(stream);
   const take = (party: Party) => party.in.consume(party.stream);
-  const finished = () => parties.every(({ in: incoming }) => incoming.done) && ends.host.streamCount + ends.guest.streamCount === 0;
+  const finished = () =>
+    parties.every(({ in: incoming }) => incoming.done) && ends.host.streamCount + ends.guest.streamCount === 0;
   for (let step = 0; step < 200_000; step += 1) {
     random.pick(actions)();
     if (step % 64 === 0 && finished()) return parties;

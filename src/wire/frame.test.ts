@@ -1,7 +1,16 @@
 /** The codec under random splits, random garbage and random truncation: frames or a WireError, in bounded memory. */
 import { expect, test } from "bun:test";
 import { cut, type SeededRandom, seededRandom } from "../testing/seeded_random.ts";
-import { FRAME, FrameBuffer, FrameDecoder, type FrameType, GUEST_ACCEPTS, HEADER_BYTES, HOST_ACCEPTS, WireError } from "./frame.ts";
+import {
+  FRAME,
+  FrameBuffer,
+  FrameDecoder,
+  type FrameType,
+  GUEST_ACCEPTS,
+  HEADER_BYTES,
+  HOST_ACCEPTS,
+  WireError,
+} from "./frame.ts";
 
 interface Frame {
   readonly type: FrameType;
@@ -34,9 +43,14 @@ function header(length: number, type: number, stream: number): Uint8Array {
 }
 
 /** What comes out, until the end or the first error. */
-function decode(chunks: readonly Uint8Array[], accepts = HOST_ACCEPTS): { frames: Frame[]; error: unknown; boundary: boolean } {
+function decode(
+  chunks: readonly Uint8Array[],
+  accepts = HOST_ACCEPTS,
+): { frames: Frame[]; error: unknown; boundary: boolean } {
   const frames: Frame[] = [];
-  const decoder = new FrameDecoder(accepts, (type, stream, payload) => frames.push({ type, stream, payload: payload.slice() }));
+  const decoder = new FrameDecoder(accepts, (type, stream, payload) =>
+    frames.push({ type, stream, payload: payload.slice() }),
+  );
   try {
     for (const chunk of chunks) decoder.push(chunk);
     return { frames, error: undefined, boundary: decoder.atBoundary };
@@ -49,7 +63,11 @@ test("any split of any frames decodes to the same frames", () => {
   for (let seed = 1; seed <= 400; seed += 1) {
     const random = seededRandom(seed);
     const frames = Array.from({ length: 1 + random.below(20) }, () => randomFrame(random));
-    const { frames: decoded, error, boundary } = decode(cut(random, encode(frames), random.pick([1, 2, 8, 10, 1000, 70_000])));
+    const {
+      frames: decoded,
+      error,
+      boundary,
+    } = decode(cut(random, encode(frames), random.pick([1, 2, 8, 10, 1000, 70_000])));
     expect(error, `seed ${seed}`).toBeUndefined();
     expect(boundary, `seed ${seed}`).toBe(true);
     expect(decoded, `seed ${seed}`).toEqual(frames);
@@ -83,7 +101,8 @@ test("garbage gives frames or a WireError, and no split changes which", () => {
     const whole = decode([bytes]);
     const split = decode(cut(random, bytes, 7));
     expect(split.frames, `seed ${seed}`).toEqual(whole.frames);
-    for (const { error } of [whole, split]) if (error !== undefined) expect(error, `seed ${seed}`).toBeInstanceOf(WireError);
+    for (const { error } of [whole, split])
+      if (error !== undefined) expect(error, `seed ${seed}`).toBeInstanceOf(WireError);
     expect(split.error === undefined, `seed ${seed}`).toBe(whole.error === undefined);
     if (whole.error !== undefined) errors += 1;
   }
@@ -138,7 +157,9 @@ test("texts are encoded in place, whatever they hold, and the buffer gives back 
   const texts = ["", "a", "ü✓😀", "\ud800 alone", "x".repeat(3_000_000)];
   for (const text of texts) expect(buffer.text(FRAME.load, 7, text)).toBe(new TextEncoder().encode(text).length);
   const { frames } = decode([buffer.take().slice()], GUEST_ACCEPTS);
-  expect(frames.map(({ payload }) => new TextDecoder().decode(payload))).toEqual(texts.map((text) => text.replace("\ud800", "\ufffd")));
+  expect(frames.map(({ payload }) => new TextDecoder().decode(payload))).toEqual(
+    texts.map((text) => text.replace("\ud800", "\ufffd")),
+  );
   expect(buffer.length).toBe(0);
   buffer.u32(FRAME.credit, 3, 0xffff_fffe);
   expect(buffer.take().buffer.byteLength).toBe(64 * 1024);

@@ -9,7 +9,20 @@ const PARSERS = { parseResponseHead, parseCallHead, parseReset };
 const RESPONSE = { s: 200, h: [["a", "b"]] };
 const CALL = { n: "egress", i: 1, m: "GET", u: "http://a/", h: [] };
 
-const NO_OBJECTS = ["", "{", "nul", "null", "1", '"text"', "true", "\ufeff{}x", "{} {}", "{'s':200}", "[".repeat(200_000), `${'{"a":'.repeat(30_000)}`];
+const NO_OBJECTS = [
+  "",
+  "{",
+  "nul",
+  "null",
+  "1",
+  '"text"',
+  "true",
+  "\ufeff{}x",
+  "{} {}",
+  "{'s':200}",
+  "[".repeat(200_000),
+  `${'{"a":'.repeat(30_000)}`,
+];
 
 test("what is not an object is a WireError", () => {
   for (const [name, parse] of Object.entries(PARSERS)) {
@@ -29,23 +42,57 @@ test("a response head has a status that can be sent", () => {
   }
   expect(() => parseResponseHead(bytes('{"s":NaN,"h":[]}'))).toThrow(WireError);
   expect(() => parseResponseHead(bytes('{"s":1e999,"h":[]}'))).toThrow(WireError);
-  for (const ws of [0, true, "1", {}]) expect(() => parseResponseHead(bytes({ ...RESPONSE, s: 101, ws }))).toThrow(WireError);
+  for (const ws of [0, true, "1", {}])
+    expect(() => parseResponseHead(bytes({ ...RESPONSE, s: 101, ws }))).toThrow(WireError);
   expect(parseResponseHead(bytes({ ...RESPONSE, s: 101, ws: 1 })).ws).toBe(1);
   for (const s of [200, 204, 304, 599]) expect(parseResponseHead(bytes({ ...RESPONSE, s })).s).toBe(s);
 });
 
 test("headers are pairs of a token and a text without line ends, and not too many", () => {
   const wrong: unknown[] = [
-    undefined, null, {}, "a: b", 5, [null], [[]], [["a"]], [["a", "b", "c"]], [{ 0: "a", 1: "b", length: 2 }], ["ab"],
-    [[1, "b"]], [["a", 1]], [["a", null]], [["a", ["b"]]], [["", "b"]], [["a b", "c"]], [["a:", "c"]], [["ä", "c"]], [["a\n", "c"]], [["x".repeat(257), "c"]],
-    [["a", "b\r\nset-cookie: c"]], [["a", "b\n"]], [["a", "\r"]], [["a", "\0"]], [["a", "✓"]], [["a", "\u0100"]], [["a", "\ud800"]], [["a", "😀"]],
-    Array(257).fill(["a", "b"]), Array(100_000).fill(0),
+    undefined,
+    null,
+    {},
+    "a: b",
+    5,
+    [null],
+    [[]],
+    [["a"]],
+    [["a", "b", "c"]],
+    [{ 0: "a", 1: "b", length: 2 }],
+    ["ab"],
+    [[1, "b"]],
+    [["a", 1]],
+    [["a", null]],
+    [["a", ["b"]]],
+    [["", "b"]],
+    [["a b", "c"]],
+    [["a:", "c"]],
+    [["ä", "c"]],
+    [["a\n", "c"]],
+    [["x".repeat(257), "c"]],
+    [["a", "b\r\nset-cookie: c"]],
+    [["a", "b\n"]],
+    [["a", "\r"]],
+    [["a", "\0"]],
+    [["a", "✓"]],
+    [["a", "\u0100"]],
+    [["a", "\ud800"]],
+    [["a", "😀"]],
+    Array(257).fill(["a", "b"]),
+    Array(100_000).fill(0),
   ];
   for (const h of wrong) {
     expect(() => parseResponseHead(bytes({ ...RESPONSE, h })), JSON.stringify(h)?.slice(0, 60)).toThrow(WireError);
     expect(() => parseCallHead(bytes({ ...CALL, h })), JSON.stringify(h)?.slice(0, 60)).toThrow(WireError);
   }
-  const right = [["__proto__", "x"], ["constructor", "y"], ["a", ""], ["a", "\u00ff\t ~"], ["!#$%&'*+.^_`|~0-9A", "z"]];
+  const right = [
+    ["__proto__", "x"],
+    ["constructor", "y"],
+    ["a", ""],
+    ["a", "\u00ff\t ~"],
+    ["!#$%&'*+.^_`|~0-9A", "z"],
+  ];
   expect(parseResponseHead(bytes({ ...RESPONSE, h: right })).h).toEqual(right as [string, string][]);
 });
 
@@ -56,9 +103,11 @@ test("a call head names its binding, method and address, and an unknown redirect
     i: [undefined, null, "1", [], true],
     m: [undefined, null, 1, "", "GET /", "G\r\nET", "GÉT", "x".repeat(257)],
   })) {
-    for (const value of values) expect(() => parseCallHead(bytes({ ...CALL, [key]: value })), `${key} ${value}`).toThrow(WireError);
+    for (const value of values)
+      expect(() => parseCallHead(bytes({ ...CALL, [key]: value })), `${key} ${value}`).toThrow(WireError);
   }
-  for (const r of [undefined, null, "", "FOLLOW", 1, "__proto__"]) expect(parseCallHead(bytes({ ...CALL, r })).r).toBe("follow");
+  for (const r of [undefined, null, "", "FOLLOW", 1, "__proto__"])
+    expect(parseCallHead(bytes({ ...CALL, r })).r).toBe("follow");
   for (const b of [true, "1", 2, [1]]) expect(parseCallHead(bytes({ ...CALL, b })).b).toBeUndefined();
 });
 
@@ -80,10 +129,19 @@ test("members of prototypes are not members, and nothing that is sent reaches a 
 test("a reset keeps what has the right type, cut to its size", () => {
   expect(parseReset(new Uint8Array(0))).toEqual({ code: "" });
   expect(parseReset(bytes("[]"))).toEqual({ code: "" });
-  for (const value of [null, 1, [], {}, true]) expect(parseReset(bytes({ code: value, message: value, stack: value }))).toEqual({ code: "" });
+  for (const value of [null, 1, [], {}, true])
+    expect(parseReset(bytes({ code: value, message: value, stack: value }))).toEqual({ code: "" });
   const long = parseReset(bytes({ code: "c", message: "m".repeat(60_000), stack: "s".repeat(60_000) }));
   expect([long.message?.length, long.stack?.length]).toEqual([16_384, 32_768]);
-  for (const [line, column] of [[0, 1], [-1, 1], [1.5, 1], ["1", 1], [1, null], [1e9, 1], [1, undefined]]) {
+  for (const [line, column] of [
+    [0, 1],
+    [-1, 1],
+    [1.5, 1],
+    ["1", 1],
+    [1, null],
+    [1e9, 1],
+    [1, undefined],
+  ]) {
     expect(parseReset(bytes({ code: "c", line, column }))).toEqual({ code: "c" });
   }
   expect(parseReset(bytes({ code: "c", line: 3, column: 4 }))).toEqual({ code: "c", line: 3, column: 4 });
@@ -93,14 +151,57 @@ test("a reset keeps what has the right type, cut to its size", () => {
 test("a parcel is two halves, and its length is not believed", () => {
   const { json, bytes: rest } = decodeParcel(encodeParcel({ a: "ü✓" }, Uint8Array.of(1, 2)));
   expect([json, [...rest]]).toEqual([{ a: "ü✓" }, [1, 2]]);
-  for (const payload of [[], [1], [1, 0, 0], [1, 0, 0, 0], [255, 255, 255, 255, 123, 125], [3, 0, 0, 0, 123, 125], [2, 0, 0, 0, 123, 123]]) {
+  for (const payload of [
+    [],
+    [1],
+    [1, 0, 0],
+    [1, 0, 0, 0],
+    [255, 255, 255, 255, 123, 125],
+    [3, 0, 0, 0, 123, 125],
+    [2, 0, 0, 0, 123, 123],
+  ]) {
     expect(() => decodeParcel(Uint8Array.from(payload)), payload.join()).toThrow(WireError);
   }
 });
 
 test("random values in every place give a value or a WireError", () => {
-  const values = [null, true, 0, -1, 1e300, "", "x", "\n", "\ud800", [], {}, [[]], [["a", "b"]], "__proto__", { __proto__: null }, [["a", 1]]];
-  const keys = ["s", "h", "k", "ws", "n", "i", "m", "u", "b", "r", "code", "message", "stack", "line", "column", "__proto__", "toString"];
+  const values = [
+    null,
+    true,
+    0,
+    -1,
+    1e300,
+    "",
+    "x",
+    "\n",
+    "\ud800",
+    [],
+    {},
+    [[]],
+    [["a", "b"]],
+    "__proto__",
+    { __proto__: null },
+    [["a", 1]],
+  ];
+  const keys = [
+    "s",
+    "h",
+    "k",
+    "ws",
+    "n",
+    "i",
+    "m",
+    "u",
+    "b",
+    "r",
+    "code",
+    "message",
+    "stack",
+    "line",
+    "column",
+    "__proto__",
+    "toString",
+  ];
   for (let seed = 1; seed <= 3000; seed += 1) {
     const random = seededRandom(seed);
     const entries = Array.from({ length: random.below(12) }, () => [random.pick(keys), random.pick(values)]);
