@@ -263,7 +263,7 @@ export class Instance {
   async #watch(): Promise<IsopodError> {
     const { code, outOfMemory, stderr } = await this.process.exited;
     const asked = this.#end;
-    const error = asked ?? this.#deathError(code, outOfMemory || ALLOCATION_FAILED.test(stderr));
+    const error = asked ?? this.#deathError(code, outOfMemory || ALLOCATION_FAILED.test(stderr), stderr);
     this.end(error);
     if (asked === undefined && this.#load === undefined) {
       this.#options.report({ level: "error", text: "A prewarmed instance ended by itself" }, { code, stderr });
@@ -271,11 +271,11 @@ export class Instance {
     return error;
   }
 
-  #deathError(code: number, outOfMemory: boolean): IsopodError {
+  #deathError(code: number, outOfMemory: boolean, stderr: string): IsopodError {
     if (this.#load === undefined) return new IsopodError("start_failed", { cause: `exit code ${code}` });
     if (outOfMemory) return limitError("memory_limit", "memoryBytes", { ...DEFAULT_LIMITS, memoryBytes: this.#memoryBytesMax });
     const how = code > 128 ? `by signal ${code - 128}` : `with exit code ${code}`;
-    return new IsopodError("program_ended", { message: `The program's process ended ${how} before it had answered.` });
+    return new IsopodError("program_ended", { message: `The program's process ended ${how} before it had answered.${EXHAUSTED.test(stderr) ? NONE_LEFT : ""}` });
   }
 
   #frame(type: FrameType, id: number, payload: Uint8Array): void {
@@ -356,6 +356,10 @@ export class Instance {
 
 /** What Bun and its libraries say when RLIMIT_DATA, the bound where there is no cgroup, has refused them memory. */
 const ALLOCATION_FAILED = /memory allocation of \d+ bytes failed|out of memory|oh no/i;
+
+/** What they say when there is no file descriptor or thread left. */
+const EXHAUSTED = /out of file descriptors|Resource temporarily unavailable/i;
+const NONE_LEFT = " It had no file descriptor or thread left: a program has 64 of each, and a Web Worker takes several.";
 
 /** The cgroup's bound is above the limit: it also counts pipes and page tables; polling holds to the limit itself. */
 const CGROUP_SLACK_BYTES = 32 * 1024 * 1024;
