@@ -61,7 +61,12 @@ function pending(load: LoadParcel, text: string, extension: string, exports: str
 /** A handler from what was exported: a function, or an object with a `fetch`. */
 function asHandler(exported: unknown): Handler {
   if (typeof exported === "function") return exported as Handler;
-  if (typeof exported === "object" && exported !== null && "fetch" in exported && typeof exported.fetch === "function") {
+  if (
+    typeof exported === "object" &&
+    exported !== null &&
+    "fetch" in exported &&
+    typeof exported.fetch === "function"
+  ) {
     return (request, env, context) => (exported as { fetch: Handler }).fetch(request, env, context);
   }
   throw new TypeError("Cannot use the default export: expected a function, or an object with a fetch function");
@@ -75,12 +80,22 @@ export function describeFailure(thrown: unknown): ResetReason {
   const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `Uncaught ${Bun.inspect(thrown)}`;
   const stack = thrown instanceof Error ? (thrown.stack ?? "") : "";
   const named = address === "" ? stack : stack.replaceAll(address, displayName);
-  return { code: "uncaught_exception", message: message.slice(0, 4096), stack: named.slice(0, 16_384), ...placeIn(stack) };
+  return {
+    code: "uncaught_exception",
+    message: message.slice(0, 4096),
+    stack: named.slice(0, 16_384),
+    ...placeIn(stack),
+  };
 }
 
 interface BuildPosition {
   readonly message: string;
-  readonly position: { readonly file: string; readonly line: number; readonly column: number } | null;
+  readonly position: {
+    readonly namespace?: string;
+    readonly file: string;
+    readonly line: number;
+    readonly column: number;
+  } | null;
 }
 
 function asSyntaxError(thrown: unknown): ResetReason | undefined {
@@ -91,8 +106,8 @@ function asSyntaxError(thrown: unknown): ResetReason | undefined {
   const code = name === "BuildMessage" ? "syntax_error" : "unresolved_import";
   const named = address === "" ? message : message.replaceAll(address, displayName);
   // The bundler's modules have names; the program that was sent has none worth saying.
-  const [, file] = /^host:(.*)$/.exec(position?.file ?? "") ?? [];
-  const text = file === undefined || position === null ? named : `${named} (${file}:${position.line}:${position.column})`;
+  const inModule = position?.namespace === "host";
+  const text = inModule ? `${named} (${position.file}:${position.line}:${position.column})` : named;
   return { code, message: text, ...(position !== null && { line: position.line, column: position.column }) };
 }
 
