@@ -17,6 +17,7 @@ import { installResponse } from "./respond.ts";
 import type { ProgramRunner } from "./runner.ts";
 import { applyHello } from "./seal.ts";
 import { installSockets } from "./upgrade.ts";
+import { warmUp } from "./warm_up.ts";
 
 /** Starts the guest. Returns after the program is loaded and everything else follows from frames. */
 export function startGuest(bindings: readonly GuestBinding[]): void {
@@ -26,7 +27,7 @@ export function startGuest(bindings: readonly GuestBinding[]): void {
   const frame = (type: FrameType, _stream: number, payload: Uint8Array) => {
     if (type === FRAME.hello && !sealed) {
       sealed = applyHello(payload);
-      channel.connection.sendText(FRAME.hello, 0, JSON.stringify({ sealed }));
+      warmUp().then(() => channel.connection.sendText(FRAME.hello, 0, JSON.stringify({ sealed })));
     } else if (type === FRAME.load && runner === undefined) {
       runner = load(channel, port, payload);
     } else if (type !== FRAME.ping) {

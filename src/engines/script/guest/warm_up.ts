@@ -1,0 +1,21 @@
+/**
+ * Goes the way of a program once, with one of ours, while the guest waits in the stock.
+ *
+ * The first use of each part (parser, module loader, Request, Response, JSON) costs about as much as a small program;
+ * paid here, it is not on the way of whoever gets this guest. Nothing of it is seen by the program.
+ */
+import type { LoadParcel } from "../../../wire/heads.ts";
+import { createConsole } from "./console.ts";
+import { parseProgram } from "./program.ts";
+
+const PROGRAM = "export default (request: Request) => new Response(request.url)";
+
+/** Warms the guest up. Never rejects. */
+export async function warmUp(): Promise<void> {
+  const load: LoadParcel = { name: "warm_up.ts", language: "typescript", mode: "program", env: {} };
+  const handler = await parseProgram(load, new TextEncoder().encode(PROGRAM)).evaluate();
+  const request = new Request("http://localhost/", { method: "GET", headers: [["host", "localhost"]] });
+  const response = (await handler?.(request, {}, undefined as never)) as Response;
+  JSON.stringify({ s: response.status, h: [...response.headers] });
+  createConsole(() => {}).log("%s", request.url, {});
+}
