@@ -52,7 +52,8 @@ export class SocketRelay {
     this.#waiting.push(message);
     this.#waitingBytes += message.length + MESSAGE_BYTES;
     this.#deliver();
-    if (this.#waiting.length > 1 && this.#waitingBytes > WAITING_BYTES_MAX) this.#cut(1013, "The function does not keep up");
+    if (this.#waiting.length > 1 && this.#waitingBytes > WAITING_BYTES_MAX)
+      this.#cut(1013, "The function does not keep up");
   }
 
   /** The client has taken what waited for it. */

@@ -160,7 +160,11 @@ export class Connection {
   #receive(type: FrameType, id: number, payload: Uint8Array): void {
     if (this.#closed) return;
     if (type < FRAME.head || type > FRAME.credit) {
-      if (type === FRAME.ping) this.sendBytes(FRAME.pong, 0, payload);
+      if (type === FRAME.ping) {
+        this.sendBytes(FRAME.pong, 0, payload);
+        // Now: the frames behind it may begin work that lasts, and that has not begun yet.
+        this.flush();
+      }
       return this.#options.events.frame(type, id, payload);
     }
     const stream = this.#streams.get(id);
