@@ -4,7 +4,6 @@ import type { TestServer } from "./server.ts";
 /** The members of a record that tests look at. */
 export interface RequestRecord {
   readonly status: number;
-  readonly target: string;
   readonly programHash?: string;
   readonly error?: {
     readonly code: string;
