@@ -32,7 +32,12 @@ export function acceptCall(host: CallHost, stream: WireStream, payload: Uint8Arr
   const binding = host.bindings.get(head.n);
   const invocation = host.invocation(head.i);
   if (binding === undefined || invocation === undefined) {
-    stream.reset(JSON.stringify({ code: "egress_denied", message: `Cannot call "${head.n.slice(0, 64)}": no invocation or no such binding` }));
+    stream.reset(
+      JSON.stringify({
+        code: "egress_denied",
+        message: `Cannot call "${head.n.slice(0, 64)}": no invocation or no such binding`,
+      }),
+    );
     return undefined;
   }
   const call = new HostedCall(host, stream, invocation, head);
@@ -64,7 +69,13 @@ class HostedCall implements StreamEvents {
 
   async run(binding: Binding, head: CallHead): Promise<void> {
     const upload = this.#upload?.open() as ReadableStream<Uint8Array> | undefined;
-    const call: BindingCall = { method: head.m, url: head.u, headers: head.h, body: upload ?? null, redirect: head.r ?? "follow" };
+    const call: BindingCall = {
+      method: head.m,
+      url: head.u,
+      headers: head.h,
+      body: upload ?? null,
+      redirect: head.r ?? "follow",
+    };
     try {
       const answer = await binding.call(call, this.#host.grants, this.#scope());
       if (this.#abort.signal.aborted) return void discard(answer.body);
@@ -120,7 +131,8 @@ class HostedCall implements StreamEvents {
       deadline: this.#host.deadlineOf(this.#invocation),
       countSubrequest() {
         meter.subrequests += 1;
-        if (meter.subrequests > meter.limits.subrequestsMax) throw limitError("subrequest_limit", "subrequestsMax", meter.limits);
+        if (meter.subrequests > meter.limits.subrequestsMax)
+          throw limitError("subrequest_limit", "subrequestsMax", meter.limits);
       },
       countSubrequestBytes(bytes) {
         meter.subrequestBytes += bytes;
@@ -132,7 +144,12 @@ class HostedCall implements StreamEvents {
   }
 
   #sendHead(answer: BindingAnswer): void {
-    const head: AnswerHead = { s: answer.status, h: answer.headers, u: answer.url, ...(answer.redirected && { rd: 1 }) };
+    const head: AnswerHead = {
+      s: answer.status,
+      h: answer.headers,
+      u: answer.url,
+      ...(answer.redirected && { rd: 1 }),
+    };
     this.#stream.head(JSON.stringify(head));
   }
 

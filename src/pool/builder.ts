@@ -95,7 +95,15 @@ export class Builder {
       const { url, name, language, code, hash } = source;
       const program = { name: url ?? name, language, code, hash };
       instance.load({ mode: "build", program, env: {}, grants: NO_GRANTS }, BUILD_LIMITS.memoryBytes);
-      const request = { requestId: hash, method: "POST", url: "http://build/", headers: [], body: null, params: NO_PARAMS, signal };
+      const request = {
+        requestId: hash,
+        method: "POST",
+        url: "http://build/",
+        headers: [],
+        body: null,
+        params: NO_PARAMS,
+        signal,
+      };
       const invocation = new RunningInvocation(request, new Meter(BUILD_LIMITS, this.#options.clock.now()), instance);
       this.#supervisor.watch(instance, BUILD_LIMITS);
       this.#supervisor.begin();
@@ -127,6 +135,7 @@ async function readBundle(body: Body, error: IsopodError | undefined): Promise<{
   if (error !== undefined) throw error;
   const text = await new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null).text();
   const { code, map } = JSON.parse(text) as { code?: unknown; map?: unknown };
-  if (typeof code !== "string" || typeof map !== "string") throw new IsopodError("protocol_error", { cause: "no bundle" });
+  if (typeof code !== "string" || typeof map !== "string")
+    throw new IsopodError("protocol_error", { cause: "no bundle" });
   return { code, map };
 }

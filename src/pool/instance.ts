@@ -17,7 +17,7 @@ import { FRAME, type FrameType, HOST_ACCEPTS, WireError } from "../wire/frame.ts
 import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
 import { acceptCall } from "./binding_calls.ts";
 import { limitError } from "./figures.ts";
-import { errorFromGuest, RunningInvocation } from "./invocation.ts";
+import { errorFromGuest, type RunningInvocation } from "./invocation.ts";
 
 /** What an instance is made of. */
 export interface InstanceOptions {
@@ -97,7 +97,10 @@ export class Instance {
     this.#connection = new Connection({
       side: "host",
       accepts: HOST_ACCEPTS,
-      events: { frame: (type, id, payload) => this.#frame(type, id, payload), open: (s, head) => this.#openCall(s, head) },
+      events: {
+        frame: (type, id, payload) => this.#frame(type, id, payload),
+        open: (s, head) => this.#openCall(s, head),
+      },
       write: (bytes) => options.process.write(bytes),
       defer: setImmediate,
     });
@@ -128,7 +131,9 @@ export class Instance {
     this.#awaited = FRAME.hello;
     this.#connection.sendBytes(FRAME.hello, 0, encodeParcel(hello satisfies HelloParcel, seal));
     this.#connection.flush();
-    const cancel = this.#options.clock.after(HELLO_MS, () => this.end(new IsopodError("start_failed", { cause: "no hello in time" })));
+    const cancel = this.#options.clock.after(HELLO_MS, () =>
+      this.end(new IsopodError("start_failed", { cause: "no hello in time" })),
+    );
     try {
       await this.#hello.promise;
       this.#bootCpuMs = this.usage()?.cpuMs ?? 0;
@@ -273,9 +278,12 @@ export class Instance {
 
   #deathError(code: number, outOfMemory: boolean, stderr: string): IsopodError {
     if (this.#load === undefined) return new IsopodError("start_failed", { cause: `exit code ${code}` });
-    if (outOfMemory) return limitError("memory_limit", "memoryBytes", { ...DEFAULT_LIMITS, memoryBytes: this.#memoryBytesMax });
+    if (outOfMemory)
+      return limitError("memory_limit", "memoryBytes", { ...DEFAULT_LIMITS, memoryBytes: this.#memoryBytesMax });
     const how = code > 128 ? `by signal ${code - 128}` : `with exit code ${code}`;
-    return new IsopodError("program_ended", { message: `The program's process ended ${how} before it had answered.${EXHAUSTED.test(stderr) ? NONE_LEFT : ""}` });
+    return new IsopodError("program_ended", {
+      message: `The program's process ended ${how} before it had answered.${EXHAUSTED.test(stderr) ? NONE_LEFT : ""}`,
+    });
   }
 
   #frame(type: FrameType, id: number, payload: Uint8Array): void {
@@ -296,7 +304,10 @@ export class Instance {
     // Without its level it would cost nothing under the limit.
     if (payload.length === 0) throw new WireError("Cannot read log: it is empty");
     const invocation = this.#attribute(id);
-    const line: LogLine = { level: LEVELS[payload[0] as number] ?? "info", text: new TextDecoder().decode(payload.subarray(1)) };
+    const line: LogLine = {
+      level: LEVELS[payload[0] as number] ?? "info",
+      text: new TextDecoder().decode(payload.subarray(1)),
+    };
     if (invocation === undefined) return this.#logOutside(line, payload.length);
     invocation.meter.logBytes += payload.length;
     const { limits, logBytes } = invocation.meter;
@@ -309,7 +320,10 @@ export class Instance {
     this.#outsideBytes += bytes;
     if (this.#outsideBytes > OUTSIDE_LOG_BYTES_MAX) {
       if (this.#outsideBytes - bytes <= OUTSIDE_LOG_BYTES_MAX) {
-        this.#options.report({ level: "warn", text: "Further lines outside of invocations are dropped" }, this.#fields());
+        this.#options.report(
+          { level: "warn", text: "Further lines outside of invocations are dropped" },
+          this.#fields(),
+        );
       }
       return;
     }
@@ -359,7 +373,8 @@ const ALLOCATION_FAILED = /memory allocation of \d+ bytes failed|out of memory|o
 
 /** What they say when there is no file descriptor or thread left. */
 const EXHAUSTED = /out of file descriptors|Resource temporarily unavailable/i;
-const NONE_LEFT = " It had no file descriptor or thread left: a program has 64 of each, and a Web Worker takes several.";
+const NONE_LEFT =
+  " It had no file descriptor or thread left: a program has 64 of each, and a Web Worker takes several.";
 
 /** The cgroup's bound is above the limit: it also counts pipes and page tables; polling holds to the limit itself. */
 const CGROUP_SLACK_BYTES = 32 * 1024 * 1024;

@@ -197,7 +197,9 @@ export class RunningInvocation implements StreamEvents {
   #answer(): void {
     const head = this.#head as ResponseHead;
     if (head.ws === 1 && this.#socket === undefined) {
-      return this.fail(new IsopodError("invalid_result", { message: "Cannot accept a WebSocket: the request asked for none" }));
+      return this.fail(
+        new IsopodError("invalid_result", { message: "Cannot accept a WebSocket: the request asked for none" }),
+      );
     }
     this.answered.resolve({
       status: head.s,

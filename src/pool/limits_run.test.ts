@@ -109,7 +109,11 @@ describe("what it writes", () => {
   const gigabyte = (write: string) => `const line = "x".repeat(1 << 16); for (let i = 0; i < 16384; i++) ${write}`;
 
   test("1 GB of console output as the answer", async () => {
-    const seen = await run("1 GB as output", gigabyte("console.log(line)"), { response_mb: 8, wall_ms: 20_000, cpu_ms: 20_000 });
+    const seen = await run("1 GB as output", gigabyte("console.log(line)"), {
+      response_mb: 8,
+      wall_ms: 20_000,
+      cpu_ms: 20_000,
+    });
     expect(seen.result.status).toBe(200);
     expect(seen.result.cut).toBeTrue();
     expectLimit(seen.result.error, "response_limit", "responseBytesMax", 8 * MB, "response_mb = 8");
@@ -117,7 +121,11 @@ describe("what it writes", () => {
   }, 30_000);
 
   test("1 GB of console output as log", async () => {
-    const seen = await run("1 GB as log", gigabyte("console.error(line)"), { log_kb: 256, wall_ms: 20_000, cpu_ms: 20_000 });
+    const seen = await run("1 GB as log", gigabyte("console.error(line)"), {
+      log_kb: 256,
+      wall_ms: 20_000,
+      cpu_ms: 20_000,
+    });
     expect(seen.result.status).toBe(500);
     expectLimit(seen.result.error, "log_limit", "logBytesMax", 256 * 1024, "log_kb = 256");
     expectSteady(seen);
@@ -152,19 +160,26 @@ describe("what it starts", () => {
     const seen = await run("fork bomb", code, { cpu_ms: 2000, wall_ms: 10_000 });
     // Whichever bound it meets first: threads and descriptors, memory, or processor time of all its threads.
     expect(["program_ended", "memory_limit", "cpu_limit"]).toContain(seen.result.error?.code ?? "");
-    if (seen.result.error?.code === "program_ended") expect(seen.result.error.message).toContain("no file descriptor or thread left");
+    if (seen.result.error?.code === "program_ended")
+      expect(seen.result.error.message).toContain("no file descriptor or thread left");
     else expect(seen.result.error?.limit).toBeDefined();
     expect(seen.cpuMs).toBeLessThan(2000 + GRACE_MS + 2 * seen.lagMs);
     expectSteady(seen);
   }, 30_000);
 
   test("more outgoing requests than it may make", async () => {
-    const egress = await startTestServer({ config: `${PLAN}egress = ["http://127.0.0.1:9"]\n${STEADY.config}`, files: STEADY.files });
+    const egress = await startTestServer({
+      config: `${PLAN}egress = ["http://127.0.0.1:9"]\n${STEADY.config}`,
+      files: STEADY.files,
+    });
     await using _ended = egress;
     const code = 'for (;;) await fetch("http://127.0.0.1:9/").catch(() => {});';
     const seen = await attack(egress, "sub-requests", async () => {
       const body = JSON.stringify({ code, limits: { subrequests: 5, wall_ms: 10_000 } });
-      return outcomeOf(egress, await fetch(`${egress.url}/run`, { method: "POST", headers: { "content-type": "application/json" }, body }));
+      return outcomeOf(
+        egress,
+        await fetch(`${egress.url}/run`, { method: "POST", headers: { "content-type": "application/json" }, body }),
+      );
     });
     expect(seen.result.status).toBe(500);
     expectLimit(seen.result.error, "subrequest_limit", "subrequestsMax", 5, "subrequests = 5");

@@ -13,10 +13,12 @@ export function createModuleBinding(loader: ModuleLoader, failed: (error: unknow
   let bytes = 0;
   const load = async (specifier: string, importer: string, signal: AbortSignal) => {
     count += 1;
-    if (count > MODULES_MAX) throw new IsopodError("code_too_large", { message: `The program has more than ${MODULES_MAX} modules` });
+    if (count > MODULES_MAX)
+      throw new IsopodError("code_too_large", { message: `The program has more than ${MODULES_MAX} modules` });
     const module = await loader.load(specifier, importer, signal);
     bytes += module.code.length;
-    if (bytes > MODULE_BYTES_MAX) throw new IsopodError("code_too_large", { message: "The program's modules are larger than 32 MiB" });
+    if (bytes > MODULE_BYTES_MAX)
+      throw new IsopodError("code_too_large", { message: "The program's modules are larger than 32 MiB" });
     return module;
   };
   return {
@@ -25,7 +27,13 @@ export function createModuleBinding(loader: ModuleLoader, failed: (error: unknow
       const importer = decodeURIComponent(headers.find(([name]) => name === "importer")?.[1] ?? "");
       try {
         const { id, kind, code } = await load(url, importer, scope.signal);
-        return { status: 200, headers: [["kind", kind]], body: new TextEncoder().encode(code), url: id, redirected: false };
+        return {
+          status: 200,
+          headers: [["kind", kind]],
+          body: new TextEncoder().encode(code),
+          url: id,
+          redirected: false,
+        };
       } catch (error) {
         failed(error);
         throw error;

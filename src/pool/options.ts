@@ -20,12 +20,22 @@ export interface PoolSizes {
   readonly invocationsMax: number;
 }
 
+/** Hears when instances come and go. */
+export interface InstanceLives {
+  /** An instance is ready, this many seconds after its start. */
+  started(seconds: number): void;
+  /** An instance is gone; `reason` is a code of the catalogue. */
+  ended(reason: string): void;
+}
+
 /** What a pool is made of. */
 export interface PoolOptions {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly bindings: ReadonlyMap<string, Binding>;
   readonly sizes: PoolSizes;
+  /** Hears of instances, for the metrics. */
+  readonly lives: InstanceLives;
   /** A line for the log that belongs to no invocation. */
   report(line: LogLine, fields: Readonly<Record<string, unknown>>): void;
 }

@@ -69,7 +69,9 @@ export class Pool implements Invoker {
     this.#running += 1;
     try {
       const invocation =
-        target.kind === "program" ? await this.#runProgram(target, request, meter) : await this.#versionPool(target.version).dispatch(request, meter);
+        target.kind === "program"
+          ? await this.#runProgram(target, request, meter)
+          : await this.#versionPool(target.version).dispatch(request, meter);
       const response = await invocation.answered.promise;
       response.ended.then(this.#done);
       return this.#inSourceTerms(response, target);
@@ -154,7 +156,8 @@ export class Pool implements Invoker {
     let oldest: Instance | undefined;
     for (const pool of this.#versions.values()) {
       const candidate = pool.oldestIdle();
-      if (candidate !== undefined && (oldest === undefined || candidate.idleSince < oldest.idleSince)) oldest = candidate;
+      if (candidate !== undefined && (oldest === undefined || candidate.idleSince < oldest.idleSince))
+        oldest = candidate;
     }
     if (oldest === undefined) throw new IsopodError("overloaded", { retryAfterSeconds: 1, cause: "instancesMax" });
     oldest.end(new IsopodError("draining"));

@@ -129,14 +129,20 @@ export class Prewarmed {
   }
 
   async #start(): Promise<Instance> {
-    const { engine, clock, bindings, report } = this.#options;
+    const { engine, clock, bindings, lives, report } = this.#options;
+    const startedAt = clock.now();
     const process = await engine.start("run");
     const instance = new Instance({ process, clock, bindings, report });
     this.#all.add(instance);
     // Who closes waits for what exists; what has come to be meanwhile must not stay.
     if (this.#closed) instance.end(new IsopodError("draining"));
-    instance.ended.then(() => this.#gone(instance));
+    instance.ended.then((reason) => {
+      lives.ended(reason.code);
+      this.#gone(instance);
+    });
     await instance.prepare();
+    lives.started((clock.now() - startedAt) / 1000);
+    report({ level: "debug", text: "An instance is ready" }, { instance: instance.id, pid: process.pid, layers: process.layers });
     return instance;
   }
 

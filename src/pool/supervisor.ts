@@ -107,7 +107,12 @@ export class Supervisor {
     const watch = this.#watches.get(instance);
     if (watch === undefined) return;
     const { limits, startedAt, cpuMs } = meter;
-    watch.doubt ??= { since: this.#clock.now(), limits, wallAt: startedAt + limits.wallMs, cpuLeftMs: limits.cpuMs - cpuMs };
+    watch.doubt ??= {
+      since: this.#clock.now(),
+      limits,
+      wallAt: startedAt + limits.wallMs,
+      cpuLeftMs: limits.cpuMs - cpuMs,
+    };
     this.begin();
   }
 
@@ -191,7 +196,9 @@ export class Supervisor {
       if (usage.memoryBytes > watch.limits.memoryBytes) {
         instance.end(limitError("memory_limit", "memoryBytes", watch.limits));
       } else if (share > IDLE_CPU_SHARE && now - before >= IDLE_MS / 2 && now - instance.idleSince > IDLE_MS) {
-        instance.end(new IsopodError("cpu_limit", { message: "The instance used processor time without an invocation." }));
+        instance.end(
+          new IsopodError("cpu_limit", { message: "The instance used processor time without an invocation." }),
+        );
       }
     }
   }

@@ -124,7 +124,11 @@ export class VersionPool implements InstanceScheduler {
   }
 
   #wantsMore(least: Instance): boolean {
-    return least.invocations.size > 0 && this.#instances.size < this.version.instancesMax && this.#supervisor.busyMs(least) > BUSY_MS;
+    return (
+      least.invocations.size > 0 &&
+      this.#instances.size < this.version.instancesMax &&
+      this.#supervisor.busyMs(least) > BUSY_MS
+    );
   }
 
   #give(instance: Instance, request: InvocationRequest, meter: Meter): RunningInvocation {
@@ -154,14 +158,18 @@ export class VersionPool implements InstanceScheduler {
       };
       const onAbort = () => leave(new IsopodError("client_gone"));
       const remainingMs = meter.startedAt + meter.limits.wallMs - this.#options.clock.now();
-      const cancel = this.#options.clock.after(remainingMs, () => leave(limitError("wall_limit", "wallMs", meter.limits)));
+      const cancel = this.#options.clock.after(remainingMs, () =>
+        leave(limitError("wall_limit", "wallMs", meter.limits)),
+      );
       const stop = () => {
         cancel();
         request.signal.removeEventListener("abort", onAbort);
       };
       request.signal.addEventListener("abort", onAbort);
       if (!this.#waiting.push(waiting)) {
-        return waiting.reject(new IsopodError("overloaded", { retryAfterSeconds: 1, cause: `${this.version.name}: queue is full` }));
+        return waiting.reject(
+          new IsopodError("overloaded", { retryAfterSeconds: 1, cause: `${this.version.name}: queue is full` }),
+        );
       }
       this.#grow();
     });
@@ -192,7 +200,8 @@ export class VersionPool implements InstanceScheduler {
       this.#starting -= 1;
       if (this.#instances.size + this.#starting > 0) return;
       const failure = toIsopodError(error);
-      for (let waiting = this.#waiting.shift(); waiting !== undefined; waiting = this.#waiting.shift()) waiting.reject(failure);
+      for (let waiting = this.#waiting.shift(); waiting !== undefined; waiting = this.#waiting.shift())
+        waiting.reject(failure);
     }
   }
 
@@ -201,11 +210,16 @@ export class VersionPool implements InstanceScheduler {
     const instance = await this.#prewarmed.take();
     const refill = this.#prewarmed.refillSoon();
     instance.scheduler = this;
-    const cancel = this.#options.clock.after(limits.wallMs, () => instance.end(limitError("wall_limit", "wallMs", limits)));
+    const cancel = this.#options.clock.after(limits.wallMs, () =>
+      instance.end(limitError("wall_limit", "wallMs", limits)),
+    );
     try {
       this.#supervisor.watch(instance, limits);
       this.#supervisor.begin();
-      await instance.load({ mode: "function", program, env, grants: { egress }, fn: { name, version } }, limits.memoryBytes);
+      await instance.load(
+        { mode: "function", program, env, grants: { egress }, fn: { name, version } },
+        limits.memoryBytes,
+      );
     } catch (error) {
       instance.end(toIsopodError(error));
       throw error;

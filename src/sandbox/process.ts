@@ -11,8 +11,8 @@ import { IsopodError } from "../core/errors.ts";
 import { BUBBLEWRAP_LAYERS, bubblewrapArgs } from "./bubblewrap.ts";
 import { type CgroupSlot, type Cgroups, openCgroups } from "./cgroup.ts";
 import type { SandboxRoot } from "./root.ts";
-import { DEFAULT_UIDS, UidPool, type UidRange } from "./uids.ts";
 import { endTree, signal } from "./tree.ts";
+import { DEFAULT_UIDS, UidPool, type UidRange } from "./uids.ts";
 import { onlyChild, UsageReader } from "./usage.ts";
 
 /**
@@ -73,7 +73,14 @@ export class Sandbox {
     const cgroup = this.#cgroups === undefined ? [] : [this.#cgroups.layer];
     const own = this.#uids === undefined ? [] : ["own-uid"];
     const namespaces = this.#options.isolation === "none" ? [] : BUBBLEWRAP_LAYERS;
-    return [...namespaces, ...own, ...cgroup, "rlimits", ...(this.#options.seal.length > 0 ? ["seal"] : []), "supervisor"];
+    return [
+      ...namespaces,
+      ...own,
+      ...cgroup,
+      "rlimits",
+      ...(this.#options.seal.length > 0 ? ["seal"] : []),
+      "supervisor",
+    ];
   }
 
   /** Starts the root's program with `args`, to be sealed or not. @throws {IsopodError} `start_failed` */
@@ -101,7 +108,13 @@ export class Sandbox {
     this.#options.root.remove();
   }
 
-  #spawn(args: readonly string[], sealed: boolean, filter: number, uid: number | undefined, slot: CgroupSlot | undefined): GuestProcess {
+  #spawn(
+    args: readonly string[],
+    sealed: boolean,
+    filter: number,
+    uid: number | undefined,
+    slot: CgroupSlot | undefined,
+  ): GuestProcess {
     const { root, isolation, rlimits, dataBytes, env } = this.#options;
     const seal = sealed ? this.#options.seal : NO_FILTER;
     const wrapped = { root, tmpBytes: undefined, binds: {}, seccompFd: 3, env, args };
@@ -151,7 +164,13 @@ class SandboxedProcess implements GuestProcess {
   #killed = false;
   #over = false;
 
-  constructor(child: Child, hello: GuestProcess["hello"], layers: readonly string[], slot: CgroupSlot | undefined, remains: Remains) {
+  constructor(
+    child: Child,
+    hello: GuestProcess["hello"],
+    layers: readonly string[],
+    slot: CgroupSlot | undefined,
+    remains: Remains,
+  ) {
     this.#child = child;
     this.pid = child.pid;
     this.hello = hello;

@@ -29,7 +29,12 @@ export interface Attack<T> {
 }
 
 /** Runs `send` against `server`; prints how the second function fared under `name`. */
-export async function attack<T>(server: TestServer, name: string, send: () => Promise<T>, memoryBytes = 128 * 1024 * 1024): Promise<Attack<T>> {
+export async function attack<T>(
+  server: TestServer,
+  name: string,
+  send: () => Promise<T>,
+  memoryBytes = 128 * 1024 * 1024,
+): Promise<Attack<T>> {
   await (await fetch(`${server.url}/steady`)).text();
   const sampler = new Sampler(memoryBytes);
   const steady = new Steady(`${server.url}/steady`);
@@ -40,7 +45,9 @@ export async function attack<T>(server: TestServer, name: string, send: () => Pr
     await steady.atLeast(20);
     const { cpuMs, overMemoryMs, lagMs } = sampler;
     const figures = await steady.stop();
-    console.log(`${name}: ended after ${elapsedMs.toFixed(0)} ms; second function ${figures.count} answers, p99 ${figures.p99Ms.toFixed(1)} ms`);
+    console.log(
+      `${name}: ended after ${elapsedMs.toFixed(0)} ms; second function ${figures.count} answers, p99 ${figures.p99Ms.toFixed(1)} ms`,
+    );
     return { result, elapsedMs, cpuMs, overMemoryMs, lagMs, steady: figures };
   } finally {
     sampler.stop();
@@ -156,7 +163,13 @@ export interface Outcome {
   /** The body broke off. */
   readonly cut: boolean;
   readonly requestId: string;
-  readonly error: { readonly code: string; readonly message: string; readonly limit?: { readonly name: string; readonly value: number } } | undefined;
+  readonly error:
+    | {
+        readonly code: string;
+        readonly message: string;
+        readonly limit?: { readonly name: string; readonly value: number };
+      }
+    | undefined;
 }
 
 /** Reads an answer to its end, or to where it is cut off; the error of one that was cut off is asked of the admin API. */
@@ -171,17 +184,26 @@ export async function outcomeOf(server: TestServer, response: Response, keepByte
   } catch {
     cut = true;
   }
-  const error = cut ? await recordedError(server, requestId) : response.ok ? undefined : (JSON.parse(text) as { error: Outcome["error"] }).error;
+  const error = cut
+    ? await recordedError(server, requestId)
+    : response.ok
+      ? undefined
+      : (JSON.parse(text) as { error: Outcome["error"] }).error;
   return { status: response.status, text, cut, requestId, error };
 }
 
 /** Why an invocation failed, by the admin API, once it is over. */
-export async function recordedError(server: TestServer, requestId: string, deadlineMs = 5000): Promise<Outcome["error"]> {
+export async function recordedError(
+  server: TestServer,
+  requestId: string,
+  deadlineMs = 5000,
+): Promise<Outcome["error"]> {
   const until = performance.now() + deadlineMs;
   for (;;) {
     const response = await fetch(`${server.adminUrl}/v1/invocations/${requestId}`);
     if (response.ok) return ((await response.json()) as { error?: Outcome["error"] }).error;
     await response.body?.cancel();
-    if (performance.now() > until) throw new Error(`Cannot find invocation ${requestId}: it is not recorded after ${deadlineMs} ms`);
+    if (performance.now() > until)
+      throw new Error(`Cannot find invocation ${requestId}: it is not recorded after ${deadlineMs} ms`);
   }
 }
