@@ -50,7 +50,9 @@ export function runIsopod(args) {
 
 /** Starts Bun with `args` and ends as it ends. */
 export function runBun(args) {
-  const child = spawn(findBun(), args, { stdio: "inherit" });
+  // The pipe tells the command line that this process is gone, also when it was killed (src/cli/lifeline.ts).
+  const env = { ...process.env, ISOPOD_LIFELINE_FD: "3" };
+  const child = spawn(findBun(), args, { stdio: ["inherit", "inherit", "inherit", "pipe"], env });
   const forward = (signal) => {
     // A terminal sends Ctrl-C to the child as well, and a second one would mean "at once".
     if (signal !== "SIGINT" || !isatty(0)) child.kill(signal);

@@ -4,7 +4,6 @@
  * Everything that is joined is joined here; no other file knows two rooms.
  */
 import { join } from "node:path";
-import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import { createAdmin } from "./control/admin.ts";
 import { type Config, isLoopback } from "./control/config.ts";
 import { openDataDirectory, readOrCreateToken } from "./control/data_directory.ts";
@@ -19,11 +18,11 @@ import { openPins } from "./gateway/pins.ts";
 import { createProgramCache } from "./gateway/program_cache.ts";
 import { createRemoteModules } from "./gateway/remote_modules.ts";
 import { createSnapshot, type Snapshot } from "./gateway/snapshot.ts";
-import { parseSourceRule } from "./gateway/source_rules.ts";
 import { createSources } from "./gateway/sources.ts";
 import { GUEST_CODE } from "./guest_code.ts";
 import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
+import { examineMachine, requireSandbox } from "./sandbox/machine.ts";
 import { BINDINGS, ENGINES } from "./standard.ts";
 import { createAccessLog } from "./telemetry/access_log.ts";
 import { createInvocations } from "./telemetry/invocations.ts";
@@ -31,12 +30,8 @@ import { createLog, createStderrSink, type Log, parseLogLevel } from "./telemetr
 import { createMetrics } from "./telemetry/metrics.ts";
 import { createObserver } from "./telemetry/observer.ts";
 
-/** The checks of the bindings' and the gateway's languages, for reading a configuration. */
-export const CONFIG_CHECKS = {
-  validateEgress: (rule: string) => void parseEgressRule(rule),
-  validateHost: (host: string) => void parseHostPattern(host),
-  validateSource: (source: string) => void parseSourceRule(source),
-};
+/** What the machine offers, for `isopod doctor`. */
+export const examine = examineMachine;
 
 /** How a server is started. */
 export interface ServerOptions {
@@ -64,6 +59,7 @@ const CODE_BYTES_MAX = 10 * MB;
 
 /** Starts a server. @throws {Error} that names what is missing, wrong or taken */
 export async function startServer({ config, dataDirectory, logLevel }: ServerOptions): Promise<Server> {
+  if (config.sandbox !== "none") await requireSandbox();
   openDataDirectory(dataDirectory);
   const clock = systemClock;
   const sink = createStderrSink(clock);
@@ -84,21 +80,57 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
   const [engine] = ENGINES.map((create) => create(engineOptions));
   if (engine === undefined) throw new Error("Cannot start: there is no engine");
   const bindings = new Map(BINDINGS.map((create) => create()).map((binding) => [binding.name, binding]));
-  const pool = new Pool({ engine, clock, bindings, sizes: config.pool, report });
+  const lives = {
+    started: (seconds: number) => metrics.instanceStarted(engine.name, seconds),
+    ended: (reason: string) => metrics.instanceEnded(engine.name, reason),
+  };
+  const pool = new Pool({ engine, clock, bindings, sizes: config.pool, lives, report });
+  metrics.gauge({
+    name: "isopod_instances",
+    help: "Instances now: all of them, and those that are prewarmed.",
+    labels: ["state"],
+    read: () => [
+      { labels: { state: "all" }, value: pool.stats().instances },
+      { labels: { state: "prewarmed" }, value: pool.stats().prewarmed },
+    ],
+  });
+  metrics.gauge({
+    name: "isopod_invocations",
+    help: "Invocations that run now.",
+    labels: [],
+    read: () => [{ labels: {}, value: pool.stats().invocations }],
+  });
   const builder = new Builder({ engine, clock, report });
-  const pins = await openPins({ directory: join(dataDirectory, "pins"), countMax: 100_000, bytesMax: 1024 * MB, codeBytesMax: CODE_BYTES_MAX });
-  const sources = createSources({ rules: config.codeless.sources, cacheBytesMax: 64 * MB, fetchTimeoutMs: 10_000, codeBytesMax: CODE_BYTES_MAX });
+  const pins = await openPins({
+    directory: join(dataDirectory, "pins"),
+    countMax: 100_000,
+    bytesMax: 1024 * MB,
+    codeBytesMax: CODE_BYTES_MAX,
+  });
+  const sources = createSources({
+    rules: config.codeless.sources,
+    cacheBytesMax: 64 * MB,
+    fetchTimeoutMs: 10_000,
+    codeBytesMax: CODE_BYTES_MAX,
+  });
   const build = builder.build.bind(builder);
   const programs = createProgramCache(build, createRemoteModules(sources));
   const loader = new FunctionLoader(build);
   const ending = new AbortController();
+  let codelessPath = config.codeless.path;
 
   const snapshotOf = async (next: Config): Promise<Snapshot> => {
     const functions = await loader.load(next.functions, ending.signal);
     pool.keepOnly(functions.map(({ version }) => version));
     return createSnapshot({ functions, plans: next.plans, keys: next.keys, codelessPath: next.codeless.path });
   };
-  const admission = createAdmission({ clock, admittedMax: 10_000, waitingMax: 1000, waitMsMax: 1000, idleCallersMax: 50_000 });
+  const admission = createAdmission({
+    clock,
+    admittedMax: 10_000,
+    waitingMax: 1000,
+    waitMsMax: 1000,
+    idleCallersMax: 50_000,
+  });
   const warm = pool.warm();
   const gateway = new Gateway({
     invoker: pool,
@@ -108,7 +140,14 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
     loopback: isLoopback(config.listen.host),
     snapshot: await snapshotOf(config),
   });
-  const status = () => ({ pool: pool.stats(), admission: admission.figures(), layers: engine.layers, pid: process.pid });
+  const status = () => ({
+    listen: { host: listener.host, port: listener.port },
+    codeless_path: codelessPath,
+    pool: pool.stats(),
+    admission: admission.figures(),
+    layers: engine.layers,
+    pid: process.pid,
+  });
   const listener = openListener({ ...config.listen, limits: listenerLimits(config), handle: gateway.handle });
   const admin = openListener({
     ...config.admin,
@@ -130,6 +169,7 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
     status,
     async reload(next) {
       gateway.replace(await snapshotOf(next));
+      codelessPath = next.codeless.path;
       log.info("The configuration was reloaded", { functions: next.functions.length });
     },
     async close() {
@@ -149,11 +189,16 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
 
 /** The most memory that any plan or function gives, in bytes. */
 function largestMemory(config: Config): number {
-  const limits = [...[...config.plans.values()].map((plan) => plan.limits), ...config.functions.map((each) => each.limits)];
+  const limits = [
+    ...[...config.plans.values()].map((plan) => plan.limits),
+    ...config.functions.map((each) => each.limits),
+  ];
   return Math.max(...limits.map(({ memoryBytes }) => memoryBytes ?? 0), LIMIT_RULES.memoryBytes.default, 512 * MB);
 }
 
 function listenerLimits(config: Config) {
-  const bodies = [...config.plans.values(), ...config.functions].map(({ limits }) => limits.bodyBytesMax ?? LIMIT_RULES.bodyBytesMax.default);
+  const bodies = [...config.plans.values(), ...config.functions].map(
+    ({ limits }) => limits.bodyBytesMax ?? LIMIT_RULES.bodyBytesMax.default,
+  );
   return { ...config.server, bodyBytesMax: Math.max(...bodies) + CODE_BYTES_MAX };
 }

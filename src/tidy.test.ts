@@ -53,6 +53,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 /** Files that are a room, or belong to one that their folder does not tell. */
 const ROOM_OF_FILE: Readonly<Record<string, string>> = {
   "src/main.ts": "main",
+  "src/read_config.ts": "main",
   "src/standard.ts": "main",
   "src/tidy.test.ts": "main",
   "src/guest_code.ts": "main",
@@ -60,6 +61,7 @@ const ROOM_OF_FILE: Readonly<Record<string, string>> = {
   "src/standard_guest.ts": "standard_guest",
   "src/cli/serve.ts": "cli/serve",
   "src/cli/dev.ts": "cli/serve",
+  "src/cli/doctor.ts": "cli/serve",
 };
 
 /** Where something outside starts reading; `PATTERN.ts` may use `*` for one part of a path. */

@@ -1,10 +1,45 @@
-/** The command line: one file a command, joined here. */
+/**
+ * The command line: one file a command, joined here.
+ *
+ * A command loads what it works with when it runs, so that `--help` and the commands that only talk to a server start
+ * without one.
+ */
 import { Command } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
+import { doctorCommand } from "./doctor.ts";
+import { keysCommand } from "./keys.ts";
+import { pinCommand } from "./pin.ts";
+import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
+import { fail } from "./terminal.ts";
+
+const EXAMPLES = `
+Start here:
+  isopod doctor                       what this machine offers for sandboxes
+  isopod serve                        a server on 127.0.0.1:8080, admin API on 127.0.0.1:8081
+  isopod run hello.ts                 runs a file on it; or: curl localhost:8080/run --data-binary @hello.ts
+  isopod serve --config isopod.toml   functions with routes, plans and keys
+
+isopod COMMAND --help says more about each.
+`;
 
 const program = new Command("isopod")
-  .description("Runs any code behind one URL, on your own machines, with limits that hold.")
-  .version("0.1.0")
-  .showHelpAfterError("(isopod --help lists the commands)");
-program.addCommand(serveCommand());
-await program.parseAsync();
+  .description(packageJson.description)
+  .version(packageJson.version, "-V, --version", "print the version")
+  .helpOption("-h, --help", "print this")
+  .helpCommand(false)
+  .showHelpAfterError("(isopod --help lists the commands and their options)")
+  .addHelpText("after", EXAMPLES);
+for (const command of [serveCommand(), runCommand(), pinCommand(), keysCommand(), doctorCommand()]) {
+  program.addCommand(command.helpOption("-h, --help", "print this").copyInheritedSettings(program));
+}
+// Who read our output has read enough, as in `isopod run x.ts | head -1`: what ends other programs by SIGPIPE.
+process.stdout.on("error", () => process.exit(141));
+try {
+  await program.parseAsync();
+  // What was written last is out; the launcher's pipe alone must not keep us.
+  await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
+  process.exit();
+} catch (error) {
+  fail(error);
+}

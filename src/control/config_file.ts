@@ -14,7 +14,7 @@ import { ConfigReport } from "./config_report.ts";
 import { defaultsOf, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
 import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf, type ValueChecks } from "./config_schema.ts";
 import { readToml } from "./config_toml.ts";
-import { isName, NAME_EXPECTED } from "./config_values.ts";
+import { address, isName, NAME_EXPECTED } from "./config_values.ts";
 
 export { ConfigError } from "./config_error.ts";
 
@@ -26,6 +26,9 @@ const FILE_BYTES_MAX = 1024 * 1024;
 export interface ConfigOptions extends ValueChecks {
   /** The server's environment, for secrets; that of this process when left out. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** `host:port`, in the place of the file's `listen_address` and `admin_address`. */
+  readonly listen?: string | undefined;
+  readonly admin?: string | undefined;
 }
 
 /** How a text that is at hand is read. */
@@ -79,7 +82,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   if (!shape.success) return report.failWith(shape.error.issues, schema);
   const raw = shape.data;
   const standard = defaultConfig();
-  const { listen, admin } = readAddresses(raw, standard, report);
+  const { listen, admin } = readAddresses(raw, options, report);
   const plans = readPlans(raw, listen, report);
   const codeless = { path: raw.codeless?.path ?? standard.codeless.path, sources: raw.codeless?.sources ?? [] };
   const functions = readFunctions(raw, {
@@ -102,14 +105,23 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   };
 }
 
-function readAddresses(raw: RawConfig, standard: Config, report: ConfigReport): { listen: Address; admin: Address } {
-  const listen = raw.listen_address ?? standard.listen;
-  const admin = raw.admin_address ?? standard.admin;
+function readAddresses(raw: RawConfig, given: ParseOptions, report: ConfigReport): { listen: Address; admin: Address } {
+  const standard = defaultConfig();
+  const listen = readAddress("--listen", given.listen) ?? raw.listen_address ?? standard.listen;
+  const admin = readAddress("--admin", given.admin) ?? raw.admin_address ?? standard.admin;
   if (listen.port !== 0 && listen.port === admin.port && listen.host === admin.host) {
     const key = raw.admin_address ? "admin_address" : "listen_address";
     report.fail([key], `listen_address and admin_address are both "${listen.host}:${listen.port}"`);
   }
   return { listen, admin };
+}
+
+/** @throws {Error} when `text` is no address */
+function readAddress(option: string, text: string | undefined): Address | undefined {
+  if (text === undefined) return undefined;
+  const read = address.safeParse(text);
+  if (read.success) return read.data;
+  throw new Error(`Cannot read ${option} "${text}": expected a host and a port, such as 127.0.0.1:8080`);
 }
 
 function readPlans(raw: RawConfig, listen: Address, report: ConfigReport): ReadonlyMap<string, Plan> {

@@ -1,21 +1,15 @@
-/** The server's data directory: where it is, what lies in it, who may read it. */
+/** The server's data directory: what lies in it, who may read it. Where it is by default, the command line says. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
-
-/** The directory when neither an option nor `ISOPOD_DATA` names one. */
-export function defaultDataDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  if (env["ISOPOD_DATA"]) return env["ISOPOD_DATA"];
-  if (process.getuid?.() === 0) return "/var/lib/isopod";
-  return join(env["XDG_DATA_HOME"] || join(homedir(), ".local/share"), "isopod");
-}
 
 /** Creates what is missing of the directory. @throws {Error} when it cannot be written */
 export function openDataDirectory(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o755 });
   } catch (cause) {
-    throw new Error(`Cannot use the data directory ${directory}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new Error(`Cannot use the data directory ${directory}: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
   }
 }
 
@@ -31,13 +25,4 @@ export function readOrCreateToken(directory: string): string {
   const token = `isopod_admin_${Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url")}`;
   writeFileSync(path, `${token}\n`, { mode: 0o600, flag: "wx" });
   return token;
-}
-
-/** The token of a local server; undefined when there is none, or it cannot be read. */
-export function findToken(directory: string): string | undefined {
-  try {
-    return readFileSync(join(directory, TOKEN_FILE), "utf8").trim();
-  } catch {
-    return undefined;
-  }
 }

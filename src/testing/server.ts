@@ -5,9 +5,10 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { findToken } from "../cli/data_directory.ts";
 import { loadConfig } from "../control/config_file.ts";
-import { findToken } from "../control/data_directory.ts";
-import { CONFIG_CHECKS, type Server, startServer } from "../main.ts";
+import { type Server, startServer } from "../main.ts";
+import { CONFIG_CHECKS } from "../read_config.ts";
 
 /** What a test server is made of. */
 export interface TestServerOptions {
@@ -50,7 +51,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     writeFileSync(configFile, `listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n${text}${pool}`);
     return loadConfig(configFile, CONFIG_CHECKS);
   };
-  const server = await startServer({ config: await read(options.config ?? ""), dataDirectory: data, logLevel: "silent" });
+  const server = await startServer({
+    config: await read(options.config ?? ""),
+    dataDirectory: data,
+    logLevel: "silent",
+  });
   const url = `http://127.0.0.1:${server.listener.port}`;
   return {
     server,
