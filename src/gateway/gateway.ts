@@ -4,7 +4,7 @@
  * Route or codeless endpoint, caller and plan, host and origin, admission, then the invocation. It reads one snapshot
  * and asks nobody else. It buffers nothing, and what is cut off shows as cut off.
  */
-import { IsopodError, toIsopodError } from "../core/errors.ts";
+import { type ErrorCode, IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
 import type { HeaderList, InvocationResponse, Invoker } from "../core/invocation.ts";
 import type { Observer } from "../core/observer.ts";
@@ -38,6 +38,9 @@ const NO_HEADERS: HeaderList = [];
 
 /** The listener closes connections that say nothing; a program may be silent until its wall limit, and a little more. */
 const SILENCE_SLACK_MS = 1000;
+
+/** After these nobody can be sure where the next request begins. */
+const ENDS_CONNECTION: ReadonlySet<ErrorCode> = new Set(["bad_request", "body_timeout"]);
 
 /** The front door. */
 export class Gateway {
@@ -163,10 +166,11 @@ export class Gateway {
     record.status = error.status;
     record.finish(error, undefined);
     const { allow } = error.details;
+    const ends = ENDS_CONNECTION.has(error.code) ? [...extra, ["connection", "close"] as const] : extra;
     return errorResponse(
       error,
       record.requestId,
-      allow === undefined ? extra : [...extra, ["allow", allow.join(", ")]],
+      allow === undefined ? ends : [...ends, ["allow", allow.join(", ")]],
     );
   }
 }
