@@ -1,5 +1,6 @@
 /**
- * A run as `text/event-stream`: `log`, `output`, `result`, `error`, `end`, in the order in which they happen.
+ * A run as `text/event-stream`: `log`, `output`, `result`, `error`, `end`. Lines keep their order, and so does output;
+ * what was written to both within one turn may change places.
  *
  * `result` has status and headers of the answer; `output` its body, piece by piece; `end` always comes last, with the
  * figures. The stream itself is whole even when the run is not: that is what `error` is for.
