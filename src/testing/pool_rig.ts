@@ -8,7 +8,14 @@ import { Pool } from "../pool/pool.ts";
 import { FakeClock, settle } from "./fake_clock.ts";
 import { FakeEngine, type FakeGuest } from "./fake_engine.ts";
 
-const SIZES: PoolSizes = { prewarmed: 1, instancesMax: 8, queueMax: 4, idleMs: 60_000, ageMs: 3_600_000, invocationsMax: 1000 };
+const SIZES: PoolSizes = {
+  prewarmed: 1,
+  instancesMax: 8,
+  queueMax: 4,
+  idleMs: 60_000,
+  ageMs: 3_600_000,
+  invocationsMax: 1000,
+};
 
 /** A request under way. */
 export interface Call {
@@ -29,17 +36,36 @@ export class PoolRig {
   readonly engine = new FakeEngine();
   readonly pool: Pool;
   readonly reports: string[] = [];
+  /** Why instances have ended, in their order. */
+  readonly ends: string[] = [];
 
   constructor(sizes: Partial<PoolSizes> = {}) {
     const report = (line: LogLine) => void this.reports.push(line.text);
-    this.pool = new Pool({ engine: this.engine, clock: this.clock, bindings: new Map(), sizes: { ...SIZES, ...sizes }, lives: { started() {}, ended() {} }, report });
+    const lives = { started() {}, ended: (reason: string) => void this.ends.push(reason) };
+    this.pool = new Pool({
+      engine: this.engine,
+      clock: this.clock,
+      bindings: new Map(),
+      sizes: { ...SIZES, ...sizes },
+      lives: { started() {}, ended() {} },
+      report,
+    });
   }
 
   /** A version of a function. */
   version(name: string, limits: Partial<Limits> = {}, instancesMax = 4): FunctionVersion {
     const program = { name: `${name}.js`, language: "javascript", code: "", hash: `sha256-${name}` } as const;
     const egress = { allow: [], secrets: [] };
-    return { name, version: name, engine: "script", program, env: {}, limits: completeLimits(limits), egress, instancesMax };
+    return {
+      name,
+      version: name,
+      engine: "script",
+      program,
+      env: {},
+      limits: completeLimits(limits),
+      egress,
+      instancesMax,
+    };
   }
 
   /** Invokes a function; returns once the pool has done what it can without time. */
@@ -64,7 +90,16 @@ export class PoolRig {
     const abort = new AbortController();
     const lines: string[] = [];
     const observer = { log: ({ text }: LogLine) => void lines.push(text) };
-    const request = { requestId: "1", method: "GET", url: "http://x/", headers: [], body: null, params: {}, signal: abort.signal, observer };
+    const request = {
+      requestId: "1",
+      method: "GET",
+      url: "http://x/",
+      headers: [],
+      body: null,
+      params: {},
+      signal: abort.signal,
+      observer,
+    };
     const response = invoke(request);
     let state = "pending";
     let failure: IsopodError | undefined;
