@@ -1,6 +1,8 @@
 /** Bodies between Web streams and wire streams, under credit in both directions. */
 import type { WireStream } from "../../../wire/connection.ts";
-import { DATA_BYTES_MAX } from "../../../wire/frame.ts";
+
+/** Bytes in one frame: what a sender overshoots its credit by, and small enough that other streams get their turn. */
+const CHUNK_BYTES = 64 * 1024;
 
 /** The receiving half of a body. */
 export interface BodyReceiver {
@@ -99,8 +101,8 @@ export async function pump(
     if (done) return;
     if (stream.over) return void reader.cancel().catch(() => {});
     const bytes = asBytes(value);
-    for (let at = 0; at < bytes.length; at += DATA_BYTES_MAX) {
-      if (stream.send(bytes.subarray(at, at + DATA_BYTES_MAX))) continue;
+    for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+      if (stream.send(bytes.subarray(at, at + CHUNK_BYTES))) continue;
       await new Promise<void>((resolve) => onResume(resolve));
       if (stream.over) return void reader.cancel().catch(() => {});
     }

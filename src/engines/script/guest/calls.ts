@@ -6,10 +6,21 @@
  */
 import type { GuestAnswer, GuestCall, GuestPort } from "../../../core/guest.ts";
 import type { Connection, StreamEvents, WireStream } from "../../../wire/connection.ts";
-import { type AnswerHead, type CallHead, parseJson, type ResetReason } from "../../../wire/heads.ts";
+import { type AnswerHead, type CallHead, type Pairs, parseJson, type ResetReason } from "../../../wire/heads.ts";
 import { pump, receiveBody } from "./bodies.ts";
 
 const CALLS_MAX = 128;
+
+/** What the host takes: headers, characters of a name or a method, characters of a head (of two bytes at most). */
+const HEADERS_MAX = 256;
+const NAME_LENGTH_MAX = 256;
+const HEAD_LENGTH_MAX = 128 * 1024;
+
+/** Whether the host takes a head with `headers` that is `text` as JSON; it would end a guest that sends more. */
+export function fitsHead(headers: Pairs, text: string): boolean {
+  if (headers.length > HEADERS_MAX || text.length > HEAD_LENGTH_MAX) return false;
+  return headers.every(([name]) => name.length <= NAME_LENGTH_MAX);
+}
 
 /** What a rejected call looks like to the program: `code` is one of the catalogue. */
 export class BindingError extends Error {
@@ -44,7 +55,8 @@ export function createPort(owner: CallOwner): GuestPort {
     async call(binding, call) {
       call.signal?.throwIfAborted();
       const invocation = owner.currentInvocation();
-      if (open >= CALLS_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
+      if (call.method.length > NAME_LENGTH_MAX) throw new TypeError("Cannot send the request: its method is too long");
+      while (open >= CALLS_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
       open += 1;
       if (open === 1) owner.busy(true);
       const head: CallHead = {
@@ -56,12 +68,18 @@ export function createPort(owner: CallOwner): GuestPort {
         r: call.redirect,
         ...(call.body !== null && { b: 1 }),
       };
-      return exchange(owner.connection, head, call, release);
+      const text = JSON.stringify(head);
+      if (call.signal?.aborted || !fitsHead(call.headers, text)) {
+        release();
+        call.signal?.throwIfAborted();
+        throw new TypeError("Cannot send the request: its address and headers are too many or too long");
+      }
+      return exchange(owner.connection, text, call, release);
     },
   };
 }
 
-function exchange(connection: Connection, head: CallHead, call: GuestCall, release: () => void): Promise<GuestAnswer> {
+function exchange(connection: Connection, head: string, call: GuestCall, release: () => void): Promise<GuestAnswer> {
   return new Promise((resolve, reject) => {
     let settled = false;
     const settle = () => {
@@ -96,6 +114,9 @@ function exchange(connection: Connection, head: CallHead, call: GuestCall, relea
       data: (payload) => body.data(payload),
       end() {
         body.end();
+        // The answer is complete: whoever did not wait for the rest of the request does not want it.
+        stream.reset();
+        resume?.();
         settle();
       },
       reset(payload) {
@@ -108,7 +129,7 @@ function exchange(connection: Connection, head: CallHead, call: GuestCall, relea
       writable: () => resume?.(),
     };
     let resume: (() => void) | undefined;
-    const stream: WireStream = connection.open(JSON.stringify(head), events);
+    const stream: WireStream = connection.open(head, events);
     call.signal?.addEventListener("abort", abort);
     if (call.body === null) stream.end();
     else {

@@ -3,6 +3,8 @@
  * members that a script without permissions uses. Everything else of those platforms is deliberately absent.
  */
 
+import { bunInput, nodeInput } from "./input.ts";
+import { memoryUsage } from "./memory.ts";
 import { upgradeWebSocket } from "./upgrade.ts";
 
 /** What a facade does for its program. */
@@ -28,8 +30,17 @@ export function installFacades(env: Readonly<Record<string, string>>, host: Faca
     exit: (code?: number) => host.exit(code ?? Number(process.exitCode ?? 0)),
     stdout: nodeStream((bytes) => host.write("stdout", bytes)),
     stderr: nodeStream((bytes) => host.write("stderr", bytes)),
+    stdin: nodeInput(() => host.input()),
+    argv: ["bun", "/program.ts", ...argumentsOf(host)],
+    cwd: () => "/",
+    memoryUsage: Object.assign(memoryUsage, { rss: () => memoryUsage().rss }),
   });
+  Object.assign(Bun, { stdin: bunInput(() => host.input()) });
   Object.assign(globalThis, { Deno: createDeno(env, host) });
+}
+
+function argumentsOf(host: FacadeHost): string[] {
+  return Array.isArray(host.args) ? host.args.map(String) : [];
 }
 
 /** As much of Node's writable streams as people use on `process.stdout`. */
@@ -69,7 +80,7 @@ function createDeno(env: Readonly<Record<string, string>>, host: FacadeHost): ob
     };
   };
   return {
-    args: Array.isArray(host.args) ? host.args.map(String) : [],
+    args: argumentsOf(host),
     env: {
       get: (name: string) => variables.get(name),
       has: (name: string) => variables.has(name),

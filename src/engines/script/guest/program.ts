@@ -72,20 +72,41 @@ function asHandler(exported: unknown): Handler {
   throw new TypeError("Cannot use the default export: expected a function, or an object with a fetch function");
 }
 
-/** What a thrown value says to the caller and to the log; places are in the program's own terms. */
+/** What a program answered cannot be sent. */
+export class InvalidResult extends TypeError {
+  override name = "TypeError";
+}
+
+/** What a thrown value says to the caller and to the log; places are in the program's own terms. Never throws. */
 export function describeFailure(thrown: unknown): ResetReason {
+  try {
+    const { message = "", stack = "", ...reason } = describe(thrown);
+    return { ...reason, message: plainText(message, MESSAGE_LENGTH_MAX), stack: plainText(stack, STACK_LENGTH_MAX) };
+  } catch {
+    // A program may throw what throws again when it is looked at.
+    return { code: "uncaught_exception", message: "The program threw a value that cannot be described" };
+  }
+}
+
+const MESSAGE_LENGTH_MAX = 4096;
+const STACK_LENGTH_MAX = 16_384;
+
+/** At most three bytes a character in JSON, so that no text is too long for its frame. */
+function plainText(text: string, lengthMax: number): string {
+  const cut = String(text).slice(0, lengthMax).toWellFormed();
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly what JSON writes as six characters
+  return cut.replace(/[\0-\x08\x0b\x0c\x0e-\x1f]/g, "\ufffd");
+}
+
+function describe(thrown: unknown): ResetReason {
   const first = thrown instanceof AggregateError && thrown.errors.length > 0 ? thrown.errors[0] : thrown;
   const syntax = asSyntaxError(first);
   if (syntax !== undefined) return syntax;
   const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `Uncaught ${Bun.inspect(thrown)}`;
   const stack = thrown instanceof Error ? (thrown.stack ?? "") : "";
   const named = address === "" ? stack : stack.replaceAll(address, displayName);
-  return {
-    code: "uncaught_exception",
-    message: message.slice(0, 4096),
-    stack: named.slice(0, 16_384),
-    ...placeIn(stack),
-  };
+  const code = thrown instanceof InvalidResult ? "invalid_result" : "uncaught_exception";
+  return { code, message, stack: named, ...placeIn(stack) };
 }
 
 interface BuildPosition {

@@ -137,11 +137,12 @@ export class ProgramHost implements ProgramRunner {
   #finish(code: number): never {
     const stream = this.#invocation?.stream;
     if (stream !== undefined && !stream.over) {
-      if (code === 0) {
+      if (code === 0 && this.#isScript) {
         this.#sendHead(stream);
         stream.end();
       } else {
-        stream.reset(JSON.stringify({ code: "uncaught_exception", message: `The program exited with code ${code}` }));
+        const when = this.#isScript ? "" : " before it had answered";
+        stream.reset(JSON.stringify({ code: "uncaught_exception", message: `The program exited with code ${code}${when}` }));
       }
     }
     this.#channel.connection.flush();

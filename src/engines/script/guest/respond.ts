@@ -2,13 +2,14 @@
 import type { WireStream } from "../../../wire/connection.ts";
 import type { ResponseHead } from "../../../wire/heads.ts";
 import { pump } from "./bodies.ts";
+import { fitsHead } from "./calls.ts";
+import { InvalidResult } from "./program.ts";
 import { type BoundSocket, bindSocket, PairSocket } from "./sockets.ts";
 
 /** A body that is sent whole up to this size; larger ones go through the stream and its credit. */
 const WHOLE_BYTES_MAX = 64 * 1024;
 
 const JSON_TYPE = ["content-type", "application/json"] as const;
-const PLAIN_TYPE = ["content-type", "text/plain;charset=UTF-8"] as const;
 const TEXT_TYPE = ["content-type", "text/plain; charset=utf-8"] as const;
 
 /**
@@ -31,18 +32,25 @@ export async function respond(
     await pump(streamOf(result as AsyncIterable<Uint8Array>), stream, onResume);
     return undefined;
   }
+  const text = asJson(result);
   head(stream, { s: 200, h: [JSON_TYPE] });
-  await sendWhole(stream, JSON.stringify(result) ?? "null", onResume);
+  await sendWhole(stream, text, onResume);
   return undefined;
 }
 
+function asJson(result: unknown): string {
+  try {
+    return JSON.stringify(result) ?? "null";
+  } catch (error) {
+    throw new InvalidResult(`Cannot send the result as JSON: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
 async function sendResponse(stream: WireStream, response: Response, onResume: (callback: () => void) => void): Promise<void> {
-  if (response.bodyUsed) throw new TypeError("Cannot send the response: its body has been used already");
-  const whole = knownBody(response);
+  if (response.bodyUsed) throw new InvalidResult("Cannot send the response: its body has been used already");
+  const whole = ProgramResponse.textOf(response);
   const headers = pairs(response.headers);
   if (whole !== undefined) {
-    // The type that the standard gives to a text, which Bun leaves out.
-    if (!headers.some(([name]) => name === "content-type")) headers.push(PLAIN_TYPE);
     head(stream, { s: response.status, h: headers });
     return sendWhole(stream, whole, onResume);
   }
@@ -56,8 +64,13 @@ function accept(stream: WireStream, response: Response, socket: PairSocket): Bou
   return bindSocket(socket, stream);
 }
 
+/** @throws {InvalidResult} what the host would take for a broken guest */
 function head(stream: WireStream, value: ResponseHead): void {
-  stream.head(JSON.stringify(value));
+  const { s: status, h: headers } = value;
+  if (status !== 101 && (status < 200 || status > 599)) throw new InvalidResult(`Cannot send the response: its status is ${status}`);
+  const text = JSON.stringify(value);
+  if (!fitsHead(headers, text)) throw new InvalidResult("Cannot send the response: its headers are too many or too long");
+  stream.head(text);
 }
 
 async function sendWhole(stream: WireStream, text: string, onResume: (callback: () => void) => void): Promise<void> {
@@ -84,26 +97,44 @@ function pairs(headers: Headers): (readonly [string, string])[] {
   return [...headers];
 }
 
-/** The texts that responses were made of, so that the most usual answer needs no stream. */
-const texts = new WeakMap<Response, string>();
-
-function knownBody(response: Response): string | undefined {
-  return texts.get(response);
-}
-
 const NativeResponse = globalThis.Response;
 
 /** A Response that remembers the text it was made of, and that may carry a WebSocket (status 101). */
 class ProgramResponse extends NativeResponse {
+  #text: string | undefined;
+  #untyped = false;
+
   constructor(body?: ConstructorParameters<typeof NativeResponse>[0], init?: ResponseInit & { webSocket?: PairSocket | null }) {
     const upgrade = init?.status === 101 && init.webSocket instanceof PairSocket;
     super(body, upgrade ? { ...init, status: 200 } : init);
     if (upgrade) Object.defineProperty(this, "webSocket", { value: init.webSocket });
-    else if (typeof body === "string") texts.set(this, body);
+    else if (typeof body === "string") {
+      this.#text = body;
+      this.#untyped = true;
+    }
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === "object" && value !== null && NativeResponse.prototype.isPrototypeOf(value);
+    if (typeof value !== "object" || value === null) return false;
+    const { prototype } = this === ProgramResponse ? NativeResponse : this;
+    return Object.prototype.isPrototypeOf.call(prototype, value);
+  }
+
+  /** The text that `response` was made of, so that the most usual answer needs no stream. */
+  static textOf(response: Response): string | undefined {
+    return #text in response ? response.#text : undefined;
+  }
+
+  /** With the type that the standard gives to a text, which Bun leaves out until it sends. */
+  override get headers(): Headers {
+    const headers = super.headers;
+    if (this.#untyped && !headers.has("content-type")) headers.set("content-type", "text/plain;charset=UTF-8");
+    this.#untyped = false;
+    return headers;
+  }
+
+  override clone(): Response {
+    return this.headers && (super.clone() as Response);
   }
 }
 
