@@ -25,6 +25,10 @@ function createFetch(port: GuestPort, native: typeof fetch) {
     if (protocol !== "http:" && protocol !== "https:") {
       throw new TypeError(`Cannot fetch "${request.url}": expected an address that begins with http: or https:`);
     }
+    // Bun gives every body its type but a text.
+    if (typeof init?.body === "string" && !request.headers.has("content-type")) {
+      request.headers.set("content-type", "text/plain;charset=UTF-8");
+    }
     const redirect = init?.redirect ?? request.redirect;
     const answer = await port.call("egress", {
       method: request.method,
