@@ -1,5 +1,21 @@
-/** The programs of ours that run inside sandboxes, each as one text. */
-import { bundleGuest } from "./guest_code.macro.ts" with { type: "macro" };
+/**
+ * The programs of ours that run inside sandboxes, each as one text.
+ *
+ * From a checkout or the npm package a guest is bundled when the server starts (15 ms), by Bun as a process, since its
+ * bundler cannot run inside itself. In the compiled executable, which has no sources, scripts/compile.ts has put the
+ * text in. (A Bun macro would do both, but none may run from `node_modules`.)
+ */
+
+declare const ISOPOD_GUEST_CODE: string | undefined;
 
 /** The guest of the `script` engine. */
-export const GUEST_CODE: string = bundleGuest("standard_guest.ts");
+export const GUEST_CODE: string =
+  typeof ISOPOD_GUEST_CODE === "string" ? ISOPOD_GUEST_CODE : bundleGuest("standard_guest.ts");
+
+/** The bundle of a file beside this one, as text. @throws {Error} with the bundler's words when it cannot be made */
+function bundleGuest(entry: string): string {
+  const command = [process.execPath, "build", `${import.meta.dir}/${entry}`, "--target=bun", "--minify"];
+  const { success, stdout, stderr } = Bun.spawnSync(command, { env: { ...process.env, BUN_BE_BUN: "1" } });
+  if (!success) throw new Error(`Cannot bundle ${entry}: ${stderr.toString()}`);
+  return stdout.toString();
+}

@@ -57,7 +57,6 @@ const ROOM_OF_FILE: Readonly<Record<string, string>> = {
   "src/standard.ts": "main",
   "src/tidy.test.ts": "main",
   "src/guest_code.ts": "main",
-  "src/guest_code.macro.ts": "main",
   "src/standard_guest.ts": "standard_guest",
   "src/cli/serve.ts": "cli/serve",
   "src/cli/dev.ts": "cli/serve",

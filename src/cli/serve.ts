@@ -76,6 +76,7 @@ async function serve(options: ServeOptions): Promise<void> {
     }
   });
   await ended;
+  server.log.info("The server is ending; asked once more it ends at once");
   stopWatching();
   await server.close();
   process.exit(0);

@@ -1,0 +1,19 @@
+/**
+ * `npm run compile`: one executable that holds server, command line and guests; `--outfile=PATH` says where, else
+ * `dist/isopod`. It reads neither `.env` nor `bunfig.toml` of the folder that it is started in.
+ */
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { GUEST_CODE } from "../src/guest_code.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const { values } = parseArgs({ options: { outfile: { type: "string", default: join(ROOT, "dist", "isopod") } } });
+const outfile = resolve(process.env.INIT_CWD ?? ROOT, values.outfile);
+const { success, logs } = await Bun.build({
+  entrypoints: [join(ROOT, "src", "cli", "main.ts")],
+  define: { ISOPOD_GUEST_CODE: JSON.stringify(GUEST_CODE) },
+  compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
+});
+for (const log of logs) console.error(String(log));
+if (!success) process.exit(1);
+console.log(outfile);
