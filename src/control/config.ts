@@ -37,6 +37,8 @@ export interface SecretConfig {
   readonly hosts: readonly string[];
   /** What the function sees instead of the value when there are hosts. The same for the same function and binding. */
   readonly placeholder: string;
+  /** Absolute path of the file that holds the value, when one does. */
+  readonly file: string | undefined;
 }
 
 /** A function as the file declares it. */

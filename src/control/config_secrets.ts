@@ -47,6 +47,7 @@ export function readSecrets(raw: RawFunction, path: KeyPath, source: SecretSourc
       value: readValue(item, at, source),
       hosts: item.hosts ?? [],
       placeholder: placeholderOf(raw.name, binding),
+      file: item.value_file === undefined ? undefined : resolve(source.folder, item.value_file),
     };
   });
 }

@@ -2,7 +2,7 @@
  * What deployed functions import: files of their own project, and the packages that it has installed.
  *
  * A function is foreign code, and an import is a way to read: nothing outside the project's folder and its
- * `node_modules` is given out, and no file whose name begins with a dot, nor a configuration of ours.
+ * `node_modules` is given out, and nothing whose name begins with a dot, no configuration of ours, no secret's file.
  */
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
@@ -12,21 +12,32 @@ import { type LoadedModule, type ModuleLoader, moduleKindOf } from "../core/func
 /** The largest module, in bytes. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
-/** A loader for the function whose entry is the file at `entry`. */
-export function createFileModules(entry: string): ModuleLoader {
+/**
+ * A loader for the function whose entry is the file at `entry`.
+ * @param denied files that are not given out wherever they lie, by their real paths
+ */
+export function createFileModules(entry: string, denied: ReadonlySet<string>): ModuleLoader {
   const roots = rootsOf(entry);
   return {
     async load(specifier, importer): Promise<LoadedModule> {
       const fail = (why: string): never => {
-        throw new IsopodError("unresolved_import", { message: `Cannot resolve import "${specifier.slice(0, 200)}" of ${importer}: ${why}` });
+        throw new IsopodError("unresolved_import", {
+          message: `Cannot resolve import "${specifier.slice(0, 200)}" of ${importer}: ${why}`,
+        });
       };
       const path = find(specifier, dirname(importer)) ?? fail("there is no such file or package");
-      if (!roots.some((root) => path.startsWith(root + sep))) fail(`it lies outside of ${roots[0]}`);
-      if (basename(path).startsWith(".") || basename(path) === "isopod.toml") fail("such files are never given to programs");
+      const root = roots.find((each) => path.startsWith(each + sep)) ?? fail(`it lies outside of ${roots[0]}`);
+      if (isHidden(path.slice(root.length)) || denied.has(path)) fail("such files are never given to programs");
       if (statSync(path).size > FILE_BYTES_MAX) fail("it is larger than 16 MiB");
       return { id: path, kind: moduleKindOf(path), code: await Bun.file(path).text() };
     },
   };
+}
+
+/** Whether a path within its root is a configuration of ours, or has a part that begins with a dot; packages may. */
+function isHidden(path: string): boolean {
+  const [own = ""] = path.split(`${sep}node_modules${sep}`);
+  return basename(path).startsWith(".") || basename(path) === "isopod.toml" || own.includes(`${sep}.`);
 }
 
 function find(specifier: string, folder: string): string | undefined {

@@ -4,24 +4,42 @@ import { IsopodError } from "../core/errors.ts";
 import { languageOf, type ModuleLoader, type Program, type ProgramSource } from "../core/function.ts";
 import { createFileModules } from "./file_modules.ts";
 
-/** Joins a source with what the loader finds. */
-export type Build = (source: ProgramSource, loader: ModuleLoader, signal: AbortSignal) => Promise<Program>;
+/** Joins a source with what the loader finds; `always` also when there seems to be nothing to find. */
+export type Build = (
+  source: ProgramSource,
+  loader: ModuleLoader,
+  signal: AbortSignal,
+  always: boolean,
+) => Promise<Program>;
 
 /** The largest file that a function may begin with, in bytes. */
 const ENTRY_BYTES_MAX = 10 * 1024 * 1024;
+
+/** Where a function's code lies. */
+export interface FunctionSource {
+  readonly path: string;
+  readonly exportName: string;
+  /** Files that no function is given, by their real paths. */
+  readonly denied: ReadonlySet<string>;
+}
 
 /**
  * Bundles the file at `path`; its export `exportName` becomes the default one.
  * @throws {IsopodError} `syntax_error`, `unresolved_import`, `code_too_large`
  */
-export async function bundleFunction(build: Build, path: string, exportName: string, signal: AbortSignal): Promise<Program> {
+export async function bundleFunction(build: Build, source: FunctionSource, signal: AbortSignal): Promise<Program> {
+  const { path, exportName, denied } = source;
   const file = Bun.file(path);
-  if (file.size > ENTRY_BYTES_MAX) throw new IsopodError("code_too_large", { message: `${path} is larger than 10 MiB` });
+  if (file.size > ENTRY_BYTES_MAX)
+    throw new IsopodError("code_too_large", { message: `${path} is larger than 10 MiB` });
   const name = basename(path);
   const language = languageOf(path);
   const own = { name, language, code: await file.text(), hash: "", url: path };
-  const entry = exportName === "default" ? own : { ...own, code: reexport(exportName, name), url: join(dirname(path), "(entry).ts") };
-  return build(entry, createFileModules(path), signal);
+  const entry =
+    exportName === "default"
+      ? own
+      : { ...own, code: reexport(exportName, name), url: join(dirname(path), "(entry).ts") };
+  return build(entry, createFileModules(path, denied), signal, true);
 }
 
 function reexport(exportName: string, file: string): string {

@@ -4,6 +4,7 @@
  * A version is named by the hash of everything that changes its behaviour, its name included; a reload that changes
  * nothing gives the very objects of before, so that their instances go on.
  */
+import { realpathSync } from "node:fs";
 import { basename } from "node:path";
 import type { FunctionVersion, Program } from "../core/function.ts";
 import { completeLimits } from "../core/limits.ts";
@@ -28,17 +29,19 @@ export class FunctionLoader {
 
   /** Loads all of `functions`. @throws {Error} naming the function and its file */
   async load(functions: readonly FunctionConfig[], signal: AbortSignal): Promise<LoadedFunction[]> {
-    const loaded = await Promise.all(functions.map((config) => this.#load(config, signal)));
+    const files = functions.flatMap(({ secrets }) => secrets.flatMap(({ file }) => file ?? []));
+    const denied = new Set(files.map((file) => realpathSync(file)));
+    const loaded = await Promise.all(functions.map((config) => this.#load(config, denied, signal)));
     this.#known = new Map(loaded.map(({ version }) => [version.version, version]));
     return loaded;
   }
 
-  async #load(config: FunctionConfig, signal: AbortSignal): Promise<LoadedFunction> {
+  async #load(config: FunctionConfig, denied: ReadonlySet<string>, signal: AbortSignal): Promise<LoadedFunction> {
     const fail = (reason: unknown) => {
       const message = reason instanceof Error ? reason.message : String(reason);
       return new Error(`Cannot load function "${config.name}": ${message} (${config.path})`, { cause: reason });
     };
-    const program = await bundleFunction(this.#build, config.path, config.exportName, signal).catch((reason) => {
+    const program = await bundleFunction(this.#build, { ...config, denied }, signal).catch((reason) => {
       throw fail(reason);
     });
     const made = makeVersion(config, program);
@@ -48,14 +51,20 @@ export class FunctionLoader {
 
 function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion {
   const { name, engine, instancesMax, secrets } = config;
-  const values = secrets.map(({ binding, hosts, value, placeholder }) => [binding, hosts.length > 0 ? placeholder : value]);
+  const values = secrets.map(({ binding, hosts, value, placeholder }) => [
+    binding,
+    hosts.length > 0 ? placeholder : value,
+  ]);
   const injected = secrets.filter(({ hosts }) => hosts.length > 0);
   const parts = {
     name,
     engine,
     env: { ...config.env, ...Object.fromEntries(values) } as Record<string, string>,
     limits: completeLimits(config.limits),
-    egress: { allow: config.egress, secrets: injected.map(({ placeholder, value, hosts }) => ({ placeholder, value, hosts })) },
+    egress: {
+      allow: config.egress,
+      secrets: injected.map(({ placeholder, value, hosts }) => ({ placeholder, value, hosts })),
+    },
     instancesMax,
   };
   const hash = (text: string) => `sha256-${new Bun.CryptoHasher("sha256").update(text).digest("hex")}`;

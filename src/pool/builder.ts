@@ -59,11 +59,12 @@ export class Builder {
 
   /**
    * Joins `source` with what it imports.
+   * @param always also when it seems to import nothing: its mistakes are found now, and not when it first runs
    * @throws {IsopodError} `syntax_error`, `unresolved_import`, what the loader fails with, or a limit
    */
-  async build(source: ProgramSource, loader: ModuleLoader, signal: AbortSignal): Promise<Program> {
+  async build(source: ProgramSource, loader: ModuleLoader, signal: AbortSignal, always = false): Promise<Program> {
     const { name, language, code, hash } = source;
-    if (!mayImport(code)) return { name, language, code, hash };
+    if (!always && !mayImport(code)) return { name, language, code, hash };
     if (this.#building >= BUILDS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#building += 1;
     try {
