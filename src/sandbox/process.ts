@@ -24,6 +24,9 @@ const SURVIVOR_MS = 250;
 /** How much of a guest's standard error is kept for the log, in bytes. */
 const STDERR_BYTES_MAX = 4096;
 
+/** How much a guest may leave unread, in bytes: more than the largest program and what its invocations' credit allows. */
+const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
+
 const NO_FILTER = new Uint8Array(0);
 
 /** How a kind of sandbox is set up. */
@@ -158,6 +161,7 @@ class SandboxedProcess implements GuestProcess {
   readonly exited: Promise<ProcessEnd>;
   readonly #child: Child;
   readonly #slot: CgroupSlot | undefined;
+  #unreadBytes = 0;
   #reader: UsageReader | undefined;
   #last: Usage | undefined;
   #guest: number | undefined;
@@ -183,12 +187,21 @@ class SandboxedProcess implements GuestProcess {
   write(bytes: Uint8Array): void {
     try {
       this.#child.stdin.write(bytes);
-      // A guest that is gone rejects; its end is reported by `exited`.
       const flushed = this.#child.stdin.flush();
-      if (flushed instanceof Promise) flushed.catch(() => {});
+      if (flushed instanceof Promise) this.#wait(flushed, bytes.length);
     } catch {
-      // As above.
+      // It is gone; its end is reported by `exited`.
     }
+  }
+
+  /** What it has not read waits in our memory: one that never reads, and has much to be told, must not fill it. */
+  #wait(flushed: Promise<unknown>, bytes: number): void {
+    const settled = () => {
+      this.#unreadBytes -= bytes;
+    };
+    this.#unreadBytes += bytes;
+    flushed.then(settled, settled);
+    if (this.#unreadBytes > UNREAD_BYTES_MAX) this.kill();
   }
 
   usage(): Usage | undefined {
