@@ -60,10 +60,10 @@ describe("input", () => {
 });
 
 describe("a request", () => {
-  const send = async (handler: string, body: BodyInit) => {
+  const send = async (handler: string, body: string) => {
     const form = new FormData();
     form.append("code", `export default ${handler}`);
-    form.append("input", new Blob([body as string]));
+    form.append("input", new Blob([body]));
     return (await server.run("", { body: form })).json();
   };
 
