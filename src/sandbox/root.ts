@@ -5,7 +5,20 @@
  * binary is bound from where it stands when a sandboxed uid can read it there, and copied into the tree when not: a
  * checkout below /root is the usual reason.
  */
-import { accessSync, chmodSync, constants, copyFileSync, linkSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 
@@ -40,7 +53,8 @@ const ENTER_BY_OTHERS = 0o001;
  */
 export function layRoot(options: RootOptions): SandboxRoot {
   const parent = placeFor(options.directory);
-  const path = mkdtempSync(join(parent, "root-"));
+  removeAbandoned(parent);
+  const path = mkdtempSync(join(parent, `root-${process.pid}-`));
   chmodSync(path, 0o755);
   for (const folder of ["proc", "dev", "tmp"]) mkdirSync(join(path, folder), { mode: 0o755 });
   writeFileSync(join(path, "dev/null"), "");
@@ -62,6 +76,15 @@ export function layRoot(options: RootOptions): SandboxRoot {
     programSource: readable ? options.program : undefined,
     remove: () => rmSync(path, { recursive: true, force: true }),
   };
+}
+
+/** Removes the trees of servers that were killed before they could: each names the process that laid it. */
+function removeAbandoned(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const pid = /^root-(\d+)-/.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`) || Number(pid) === process.pid) continue;
+    rmSync(join(parent, name), { recursive: true, force: true });
+  }
 }
 
 /** The wanted directory when sandboxed uids can enter it, else one below the system's temporary folder. */
