@@ -35,7 +35,7 @@ export interface GuestProcess {
   /** What the guest's hello must hold: resource limits and the filter that seals it. */
   readonly hello: {
     readonly rlimits: readonly (readonly [resource: number, value: number])[];
-    /** RLIMIT_DATA as it was set before the guest started. */
+    /** RLIMIT_DATA as it was set before the guest started; 0 when it was not. */
     readonly dataBytes: number;
     readonly seal: Uint8Array;
   };

@@ -38,7 +38,7 @@ export interface SandboxOptions {
   readonly seal: Uint8Array;
   readonly rlimits: readonly (readonly [number, number])[];
   /**
-   * RLIMIT_DATA in bytes. It must be there before the program starts, which sizes its heap's reservation by it; a
+   * RLIMIT_DATA in bytes, where there is no cgroup to bound memory. It must be there before the program starts, which sizes its heap's reservation by it; a
    * shell sets it for 0.2 ms, `prlimit` would take 0.9.
    */
   readonly dataBytes: number;
@@ -118,15 +118,16 @@ export class Sandbox {
     uid: number | undefined,
     slot: CgroupSlot | undefined,
   ): GuestProcess {
-    const { root, isolation, rlimits, dataBytes, env } = this.#options;
+    const { root, isolation, rlimits, env } = this.#options;
+    // A cgroup bounds memory better, and without this limit a start needs no shell: 1 of 8 ms.
+    const dataBytes = slot === undefined ? this.#options.dataBytes : 0;
     const seal = sealed ? this.#options.seal : NO_FILTER;
     const wrapped = { root, tmpBytes: undefined, binds: {}, seccompFd: 3, env, args };
     const command =
       isolation === "none"
         ? [root.programSource ?? join(root.path, root.program), ...args.map((arg) => join(root.path, arg))]
         : [this.#bwrap, ...bubblewrapArgs(wrapped)];
-    const limited = ["/bin/sh", "-c", `ulimit -c 0; ulimit -d ${dataBytes / 1024}; exec "$0" "$@"`, ...command];
-    const child = Bun.spawn(limited, {
+    const child = Bun.spawn(dataBytes === 0 ? command : withDataLimit(command, dataBytes), {
       stdio: ["pipe", "pipe", "pipe", filter],
       env: isolation === "none" ? { ...env } : {},
       cwd: "/",
@@ -149,6 +150,10 @@ interface Remains {
   killSurvivors(): void;
   /** Gives uid and cgroup back; nothing uses them any more. */
   release(): void;
+}
+
+function withDataLimit(command: readonly string[], dataBytes: number): string[] {
+  return ["/bin/sh", "-c", `ulimit -c 0; ulimit -d ${dataBytes / 1024}; exec "$0" "$@"`, ...command];
 }
 
 type Child = Bun.Subprocess<"pipe", "pipe", "pipe">;

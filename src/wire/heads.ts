@@ -70,7 +70,7 @@ export interface ResetReason {
 export interface HelloParcel {
   /** Resource limits to set, by their number. */
   readonly rlimits: readonly (readonly [resource: number, value: number])[];
-  /** RLIMIT_DATA as it must have been set before the guest started. */
+  /** RLIMIT_DATA as it must have been set before the guest started; 0 for none. */
   readonly dataBytes: number;
 }
 

@@ -13,7 +13,7 @@ const RLIMIT_DATA = 2;
 export function applyHello(payload: Uint8Array): boolean {
   const { json, bytes } = decodeParcel(payload);
   const { rlimits, dataBytes } = json as HelloParcel;
-  if (softLimit(RLIMIT_DATA) !== dataBytes) throw new Error("Cannot start: RLIMIT_DATA came too late");
+  if (dataBytes > 0 && softLimit(RLIMIT_DATA) !== dataBytes) throw new Error("Cannot start: RLIMIT_DATA came too late");
   for (const [resource, value] of rlimits) setResourceLimit(resource, value);
   if (bytes.length === 0) return false;
   installFilter(bytes.slice());
