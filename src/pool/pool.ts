@@ -152,7 +152,7 @@ export class Pool implements Invoker {
 
   /** When the server is at its maximum, the instance that has been idle for longest goes; else there is no room. */
   #makeRoom(): void {
-    if (this.#prewarmed.count < this.#options.sizes.instancesMax) return;
+    if (!this.#prewarmed.crowded) return;
     let oldest: Instance | undefined;
     for (const pool of this.#versions.values()) {
       const candidate = pool.oldestIdle();

@@ -36,6 +36,8 @@ export class Prewarmed {
   /** How many are to be ready now. */
   #wanted = 0;
   #starting = 0;
+  /** Of those that are starting, the ones that exist. */
+  #preparing = 0;
   #failures = 0;
   #closed = false;
 
@@ -48,6 +50,16 @@ export class Prewarmed {
   /** Instances that exist, whoever has them. */
   get count(): number {
     return this.#all.size;
+  }
+
+  /**
+   * Whether one more would be one too many. Those that are about to end do not count: who comes may wait for them, for
+   * a few milliseconds; and those who wait for a start that there is room for do.
+   */
+  get crowded(): boolean {
+    let settled = -this.#preparing;
+    for (const instance of this.#all) if (instance.alive) settled += 1;
+    return settled + Math.max(this.#starting, this.#waiting.length) >= this.#options.sizes.instancesMax;
   }
 
   /** Instances that wait. */
@@ -140,7 +152,12 @@ export class Prewarmed {
       lives.ended(reason.code);
       this.#gone(instance);
     });
-    await instance.prepare();
+    this.#preparing += 1;
+    try {
+      await instance.prepare();
+    } finally {
+      this.#preparing -= 1;
+    }
     lives.started((clock.now() - startedAt) / 1000);
     report({ level: "debug", text: "An instance is ready" }, { instance: instance.id, pid: process.pid, layers: process.layers });
     return instance;

@@ -47,7 +47,7 @@ export class PoolRig {
       clock: this.clock,
       bindings: new Map(),
       sizes: { ...SIZES, ...sizes },
-      lives: { started() {}, ended() {} },
+      lives,
       report,
     });
   }
