@@ -1,0 +1,79 @@
+/**
+ * `npm run bench`: Isopod and its peers on this machine, in this run. bench/README.md says what is measured and how.
+ *
+ * `-- --only hello,fresh,memory` runs some sections, `--quick` is a look in a fifth of the time, `--json FILE` keeps
+ * the figures, `--rounds N` changes how many rounds the medians are of. Ends with 1 when an answer was wrong or a goal
+ * was missed.
+ */
+import { writeFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
+import { parseArgs } from "node:util";
+import { measureFresh } from "./fresh.ts";
+import { measureHello, type Pace, type Section } from "./hello.ts";
+import { measureMemory } from "./memory.ts";
+import { goalTable } from "./report.ts";
+import { installTools, type Tools } from "./tools.ts";
+
+const SECTIONS: Readonly<Record<string, (tools: Tools, pace: Pace) => Promise<Section>>> = {
+  hello: measureHello,
+  fresh: measureFresh,
+  memory: measureMemory,
+};
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", default: Object.keys(SECTIONS).join(",") },
+    rounds: { type: "string" },
+    quick: { type: "boolean", default: false },
+    json: { type: "string" },
+  },
+});
+const pace: Pace = { rounds: Number(values.rounds ?? (values.quick ? 1 : 3)), scale: values.quick ? 0.4 : 1 };
+const chosen = values.only.split(",");
+for (const name of chosen)
+  if (!(name in SECTIONS)) fail(`Cannot run "${name}": the sections are ${Object.keys(SECTIONS).join(", ")}`);
+if (!Number.isInteger(pace.rounds) || pace.rounds < 1)
+  fail(`Cannot run "${values.rounds}" rounds: expected a whole number from 1`);
+
+const tools = await installTools();
+const loadBefore = loadavg()[0] ?? 0;
+const startedAt = new Date();
+const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}`;
+const versions = Object.entries(tools.versions).map(([name, version]) => `${name} ${version}`);
+console.log(`${startedAt.toISOString().slice(0, 10)}, ${machine}, ${versions.join(", ")}`);
+if (loadBefore > 0.5) console.log(`The machine is not quiet: its load was ${loadBefore.toFixed(2)} before the run.`);
+
+const sections = new Map<string, Section>();
+for (const name of chosen) {
+  const section = await SECTIONS[name]?.(tools, pace);
+  if (section === undefined) continue;
+  sections.set(name, section);
+  console.log(`\n${section.text}`);
+}
+const goals = [...sections.values()].flatMap((section) => section.goals);
+const failures = [...sections.values()].flatMap((section) => section.failures);
+console.log(`\n${goalTable(goals)}`);
+for (const failure of failures) console.error(failure);
+const seconds = Math.round((Date.now() - startedAt.getTime()) / 1000);
+console.log(`\n${pace.rounds} rounds, medians; ${seconds} s in all.`);
+if (values.json !== undefined) {
+  const figures = Object.fromEntries([...sections].map(([name, section]) => [name, section.figures]));
+  const kept = {
+    at: startedAt,
+    machine,
+    loadBefore,
+    versions: tools.versions,
+    pace,
+    seconds,
+    goals,
+    failures,
+    figures,
+  };
+  writeFileSync(values.json, `${JSON.stringify(kept, undefined, 2)}\n`);
+}
+process.exit(failures.length > 0 || goals.some(({ pass }) => !pass) ? 1 : 0);
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
