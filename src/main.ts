@@ -17,7 +17,7 @@ import { type Listener, openListener } from "./gateway/listener.ts";
 import { openPins } from "./gateway/pins.ts";
 import { createProgramCache } from "./gateway/program_cache.ts";
 import { createRemoteModules } from "./gateway/remote_modules.ts";
-import { createSnapshot, type Snapshot } from "./gateway/snapshot.ts";
+import { createSnapshot } from "./gateway/snapshot.ts";
 import { createSources } from "./gateway/sources.ts";
 import { GUEST_CODE } from "./guest_code.ts";
 import { Builder } from "./pool/builder.ts";
@@ -119,10 +119,15 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
   const ending = new AbortController();
   let codelessPath = config.codeless.path;
 
-  const snapshotOf = async (next: Config): Promise<Snapshot> => {
+  const load = async (next: Config) => {
     const functions = await loader.load(next.functions, ending.signal);
-    pool.keepOnly(functions.map(({ version }) => version));
-    return createSnapshot({ functions, plans: next.plans, keys: next.keys, codelessPath: next.codeless.path });
+    const snapshot = createSnapshot({
+      functions,
+      plans: next.plans,
+      keys: next.keys,
+      codelessPath: next.codeless.path,
+    });
+    return { snapshot, versions: functions.map(({ version }) => version) };
   };
   const admission = createAdmission({
     clock,
@@ -138,7 +143,7 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
     codeless: new Codeless({ invoker: pool, sources, pins, builder: programs, codeBytesMax: CODE_BYTES_MAX }),
     observer,
     loopback: isLoopback(config.listen.host),
-    snapshot: await snapshotOf(config),
+    snapshot: (await load(config)).snapshot,
   });
   const status = () => ({
     listen: { host: listener.host, port: listener.port },
@@ -168,7 +173,10 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
     log,
     status,
     async reload(next) {
-      gateway.replace(await snapshotOf(next));
+      const { snapshot, versions } = await load(next);
+      gateway.replace(snapshot);
+      // Only now: until here requests were routed to the old versions.
+      pool.keepOnly(versions);
       codelessPath = next.codeless.path;
       log.info("The configuration was reloaded", { functions: next.functions.length });
     },
