@@ -8,7 +8,7 @@
 import { z } from "zod";
 import { IsopodError } from "../core/errors.ts";
 import { type Language, languageOf } from "../core/function.ts";
-import { parseJson } from "./codeless_headers.ts";
+import { parseBoundedJson } from "./bounded_json.ts";
 import { type CodelessBody, checkShape, readSettings, refuse, settings, toJson } from "./codeless_settings.ts";
 
 /** How large the parts may be. */
@@ -25,7 +25,11 @@ const formSchema = z.strictObject(settings);
  * @throws {IsopodError} `bad_request`, `code_too_large`, `body_too_large`
  */
 export function readEnvelope(bytes: Uint8Array, options: CodelessBounds): CodelessBody {
-  const said = checkShape(envelopeSchema, parseJson(decode(bytes, "the envelope"), "the envelope"), "the envelope");
+  const said = checkShape(
+    envelopeSchema,
+    parseBoundedJson(decode(bytes, "the envelope"), "the envelope"),
+    "the envelope",
+  );
   const input = said.input === undefined ? null : new TextEncoder().encode(inputText(said.input));
   if (said.code !== undefined) checkSize(Buffer.byteLength(said.code), options.codeBytesMax, "code_too_large");
   if (input !== null) checkSize(input.length, options.bodyBytesMax, "body_too_large");
@@ -44,7 +48,7 @@ export async function readForm(bytes: Uint8Array, contentType: string, options: 
   for (const [name, value] of Object.entries(rest)) {
     if (typeof value !== "string") refuse(`Cannot read form field "${name.slice(0, 100)}": expected text, not a file`);
     values[name] =
-      name === "args" || name === "env" || name === "limits" ? parseJson(value, `form field "${name}"`) : value;
+      name === "args" || name === "env" || name === "limits" ? parseBoundedJson(value, `form field "${name}"`) : value;
   }
   const said = checkShape(formSchema, values, "the form");
   const code = codeField === undefined ? undefined : decode(await fieldBytes(codeField), "the program");

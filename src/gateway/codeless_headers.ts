@@ -3,6 +3,7 @@
  * `Isopod-Integrity`, `Accept`. Bounded in number and size; a mistake is named, never skipped.
  */
 import { IsopodError } from "../core/errors.ts";
+import { parseBoundedJson } from "./bounded_json.ts";
 import { parseIntegrity } from "./integrity.ts";
 
 /** What the headers say. */
@@ -65,21 +66,8 @@ export function checkEnv(entries: Iterable<readonly [name: string, value: string
  * @throws {IsopodError} `bad_request`, calling it `what`.
  */
 export function checkJson(text: string, what: string): string {
-  parseJson(text, what);
+  parseBoundedJson(text, what);
   return text;
-}
-
-/**
- * The value of a JSON text.
- * @throws {IsopodError} `bad_request`, calling the text `what`.
- */
-export function parseJson(text: string, what: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return refuse(`Cannot read ${what}: it is not JSON (${why.slice(0, 200)}).`);
-  }
 }
 
 function readEnvHeaders(headers: Headers): Record<string, string> {

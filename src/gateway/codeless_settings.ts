@@ -95,11 +95,23 @@ export function readSettings(
         : said.url !== undefined
           ? { kind: "url", url: said.url }
           : { kind: "hash", hash: said.hash ?? "" },
-    argsJson: said.args === undefined ? undefined : toJson(said.args),
+    argsJson: said.args === undefined ? undefined : argsText(said.args),
     env: checkEnv(Object.entries(said.env ?? {})),
     limits: readLimits(said.limits ?? {}),
     integrity: said.integrity === undefined ? undefined : parseIntegrity(said.integrity),
   };
+}
+
+/** Arguments travel inside the head of a request, whose frame is bounded; what is larger belongs into the input. */
+const ARGS_BYTES_MAX = 96 * 1024;
+
+function argsText(args: unknown): string {
+  const text = toJson(args);
+  const bytes = Buffer.byteLength(JSON.stringify(text));
+  if (bytes > ARGS_BYTES_MAX) {
+    refuse(`Cannot read the arguments: they take ${bytes} bytes, over ${ARGS_BYTES_MAX}; send them as input`);
+  }
+  return text;
 }
 
 function readLimits(said: Readonly<Record<string, unknown>>): Partial<Limits> {
