@@ -6,7 +6,7 @@
  */
 import { type ErrorCode, IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
-import type { HeaderList, InvocationResponse, Invoker } from "../core/invocation.ts";
+import type { HeaderList, Invoker } from "../core/invocation.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Admission, Lease } from "./admission.ts";
 import { type Caller, identifyCaller, identifyRunner } from "./callers.ts";
@@ -14,7 +14,8 @@ import type { Codeless } from "./codeless.ts";
 import { codelessRest } from "./codeless_request.ts";
 import { answerWithEvents } from "./event_answer.ts";
 import { ExchangeRecord, errorResponse, newRequestId } from "./exchange_record.ts";
-import { asksForSocket, type Exchange, handshakeFailed } from "./listener.ts";
+import { toHttp } from "./http_answer.ts";
+import { asksForSocket, type Exchange } from "./listener.ts";
 import { checkHead, toldLength } from "./request_head.ts";
 import type { RouteMatch } from "./router.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -167,11 +168,7 @@ export class Gateway {
     record.finish(error, undefined);
     const { allow } = error.details;
     const ends = ENDS_CONNECTION.has(error.code) ? [...extra, ["connection", "close"] as const] : extra;
-    return errorResponse(
-      error,
-      record.requestId,
-      allow === undefined ? ends : [...ends, ["allow", allow.join(", ")]],
-    );
+    return errorResponse(error, record.requestId, allow === undefined ? ends : [...ends, ["allow", allow.join(", ")]]);
   }
 }
 
@@ -197,24 +194,4 @@ function findRoute(snapshot: Snapshot, method: string, host: string, path: strin
     message: `${path.slice(0, 200)} answers ${match.allow.join(", ")}, not ${method}.`,
     allow: match.allow,
   });
-}
-
-/** The answer as the listener sends it. */
-function toHttp(
-  response: InvocationResponse,
-  record: ExchangeRecord,
-  exchange: Exchange,
-  extra: HeaderList,
-): Response | undefined {
-  const { status, headers, body, socket } = response;
-  record.answered(response, status);
-  if (socket !== undefined) {
-    if (exchange.acceptSocket(socket, [...headers, ["isopod-request-id", record.requestId]])) return undefined;
-    socket.close(1011, "");
-    throw handshakeFailed();
-  }
-  const all = [...headers, ["isopod-request-id", record.requestId], ...extra] as [string, string][];
-  if (body instanceof ReadableStream) response.ended.then(() => exchange.endSilence());
-  else exchange.endSilence();
-  return new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null, { status, headers: all });
 }

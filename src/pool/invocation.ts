@@ -25,8 +25,11 @@ export interface InvocationOwner {
   relieved(): void;
 }
 
-/** Heads that a program cannot mean for its caller: the connection is the platform's. */
-const HOP_HEADERS = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "trailer"]);
+/** Headers that a program cannot mean for its caller: the connection and the request's id are the platform's. */
+const HOP_HEADERS = new Set([
+  ...["connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "trailer", "te", "proxy-connection"],
+  "isopod-request-id",
+]);
 
 /** An invocation that has been handed to an instance. */
 export class RunningInvocation implements StreamEvents {

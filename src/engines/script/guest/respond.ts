@@ -66,8 +66,9 @@ function accept(stream: WireStream, response: Response, socket: PairSocket): Bou
 
 /** @throws {InvalidResult} what the host would take for a broken guest */
 function head(stream: WireStream, value: ResponseHead): void {
-  const { s: status, h: headers } = value;
-  if (status !== 101 && (status < 200 || status > 599)) throw new InvalidResult(`Cannot send the response: its status is ${status}`);
+  const { s: status, h: headers, ws } = value;
+  const valid = ws === 1 || (Number.isInteger(status) && status >= 200 && status <= 599);
+  if (!valid) throw new InvalidResult(`Cannot send the response: its status is ${status}`);
   const text = JSON.stringify(value);
   if (!fitsHead(headers, text)) throw new InvalidResult("Cannot send the response: its headers are too many or too long");
   stream.head(text);

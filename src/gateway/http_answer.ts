@@ -1,0 +1,34 @@
+/** The answer of an invocation as the listener sends it: its own headers, and what the gateway says beside them. */
+import type { HeaderList, InvocationResponse } from "../core/invocation.ts";
+import type { ExchangeRecord } from "./exchange_record.ts";
+import { type Exchange, handshakeFailed } from "./listener.ts";
+
+/**
+ * The answer as the listener sends it; undefined when a WebSocket was accepted.
+ * @throws {IsopodError} when the program accepted a WebSocket and the handshake cannot be completed
+ */
+export function toHttp(
+  response: InvocationResponse,
+  record: ExchangeRecord,
+  exchange: Exchange,
+  extra: HeaderList,
+): Response | undefined {
+  const { status, headers, body, socket } = response;
+  record.answered(response, status);
+  if (socket !== undefined) {
+    if (exchange.acceptSocket(socket, [...headers, ["isopod-request-id", record.requestId]])) return undefined;
+    socket.close(1011, "");
+    throw handshakeFailed();
+  }
+  const own = extra.length === 0 ? headers : headers.filter(([name]) => !isOf(extra, name));
+  const all = [...own, ["isopod-request-id", record.requestId], ...extra] as [string, string][];
+  if (body instanceof ReadableStream) response.ended.then(() => exchange.endSilence());
+  else exchange.endSilence();
+  return new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null, { status, headers: all });
+}
+
+/** Whether the gateway says `name` itself: given twice, browsers would take it for neither. Vary adds up. */
+function isOf(headers: HeaderList, name: string): boolean {
+  const lower = name.toLowerCase();
+  return lower !== "vary" && headers.some(([given]) => given === lower);
+}
