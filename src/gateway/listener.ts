@@ -73,6 +73,8 @@ export function openListener(options: ListenerOptions): Listener {
       idleTimeout: seconds(limits.idleMs + EARLY_MS, 255),
       maxRequestBodySize: limits.bodyBytesMax,
       development: false,
+      // Without development Bun would share the port with another server of this user, and each get half the requests.
+      reusePort: false,
       fetch: (request, at) => handle(request, new BunExchange(request, at, limits)),
       error: () => new Response(null, { status: 500 }),
       websocket: {
