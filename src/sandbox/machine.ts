@@ -4,23 +4,12 @@
  * `isopod doctor` prints it; a server asks `requireSandbox` before it takes the first program. Everything is looked
  * at as the present user, and nothing is changed.
  */
-import { accessSync, constants, mkdirSync, readFileSync, rmdirSync, statfsSync } from "node:fs";
+import { mkdirSync, rmdirSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { chromium, disk, type Finding, memory, readText } from "./machine_resources.ts";
 import { installLine, probeSandbox } from "./sandbox_probe.ts";
 import { DEFAULT_UIDS } from "./uids.ts";
-
-/** One thing that was looked at. */
-export interface Finding {
-  readonly name: string;
-  /** `limited` costs what `follows` says; `missing` keeps foreign code from running at all. */
-  readonly state: "ok" | "limited" | "missing";
-  readonly found: string;
-  /** What follows from it for a server here. */
-  readonly follows: string;
-  /** The package to install or the setting to change, when something is not as it could be. */
-  readonly mend?: string;
-}
 
 /** What a server would use. */
 export interface MachineOptions {
@@ -29,12 +18,6 @@ export interface MachineOptions {
   /** The Chromium that the user names, by `ISOPOD_CHROMIUM`. */
   readonly chromium?: string | undefined;
 }
-
-const MB = 1024 * 1024;
-const DISK_BYTES_MIN = 512 * MB;
-const MEMORY_BYTES_MIN = 256 * MB;
-/** The default of `memoryBytes`; what an instance of a function may take. */
-const INSTANCE_BYTES = 128 * MB;
 
 /** @throws {Error} naming what is missing and what mends it, where foreign code cannot be run in a sandbox */
 export async function requireSandbox(): Promise<void> {
@@ -167,72 +150,6 @@ function userIds(): Finding {
   };
 }
 
-function memory(): Finding {
-  const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(readText("/proc/meminfo") ?? "")?.[1] ?? 0) * 1024;
-  const found = `${Math.round(available / MB)} MiB are free`;
-  const instances = Math.floor(available / INSTANCE_BYTES);
-  const follows = `room for ${instances} instances that each use ${INSTANCE_BYTES / MB} MiB`;
-  if (available >= MEMORY_BYTES_MIN) return { name: "memory", state: "ok", found, follows };
-  return { name: "memory", state: "limited", found, follows, mend: "free some, or lower pool.instances" };
-}
-
-function disk(name: string, path: string): Finding {
-  try {
-    const folder = existing(path);
-    const { bavail, bsize } = statfsSync(folder);
-    const free = bavail * bsize;
-    const found = `${path}, ${Math.round(free / MB)} MiB are free`;
-    accessSync(folder, constants.W_OK | constants.X_OK);
-    if (free >= DISK_BYTES_MIN)
-      return { name, state: "ok", found, follows: "enough for a copy of the guest's program" };
-    return {
-      name,
-      state: "limited",
-      found,
-      follows: "a copy of the guest's program may not fit",
-      mend: `free ${DISK_BYTES_MIN / MB} MiB there`,
-    };
-  } catch {
-    const mend = name === "data directory" ? "name another with --data or ISOPOD_DATA" : "name another with TMPDIR";
-    return { name, state: "missing", found: `${path} cannot be written`, follows: "a server cannot start", mend };
-  }
-}
-
-/** In the order in which the `browser` engine looks; the first that there is. */
-const CHROMIUMS = [
-  "/usr/lib/chromium/chromium-headless-shell",
-  "chromium-headless-shell",
-  "chrome-headless-shell",
-  "google-chrome-stable",
-  "google-chrome",
-  "/usr/lib/chromium/chromium",
-];
-
-function chromium(named: string | undefined): Finding {
-  const candidates = named === undefined || named === "" ? CHROMIUMS : [named];
-  const path = candidates.map((name) => Bun.which(name)).find((found) => found !== null);
-  if (path) return { name: "chromium", state: "ok", found: path, follows: "functions in a browser can run" };
-  const found = named ? `ISOPOD_CHROMIUM is ${named}, which is no program` : "not installed";
-  const mend = installLine("chromium-headless-shell");
-  return {
-    name: "chromium",
-    state: "limited",
-    found,
-    follows: "functions in a browser cannot run; all others can",
-    mend,
-  };
-}
-
-/** The folder itself, or the nearest above it that there is. */
-function existing(path: string): string {
-  try {
-    accessSync(path);
-    return path;
-  } catch {
-    return dirname(path) === path ? path : existing(dirname(path));
-  }
-}
-
 function canMakeFolder(parent: string): boolean {
   const path = join(parent, `isopod-doctor-${process.pid}`);
   try {
@@ -241,13 +158,5 @@ function canMakeFolder(parent: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return undefined;
   }
 }
