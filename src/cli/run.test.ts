@@ -97,7 +97,7 @@ test("an answer of 400 or more is a failure, with its body on stdout", async () 
 });
 
 test("--json prints the events, a failure's among them", async () => {
-  const { code, stdout } = await run('console.log("a"); throw new Error("b")', ["--json"]);
+  const { code, stdout } = await run('console.log("a"); await Bun.sleep(50); throw new Error("b")', ["--json"]);
   const events = stdout
     .trim()
     .split("\n")
