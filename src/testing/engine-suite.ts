@@ -1,0 +1,179 @@
+/** What every engine must do, whatever runs in its instances: called by each engine's test. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../core/clock.ts";
+import type { Engine, GuestProcess } from "../core/engine.ts";
+import { Instance } from "../pool/instance.ts";
+import { descendants, goneAfter } from "./children.ts";
+
+/** How an engine is tested. */
+export interface EngineSuiteOptions {
+  /** Makes the engine; everything that it lays down belongs into `directory`. */
+  create(directory: string): Engine;
+  /** The limits that the host can see on a prepared guest, as /proc/PID/limits calls them, and their hard values. */
+  readonly limits: Readonly<Record<string, string>>;
+}
+
+/** Starts killed at different moments of their first milliseconds. */
+const KILLED_STARTS = 60;
+const GONE_MS = 1000;
+
+const SLOT_PARENTS = ["/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids"];
+
+/** The suite. */
+export function testEngine(name: string, { create, limits }: EngineSuiteOptions): void {
+  describe(`${name} engine`, () => {
+    let directory = "";
+    let engine: Engine;
+    beforeAll(() => {
+      directory = mkdtempSync(join(tmpdir(), "isopod-engine-"));
+      chmodSync(directory, 0o755);
+      engine = create(directory);
+    });
+    afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+    const prepared = async (): Promise<{ process: GuestProcess; instance: Instance }> => {
+      const process = await engine.start("run");
+      const instance = new Instance({ process, clock: systemClock, bindings: new Map(), report() {} });
+      await instance.prepare();
+      return { process, instance };
+    };
+
+    test("names its layers, the same for the engine and for every instance", async () => {
+      const process = await engine.start("run");
+      expect(process.layers).toEqual(engine.layers);
+      expect(engine.layers).toEqual(
+        expect.arrayContaining([
+          "user-ns",
+          "net-ns",
+          "no-caps",
+          "minimal-root",
+          "seccomp",
+          "rlimits",
+          "seal",
+          "supervisor",
+        ]),
+      );
+      await ended(process);
+    });
+
+    test("a guest says hello, is limited and sealed, and has figures", async () => {
+      const { process } = await prepared();
+      const [guest] = descendants().filter((pid) => parentOf(pid) === process.pid);
+      const text = readFileSync(`/proc/${guest}/limits`, "utf8");
+      for (const [what, value] of Object.entries(limits)) {
+        expect([what, new RegExp(`^${what}\\s+(\\S+)\\s+(\\S+)`, "m").exec(text)?.[2]]).toEqual([what, value]);
+      }
+      const status = readFileSync(`/proc/${guest}/status`, "utf8");
+      expect(/^Seccomp_filters:\s+(\d+)/m.exec(status)?.[1]).toBe("2");
+      const usage = process.usage();
+      expect(usage?.cpuMs).toBeGreaterThan(0);
+      expect(usage?.memoryBytes).toBeGreaterThan(0);
+      await ended(process);
+    });
+
+    test("two guests never share a uid where the server may choose them", async () => {
+      const pair = await Promise.all([prepared(), prepared()]);
+      const uids = pair.map(({ process }) => ownerOf(process.pid));
+      expect(uids).not.toContain("0");
+      if (globalThis.process.getuid?.() === 0) expect(new Set(uids).size).toBe(2);
+      await Promise.all(pair.map(({ process }) => ended(process)));
+    });
+
+    test("a guest whose host is gone ends by itself", async () => {
+      const { process } = await prepared();
+      // The signal that bubblewrap gets from the kernel when its parent dies.
+      globalThis.process.kill(process.pid, "SIGKILL");
+      const pids = descendants();
+      await process.exited;
+      await goneAfter(
+        pids.filter((pid) => parentOf(pid) === process.pid || pid === process.pid),
+        GONE_MS,
+      );
+    });
+
+    test("a guest that is killed from outside is told of with its signal", async () => {
+      const { process, instance } = await prepared();
+      const [guest] = descendants().filter((pid) => parentOf(pid) === process.pid);
+      globalThis.process.kill(guest as number, "SIGKILL");
+      expect((await process.exited).code).toBe(137);
+      expect(instance.alive).toBeFalse();
+    });
+
+    test("an ended guest takes writes, kills and questions without complaint", async () => {
+      const { process } = await prepared();
+      await ended(process);
+      process.kill();
+      process.write(new Uint8Array(1024 * 1024));
+      process.limitMemory(1024);
+      expect(() => process.usage()).not.toThrow();
+    });
+
+    test("a start that is killed at any moment leaves no process and no descriptor", async () => {
+      const before = new Set(descendants());
+      const descriptors = readdirSync("/proc/self/fd").length;
+      for (let index = 0; index < KILLED_STARTS; index += 1) {
+        const process = await engine.start(index % 4 === 3 ? "build" : "run");
+        const output = drain(process);
+        const until = performance.now() + (index / KILLED_STARTS) * 12;
+        while (performance.now() < until);
+        await ended(process);
+        await output;
+      }
+      await goneAfter(
+        descendants().filter((pid) => !before.has(pid)),
+        GONE_MS,
+      );
+      Bun.gc(true);
+      expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(descriptors + 4);
+    });
+
+    test("bubblewrap killed by somebody else in its first milliseconds does not keep the end from being told", async () => {
+      for (let index = 0; index < 12; index += 1) {
+        const process = await engine.start("run");
+        const output = drain(process);
+        const until = performance.now() + index * 0.4;
+        while (performance.now() < until);
+        globalThis.process.kill(process.pid, "SIGKILL");
+        await process.exited;
+        await output;
+      }
+    }, 20_000);
+
+    test("close leaves nothing in its directory and no cgroup", async () => {
+      await engine.close();
+      expect(existsSync(directory) ? readdirSync(directory, { recursive: true }) : []).toEqual([]);
+      for (const parent of SLOT_PARENTS) {
+        if (existsSync(parent)) expect(readdirSync(parent)).not.toContain(`isopod-${globalThis.process.pid}`);
+      }
+    });
+  });
+}
+
+async function ended(process: GuestProcess): Promise<void> {
+  process.kill();
+  await process.exited;
+}
+
+async function drain({ output }: GuestProcess): Promise<void> {
+  try {
+    for await (const _chunk of output);
+  } catch {
+    // Ended in the middle.
+  }
+}
+
+function parentOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return 0;
+  }
+}
+
+function ownerOf(pid: number): string | undefined {
+  return /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+}
