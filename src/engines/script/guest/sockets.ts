@@ -178,6 +178,9 @@ export function bindSocket(socket: PairSocket, stream: WireStream): BoundSocket 
       else {
         const { code, reason } = JSON.parse(decoder.decode(body)) as { code: number; reason: string };
         socket.close(code, reason);
+        // Nobody is there any more for what waits.
+        queue.length = 0;
+        stream.end();
       }
     },
     gone: () => socket.close(1006, ""),
