@@ -13,6 +13,7 @@ import type { Caller } from "./callers.ts";
 import { type CodelessHead, type CodelessRequest, parseCodelessRequest } from "./codeless_request.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 import type { Pins } from "./pins.ts";
+import { prepareWithin } from "./preparation.ts";
 import type { Sources } from "./sources.ts";
 import { completeRequest, passedHeaders, type Work } from "./work.ts";
 
@@ -47,7 +48,8 @@ export class Codeless {
       silenceMs: limits.wallMs,
       webSocket: false,
       invoke: async (sender, onLog) => {
-        const program = await this.#program(parsed, plan, record, sender.signal);
+        const prepare = (signal: AbortSignal) => this.#program(parsed, plan, record, signal);
+        const program = await prepareWithin(limits, sender.signal, prepare);
         const parts = {
           method: request.method,
           url: parsed.programUrl,

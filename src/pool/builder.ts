@@ -9,6 +9,7 @@ import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { ModuleLoader, Program, ProgramSource } from "../core/function.ts";
 import type { Body, LogLine } from "../core/invocation.ts";
 import { completeLimits, type Limits } from "../core/limits.ts";
+import { BoundedQueue } from "../stdx/bounded_queue.ts";
 import { Meter } from "./figures.ts";
 import { Instance } from "./instance.ts";
 import { NO_PARAMS, RunningInvocation } from "./invocation.ts";
@@ -35,6 +36,9 @@ const BUILD_LIMITS: Limits = completeLimits({
 /** Builds at a time; a build uses every core. */
 const BUILDS_MAX = 2;
 
+/** Builds that wait for their turn; more are refused. */
+const WAITING_MAX = 256;
+
 /** What a text that imports something looks like. */
 const IMPORTS = /\bimport\b|\brequire\s*\(|\bfrom\s*["'`]/;
 
@@ -47,7 +51,7 @@ function mayImport(code: string): boolean {
 export class Builder {
   readonly #options: BuilderOptions;
   readonly #supervisor: Supervisor;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new BoundedQueue<() => void>(WAITING_MAX);
   readonly #instances = new Set<Instance>();
   #building = 0;
   #closed = false;
@@ -65,16 +69,34 @@ export class Builder {
   async build(source: ProgramSource, loader: ModuleLoader, signal: AbortSignal, always = false): Promise<Program> {
     const { name, language, code, hash } = source;
     if (!always && !mayImport(code)) return { name, language, code, hash };
-    if (this.#building >= BUILDS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#building >= BUILDS_MAX) await this.#turn(signal);
     this.#building += 1;
     try {
-      signal.throwIfAborted();
+      if (signal.aborted) throw new IsopodError("client_gone");
       const bundle = await this.#run(source, loader, signal);
       return { name, language: "javascript", code: bundle.code, hash, sourceMap: bundle.map || undefined };
     } finally {
       this.#building -= 1;
       this.#waiting.shift()?.();
     }
+  }
+
+  /** Waits until a build may begin. @throws {IsopodError} `overloaded`, `client_gone` */
+  #turn(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (error?: IsopodError) => {
+        this.#waiting.delete(begin);
+        signal.removeEventListener("abort", leave);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const begin = () => settle();
+      const leave = () => settle(new IsopodError("client_gone"));
+      if (signal.aborted) return leave();
+      if (!this.#waiting.push(begin))
+        return settle(new IsopodError("overloaded", { retryAfterSeconds: 1, cause: "builds" }));
+      signal.addEventListener("abort", leave);
+    });
   }
 
   /** Ends the builds that run. */
