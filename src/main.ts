@@ -65,6 +65,7 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
   const sink = createStderrSink(clock);
   const log = createLog({ clock, level: parseLogLevel(logLevel), sink });
   const metrics = createMetrics();
+  if (config.sandbox === "none") log.warn("There is no sandbox: every program can do what this user can");
   const invocations = createInvocations();
   const access = createAccessLog({ sink, clock, sample: logLevel === "silent" ? 0 : 1 });
   const observer = createObserver({ log, access, metrics, invocations });

@@ -85,7 +85,6 @@ async function serve(options: ServeOptions): Promise<void> {
 function announce({ listener, admin, log, status }: Server, options: ServeOptions): void {
   const url = urlOf(listener);
   log.info("The server is ready", { ...status(), listen: url, admin: urlOf(admin) });
-  if (options.sandbox === "none") log.warn("There is no sandbox: every program can do what this user can");
   if (!options.welcome) return;
   process.stdout.write(`
 Isopod serves ${url}. Try:
