@@ -66,6 +66,11 @@ export class ServeProcess implements AsyncDisposable {
     return this.#lines.filter((line) => line["msg"] === message || line["message"] === message);
   }
 
+  /** The access log up to now. */
+  accessLines(): LogEntry[] {
+    return this.#lines.filter((line) => line["access"] === true);
+  }
+
   /** The `count`th line with this message, when it is there. @throws when it does not come in time */
   async logged(message: string, count = 1): Promise<LogEntry> {
     const { promise: late, reject } = Promise.withResolvers<never>();
