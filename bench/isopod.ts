@@ -2,7 +2,7 @@
 import { chmodSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Peer, until } from "./peer.ts";
+import { endWithUs, type Peer, until } from "./peer.ts";
 import { descendants } from "./proc.ts";
 
 /** What `GET /status` says that is of use here. */
@@ -41,6 +41,8 @@ export interface IsopodOptions {
 export async function startIsopod({ config, files, logFile }: IsopodOptions): Promise<Isopod> {
   const directory = mkdtempSync(join(tmpdir(), "isopod-bench-"));
   chmodSync(directory, 0o755);
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  process.on("exit", remove);
   const [port, adminPort] = freePorts();
   const configure = (toml: string) =>
     writeFileSync(
@@ -57,6 +59,7 @@ export async function startIsopod({ config, files, logFile }: IsopodOptions): Pr
       stdio: ["ignore", "ignore", log],
     },
   );
+  endWithUs(launcher);
   const status = async () => (await (await fetch(`http://127.0.0.1:${adminPort}/status`)).json()) as Status;
   let pid = launcher.pid;
   const end = async () => {
@@ -66,7 +69,8 @@ export async function startIsopod({ config, files, logFile }: IsopodOptions): Pr
     }, 15_000);
     await launcher.exited;
     clearTimeout(late);
-    rmSync(directory, { recursive: true, force: true });
+    remove();
+    process.off("exit", remove);
   };
   try {
     await until("Isopod to start", async () => {

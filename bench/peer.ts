@@ -9,12 +9,26 @@ export interface Peer extends AsyncDisposable {
 
 const START_MS_MAX = 15_000;
 
+/** Processes that must not outlive this one. */
+const started = new Set<Bun.Subprocess>();
+process.on("exit", () => {
+  for (const child of started) child.kill("SIGTERM");
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
+
+/** Ends `child` when this process ends, also when it is told to by a signal. */
+export function endWithUs(child: Bun.Subprocess): void {
+  started.add(child);
+  child.exited.then(() => started.delete(child));
+}
+
 /**
  * Starts a peer that writes `"port":NUMBER`, or what `portIn` finds, to its standard output when it listens.
  * @throws {Error} when it ends or says nothing in time
  */
 export async function startPeer(name: string, command: readonly string[], portIn = /"port":(\d+)/): Promise<Peer> {
   const child = Bun.spawn([...command], { stdout: "pipe", stderr: "inherit" });
+  endWithUs(child);
   const end = async () => {
     child.kill("SIGKILL");
     await child.exited;

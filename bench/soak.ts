@@ -28,6 +28,8 @@ interface Sample {
 
 const SAMPLE_MS = 10_000;
 const RELOAD_MS = 60_000;
+/** Longer than a connection that is kept alive may idle. */
+const REST_MS = 25_000;
 /** Growth that counts as flat: 6 MB an hour, less than the noise of a collected heap over half an hour. */
 const SLOPE_KB_MAX = 100;
 
@@ -77,9 +79,6 @@ function takeSample({ pid, directory }: Isopod): Sample {
     slots: countSlots(pid),
   };
 }
-
-/** Longer than a connection that is kept alive may idle. */
-const REST_MS = 25_000;
 
 /** Waits until nothing has run, and nothing has changed, for a while; and looks then. */
 async function sampleAtRest(): Promise<Sample> {
