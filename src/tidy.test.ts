@@ -72,7 +72,6 @@ const FUNCTION_LINES_MAX = 70;
 
 /** What was over its size when the rule came or has earned an exception, with its size now. Numbers only go down. */
 const OVERSIZE: Readonly<Record<string, number>> = {
-  "src/wire/connection.ts": 315,
   "src/wire/frame.ts": 222,
 };
 

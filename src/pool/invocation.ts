@@ -7,7 +7,7 @@
 import { type ErrorCode, IsopodError, isErrorCode } from "../core/errors.ts";
 import type { InvocationEnd, InvocationRequest, InvocationResponse } from "../core/invocation.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
-import type { StreamEvents, WireStream } from "../wire/connection.ts";
+import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { parseReset, parseResponseHead, type RequestHead, type ResetReason, type ResponseHead } from "../wire/heads.ts";
 import { AnswerBody } from "./answer.ts";
 import { limitError, type Meter } from "./figures.ts";

@@ -2,7 +2,7 @@
 import { IsopodError } from "../core/errors.ts";
 import type { Body } from "../core/invocation.ts";
 import type { Limits } from "../core/limits.ts";
-import type { WireStream } from "../wire/connection.ts";
+import type { WireStream } from "../wire/stream.ts";
 import { limitError } from "./figures.ts";
 
 /** Bytes in one frame: small enough that other streams get their turn. */

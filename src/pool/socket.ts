@@ -4,7 +4,7 @@
  */
 import type { IsopodError } from "../core/errors.ts";
 import type { InvocationSocket, SocketMessage } from "../core/invocation.ts";
-import type { WireStream } from "../wire/connection.ts";
+import type { WireStream } from "../wire/stream.ts";
 import { WireError } from "../wire/frame.ts";
 
 const OP = { text: 1, binary: 2, close: 8 } as const;

@@ -1,7 +1,8 @@
 /** The state machine of streams: what each side may send when, and that everything else is a WireError. */
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../testing/seeded_random.ts";
-import { Connection, PEER_STREAMS_MAX, type StreamEvents, WINDOW_BYTES, type WireStream } from "./connection.ts";
+import { Connection, PEER_STREAMS_MAX } from "./connection.ts";
+import { type StreamEvents, WINDOW_BYTES, type WireStream } from "./stream.ts";
 import { FRAME, FrameBuffer, FrameDecoder, type FrameType, GUEST_ACCEPTS, HOST_ACCEPTS, WireError } from "./frame.ts";
 
 type Side = "host" | "guest";

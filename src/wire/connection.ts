@@ -9,10 +9,8 @@
  * the connection; frames of streams that are already over are dropped, since they may have been under way.
  * It does not look into payloads: heads are texts, parsed by who knows them.
  */
-import { type AcceptedFrames, DATA_BYTES_MAX, FRAME, FrameBuffer, FrameDecoder, type FrameType, readU32, WireError } from "./frame.ts";
-
-/** Bytes of `data` that a sender may have under way on one stream. */
-export const WINDOW_BYTES = 256 * 1024;
+import { type AcceptedFrames, DATA_BYTES_MAX, FRAME, FrameBuffer, FrameDecoder, type FrameType, WireError } from "./frame.ts";
+import { type StreamCarrier, type StreamEvents, WireStream } from "./stream.ts";
 
 /** Streams that each side lets its peer have open at a time: a guest's calls, a host's invocations. */
 export const PEER_STREAMS_MAX = { host: 256, guest: 16_384 } as const;
@@ -23,19 +21,6 @@ const CALL_SLACK_BYTES = 64 * 1024;
 
 /** Once this much is buffered, it is written without waiting for the end of the turn. */
 const FLUSH_BYTES = 128 * 1024;
-
-/** Who receives what the peer does on one stream. */
-export interface StreamEvents {
-  /** The peer's head; on a stream that the peer opened, its head was given to `open` instead. */
-  head(payload: Uint8Array): void;
-  data(payload: Uint8Array): void;
-  /** The peer will send no more; the payload may say how it went. */
-  end(payload: Uint8Array): void;
-  /** The peer gave the stream up, or the connection is gone; nothing follows. */
-  reset(payload: Uint8Array): void;
-  /** There is room to send again, after `send` said that there was none. */
-  writable(): void;
-}
 
 /** What a connection tells its owner. */
 export interface ConnectionEvents {
@@ -59,7 +44,7 @@ export interface ConnectionOptions {
 const NOTHING = new Uint8Array(0);
 
 /** One end of a connection. */
-export class Connection {
+export class Connection implements StreamCarrier {
   readonly #options: ConnectionOptions;
   readonly #decoder: FrameDecoder;
   readonly #out = new FrameBuffer();
@@ -187,133 +172,5 @@ export class Connection {
     stream.events = events;
     this.#peerStreams += 1;
     this.#streams.set(id, stream);
-  }
-}
-
-/** One stream of a connection. */
-export class WireStream {
-  readonly id: number;
-  readonly #connection: Connection;
-  readonly #slackBytes: number;
-  events: StreamEvents | undefined;
-  /** Whether the peer's head has arrived. */
-  headSeen = false;
-  #sendCredit = WINDOW_BYTES;
-  #receiveCredit = WINDOW_BYTES;
-  #owed = 0;
-  #sentEnd = false;
-  #seenEnd = false;
-  #wasFull = false;
-  #over = false;
-
-  constructor(connection: Connection, id: number, slackBytes: number) {
-    this.#connection = connection;
-    this.id = id;
-    this.#slackBytes = slackBytes;
-  }
-
-  /** Whether both directions are over. */
-  get over(): boolean {
-    return this.#over;
-  }
-
-  /** Whether `send` would be refused for want of credit. */
-  get full(): boolean {
-    return this.#sendCredit <= 0;
-  }
-
-  /** Answers with a head. */
-  head(text: string): void {
-    if (!this.#over) this.#connection.sendText(FRAME.head, this.id, text);
-  }
-
-  /**
-   * Sends bytes; false when the credit is used up by them, and `writable` will be called when there is more.
-   * A sender that goes on regardless breaks the protocol; `bytes` must not exceed `DATA_BYTES_MAX`.
-   */
-  send(bytes: Uint8Array): boolean {
-    if (this.#over || this.#sentEnd) return true;
-    this.#connection.sendBytes(FRAME.data, this.id, bytes);
-    return this.#spend(bytes.length);
-  }
-
-  /** As `send`, for text that is shorter than a third of `DATA_BYTES_MAX`. */
-  sendText(text: string): boolean {
-    if (this.#over || this.#sentEnd) return true;
-    return this.#spend(this.#connection.sendText(FRAME.data, this.id, text));
-  }
-
-  /** Sends the end of this direction. */
-  end(text = ""): void {
-    if (this.#over || this.#sentEnd) return;
-    this.#sentEnd = true;
-    this.#connection.sendText(FRAME.end, this.id, text);
-    if (this.#seenEnd) this.#finish();
-  }
-
-  /** Gives the stream up in both directions; no event follows. */
-  reset(text = ""): void {
-    if (this.#over) return;
-    this.#connection.sendText(FRAME.reset, this.id, text);
-    this.#finish();
-  }
-
-  /** Says that `bytes` of received data have been used (never more than have come): the peer may send as many again. */
-  consumed(bytes: number): void {
-    if (this.#over || this.#seenEnd) return;
-    this.#owed = Math.min(this.#owed + bytes, WINDOW_BYTES - this.#receiveCredit);
-    if (this.#owed < WINDOW_BYTES / 4) return;
-    this.#receiveCredit += this.#owed;
-    this.#connection.sendCredit(this.id, this.#owed);
-    this.#owed = 0;
-  }
-
-  /** Takes a frame of the peer; called by the connection only. @throws {WireError} */
-  take(type: FrameType, payload: Uint8Array): void {
-    const events = this.events;
-    if (events === undefined) throw new WireError(`Cannot read frame of type ${type}: stream ${this.id} is not ready`);
-    if (type === FRAME.reset) {
-      this.#finish();
-      return events.reset(payload);
-    }
-    if (type === FRAME.credit) return this.#takeCredit(payload, events);
-    if (this.#seenEnd) throw new WireError(`Cannot read frame of type ${type}: stream ${this.id} has ended`);
-    if (type === FRAME.head) {
-      if (this.headSeen) throw new WireError(`Cannot read head: stream ${this.id} has one`);
-      this.headSeen = true;
-      return events.head(payload);
-    }
-    if (!this.headSeen) throw new WireError(`Cannot read frame of type ${type}: stream ${this.id} has no head`);
-    if (type === FRAME.data) return this.#takeData(payload, events);
-    this.#seenEnd = true;
-    if (this.#sentEnd) this.#finish();
-    events.end(payload);
-  }
-
-  #takeData(payload: Uint8Array, events: StreamEvents): void {
-    this.#receiveCredit -= payload.length;
-    if (this.#receiveCredit < -this.#slackBytes) throw new WireError(`Cannot read data: stream ${this.id} is over its credit`);
-    // Empty data costs no credit: passed on, it could be queued without a bound.
-    if (payload.length > 0) events.data(payload);
-  }
-
-  #takeCredit(payload: Uint8Array, events: StreamEvents): void {
-    if (payload.length !== 4) throw new WireError(`Cannot read credit: ${payload.length} bytes instead of 4`);
-    this.#sendCredit += readU32(payload, 0);
-    if (this.#sendCredit > WINDOW_BYTES) throw new WireError(`Cannot read credit: stream ${this.id} has more than was used`);
-    if (!this.#wasFull || this.#sendCredit <= 0) return;
-    this.#wasFull = false;
-    events.writable();
-  }
-
-  #spend(bytes: number): boolean {
-    this.#sendCredit -= bytes;
-    this.#wasFull = this.#sendCredit <= 0;
-    return !this.#wasFull;
-  }
-
-  #finish(): void {
-    this.#over = true;
-    this.#connection.forget(this);
   }
 }

@@ -1,7 +1,8 @@
 /** Two connections joined back to back: random interleavings, random readers; all bytes in order, little buffered. */
 import { expect, test } from "bun:test";
 import { cut, type SeededRandom, seededRandom } from "../testing/seeded_random.ts";
-import { Connection, type StreamEvents, WINDOW_BYTES, type WireStream } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import { type StreamEvents, WINDOW_BYTES, type WireStream } from "./stream.ts";
 import { GUEST_ACCEPTS, HOST_ACCEPTS } from "./frame.ts";
 
 /** The most that a sender of this test overshoots its credit by. */

@@ -5,7 +5,8 @@
  * at once is slowed down and not ended for breaking the protocol.
  */
 import type { GuestAnswer, GuestCall, GuestPort } from "../../../core/guest.ts";
-import type { Connection, StreamEvents, WireStream } from "../../../wire/connection.ts";
+import type { Connection } from "../../../wire/connection.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { type AnswerHead, type CallHead, type Pairs, parseJson, type ResetReason } from "../../../wire/heads.ts";
 import { pump, receiveBody } from "./bodies.ts";
 

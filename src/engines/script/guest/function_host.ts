@@ -5,7 +5,7 @@
  * boot, because it costs 2 ms that programs with one invocation need not pay.
  */
 import type { AsyncLocalStorage } from "node:async_hooks";
-import type { StreamEvents, WireStream } from "../../../wire/connection.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { FRAME } from "../../../wire/frame.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
 import type { Channel } from "./channel.ts";

@@ -5,7 +5,7 @@
  * small body is there as a whole and costs no stream.
  */
 import type { InvocationContext } from "../../../core/guest.ts";
-import type { StreamEvents, WireStream } from "../../../wire/connection.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { parseJson, type RequestHead } from "../../../wire/heads.ts";
 import { type BodyReceiver, receiveBody } from "./bodies.ts";
 import { describeFailure, type Handler } from "./program.ts";

@@ -4,7 +4,7 @@
  * A script's output is the response, frame by frame as it is written, and the script is over when its event loop has
  * nothing left to wait for. A module's handler is called with the request; its console goes to the log.
  */
-import type { StreamEvents, WireStream } from "../../../wire/connection.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { FRAME } from "../../../wire/frame.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
 import type { Channel } from "./channel.ts";

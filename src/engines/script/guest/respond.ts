@@ -1,5 +1,5 @@
 /** Sends what a handler returned: a Response as it is, an async iterable as it comes, anything else as JSON. */
-import type { WireStream } from "../../../wire/connection.ts";
+import type { WireStream } from "../../../wire/stream.ts";
 import type { ResponseHead } from "../../../wire/heads.ts";
 import { pump } from "./bodies.ts";
 import { fitsHead } from "./calls.ts";

@@ -1,5 +1,5 @@
 /** What the guest hands its frames to once a program is loaded. */
-import type { StreamEvents, WireStream } from "../../../wire/connection.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 
 /** Runs a loaded program: many invocations of a function, or the one of a program. */
 export interface ProgramRunner {

@@ -4,7 +4,7 @@
  * The two ends are joined in memory. The end that a function returns with status 101 is bound to the invocation's
  * stream: each message is one `data` frame, its first byte the opcode (1 text, 2 binary, 8 close).
  */
-import type { WireStream } from "../../../wire/connection.ts";
+import type { WireStream } from "../../../wire/stream.ts";
 import { DATA_BYTES_MAX } from "../../../wire/frame.ts";
 
 const OP = { text: 1, binary: 2, close: 8 } as const;
