@@ -23,12 +23,20 @@ export interface AdminParts {
   status(): unknown;
   readonly pins: {
     pin(code: string, language: Language): Promise<string>;
-    list(): readonly { readonly hash: string; readonly language: Language; readonly bytes: number; readonly pinnedAt: number }[];
+    list(): readonly {
+      readonly hash: string;
+      readonly language: Language;
+      readonly bytes: number;
+      readonly pinnedAt: number;
+    }[];
   };
 }
 
 /** A program to be pinned. */
-const PIN = z.strictObject({ code: z.string().min(1), language: z.enum(["typescript", "javascript"]).default("typescript") });
+const PIN = z.strictObject({
+  code: z.string().min(1),
+  language: z.enum(["typescript", "javascript"]).default("typescript"),
+});
 
 /** Creates the handler of the admin listener. */
 export function createAdmin(parts: AdminParts): (request: Request) => Response | Promise<Response> {
@@ -65,7 +73,9 @@ async function readPin(context: Context): Promise<z.infer<typeof PIN>> {
   const parsed = PIN.safeParse(body);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new IsopodError("bad_request", { message: `Cannot read the pin: ${issue?.path.join(".") || "body"}: ${issue?.message}` });
+  throw new IsopodError("bad_request", {
+    message: `Cannot read the pin: ${issue?.path.join(".") || "body"}: ${issue?.message}`,
+  });
 }
 
 /** @throws {IsopodError} `host_refused`, `origin_refused`, `unauthorized` */
@@ -79,7 +89,9 @@ function checkSender(context: Context, parts: AdminParts): void {
   if (parts.loopback && (req.method === "GET" || req.method === "HEAD")) return;
   const given = /^Bearer +(\S+)$/i.exec(req.header("authorization") ?? "")?.[1] ?? "";
   if (!equalTexts(given, parts.token)) {
-    throw new IsopodError("unauthorized", { message: "The admin token is missing or wrong; it lies in the data directory" });
+    throw new IsopodError("unauthorized", {
+      message: "The admin token is missing or wrong; it lies in the data directory",
+    });
   }
 }
 

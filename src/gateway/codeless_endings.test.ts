@@ -51,11 +51,25 @@ const ENDLESS: Readonly<Record<string, string>> = {
   "ignores request.signal": `export default (r) => { r.signal.onabort = () => { for (;;); }; return new Response(new ReadableStream({ start(c) { c.enqueue("${IN}") } })) }`,
 };
 
+/** Tries until the time is within `HANG_UP_MS`, thrice at the most: a busy machine adds time of its own to a try. */
+async function fastest(attempt: () => Promise<[elapsedMs: number, id: string]>): Promise<string> {
+  const times: number[] = [];
+  for (;;) {
+    const [elapsedMs, id] = await attempt();
+    times.push(elapsedMs);
+    if (elapsedMs < HANG_UP_MS) return id;
+    if (times.length === 3)
+      throw new Error(`Processes ran for ${times.map(Math.round).join(", ")} ms after their caller had gone`);
+  }
+}
+
 for (const [what, code] of Object.entries(ENDLESS)) {
   test(`whoever hangs up kills a program that ${what}`, async () => {
-    const { client, pids, id } = await started(code);
-    client.socket.destroy();
-    expect(await goneAfter(pids, 2000)).toBeLessThan(HANG_UP_MS);
+    const id = await fastest(async () => {
+      const { client, pids, id } = await started(code);
+      client.socket.destroy();
+      return [await goneAfter(pids, 2000), id];
+    });
     expect((await recordOf(server, id)).error?.code).toBe("client_gone");
   });
 }
@@ -75,14 +89,16 @@ test("whoever closes only their own direction is still there", async () => {
 });
 
 test("whoever hangs up before the answer begins kills the program as well", async () => {
-  await goneAfter(descendants(), 5000);
-  const client = await RawClient.connect(server.port);
   const code = "await new Promise((resolve) => setTimeout(resolve, 60_000))";
-  client.request(["POST /run HTTP/1.1", "host: localhost", `content-length: ${code.length}`], code);
-  await until(() => descendants().length > 1, "the program's processes");
-  const pids = descendants();
-  client.socket.destroy();
-  expect(await goneAfter(pids, 2000)).toBeLessThan(HANG_UP_MS);
+  await fastest(async () => {
+    await goneAfter(descendants(), 5000);
+    const client = await RawClient.connect(server.port);
+    client.request(["POST /run HTTP/1.1", "host: localhost", `content-length: ${code.length}`], code);
+    await until(() => descendants().length > 1, "the program's processes");
+    const pids = descendants();
+    client.socket.destroy();
+    return [await goneAfter(pids, 2000), ""];
+  });
 });
 
 test("whoever hangs up at any point of a request leaves nothing behind", async () => {
@@ -102,13 +118,15 @@ test("whoever hangs up at any point of a request leaves nothing behind", async (
 });
 
 test("a fetch that is aborted kills the program", async () => {
-  await goneAfter(descendants(), 5000);
-  const abort = new AbortController();
-  const response = await server.run(`console.log("${IN}"); for (;;) await Bun.sleep(1)`, { signal: abort.signal });
-  const pids = descendants();
-  abort.abort();
-  expect(await goneAfter(pids, 2000)).toBeLessThan(HANG_UP_MS);
-  expect((await recordOf(server, response)).error?.code).toBe("client_gone");
+  const id = await fastest(async () => {
+    await goneAfter(descendants(), 5000);
+    const abort = new AbortController();
+    const response = await server.run(`console.log("${IN}"); for (;;) await Bun.sleep(1)`, { signal: abort.signal });
+    const pids = descendants();
+    abort.abort();
+    return [await goneAfter(pids, 2000), response.headers.get("isopod-request-id") as string];
+  });
+  expect((await recordOf(server, id)).error?.code).toBe("client_gone");
 });
 
 test("nothing runs past its wall limit with the socket held open, and the answer is cut off", async () => {

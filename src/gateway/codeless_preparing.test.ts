@@ -6,7 +6,7 @@ import { httpResponse, type RawServer, startRawServer } from "../testing/raw_ser
 import { recordOf } from "../testing/records.ts";
 import { startTestServer, type TestServer } from "../testing/server.ts";
 
-const WALL_MS = 400;
+const WALL_MS = 1500;
 const SLACK_MS = 250;
 
 let source: RawServer;
@@ -75,4 +75,4 @@ test("builds that wait for their turn keep to the limit, and give it up when the
   first.socket.destroy();
   second.socket.destroy();
   expect(await (await fetch(server.url + at("/well.ts"))).text()).toBe("well\n");
-});
+}, 20_000);

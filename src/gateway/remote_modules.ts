@@ -18,10 +18,13 @@ export function createRemoteModules(sources: Sources): ModuleLoader {
 /** @throws {IsopodError} `unresolved_import` */
 function resolveImport(specifier: string, importer: string): string {
   const fail = (why: string): never => {
-    throw new IsopodError("unresolved_import", { message: `Cannot resolve import "${specifier.slice(0, 200)}": ${why}` });
+    throw new IsopodError("unresolved_import", {
+      message: `Cannot resolve import "${specifier.slice(0, 200)}": ${why}`,
+    });
   };
   if (/^https?:\/\//i.test(specifier)) return specifier;
-  if (!/^\.{0,2}\//.test(specifier)) fail("a program can import full addresses, and relative ones when it came from one");
+  if (!/^\.{0,2}\//.test(specifier))
+    fail("a program can import full addresses, and relative ones when it came from one");
   if (!/^https?:\/\//i.test(importer)) fail("the program was sent and has no address that this could be relative to");
   return new URL(specifier, importer).href;
 }

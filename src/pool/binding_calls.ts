@@ -7,9 +7,9 @@
 import type { Binding, BindingAnswer, BindingCall, CallScope, Grants } from "../core/binding.ts";
 import { errorBody, IsopodError, toIsopodError } from "../core/errors.ts";
 import type { Body } from "../core/invocation.ts";
-import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { DATA_BYTES_MAX } from "../wire/frame.ts";
 import { type AnswerHead, type CallHead, parseCallHead } from "../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { AnswerBody } from "./answer.ts";
 import { limitError } from "./figures.ts";
 import type { RunningInvocation } from "./invocation.ts";

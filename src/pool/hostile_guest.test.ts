@@ -5,8 +5,8 @@ import type { InvocationResponse } from "../core/invocation.ts";
 import { encodeFrame } from "../testing/fake_guest.ts";
 import { InstanceRig as Rig, type Started, turns } from "../testing/instance_rig.ts";
 import { seededRandom } from "../testing/seeded_random.ts";
-import { WINDOW_BYTES } from "../wire/stream.ts";
 import { FRAME } from "../wire/frame.ts";
+import { WINDOW_BYTES } from "../wire/stream.ts";
 
 const unhandled: unknown[] = [];
 const onUnhandled = (reason: unknown) => void unhandled.push(reason);

@@ -7,8 +7,8 @@
 import { type ErrorCode, IsopodError, isErrorCode } from "../core/errors.ts";
 import type { InvocationEnd, InvocationRequest, InvocationResponse } from "../core/invocation.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
-import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { parseReset, parseResponseHead, type RequestHead, type ResetReason, type ResponseHead } from "../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { AnswerBody } from "./answer.ts";
 import { limitError, type Meter } from "./figures.ts";
 import { RequestBodyPump } from "./request_body.ts";
@@ -27,7 +27,16 @@ export interface InvocationOwner {
 
 /** Headers that a program cannot mean for its caller: the connection and the request's id are the platform's. */
 const HOP_HEADERS = new Set([
-  ...["connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "trailer", "te", "proxy-connection"],
+  ...[
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "trailer",
+    "te",
+    "proxy-connection",
+  ],
   "isopod-request-id",
 ]);
 

@@ -1,9 +1,9 @@
 /** What one instance does wrong, and who has to pay for it: never anybody but its own invocations. */
 import { describe, expect, test } from "bun:test";
-import { FRAME } from "../wire/frame.ts";
 import { settle } from "../testing/fake_clock.ts";
 import type { FakeGuest } from "../testing/fake_engine.ts";
 import { PoolRig } from "../testing/pool_rig.ts";
+import { FRAME } from "../wire/frame.ts";
 
 /** A function with two invocations on one instance and one on another. */
 async function threeOnTwo(limits = {}) {

@@ -159,7 +159,10 @@ export class Prewarmed {
       this.#preparing -= 1;
     }
     lives.started((clock.now() - startedAt) / 1000);
-    report({ level: "debug", text: "An instance is ready" }, { instance: instance.id, pid: process.pid, layers: process.layers });
+    report(
+      { level: "debug", text: "An instance is ready" },
+      { instance: instance.id, pid: process.pid, layers: process.layers },
+    );
     return instance;
   }
 

@@ -4,8 +4,8 @@
  */
 import type { IsopodError } from "../core/errors.ts";
 import type { InvocationSocket, SocketMessage } from "../core/invocation.ts";
-import type { WireStream } from "../wire/stream.ts";
 import { WireError } from "../wire/frame.ts";
+import type { WireStream } from "../wire/stream.ts";
 
 const OP = { text: 1, binary: 2, close: 8 } as const;
 

@@ -16,7 +16,17 @@ export interface BubblewrapOptions {
 }
 
 /** The layers that these arguments put around a process, in the words of `/status` and `isopod doctor`. */
-export const BUBBLEWRAP_LAYERS = ["user-ns", "pid-ns", "ipc-ns", "uts-ns", "net-ns", "no-userns", "no-caps", "minimal-root", "seccomp"];
+export const BUBBLEWRAP_LAYERS = [
+  "user-ns",
+  "pid-ns",
+  "ipc-ns",
+  "uts-ns",
+  "net-ns",
+  "no-userns",
+  "no-caps",
+  "minimal-root",
+  "seccomp",
+];
 
 /** Arguments for `bwrap`, without its own name. */
 export function bubblewrapArgs(options: BubblewrapOptions): string[] {

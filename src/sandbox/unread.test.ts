@@ -12,7 +12,12 @@ test("what is told to a guest that never reads is bounded", async () => {
   chmodSync(path, 0o755);
   writeFileSync(join(path, "deaf"), "exec sleep 60", { mode: 0o644 });
   const sandbox = new Sandbox({
-    root: { path, program: "/bin/sh", programSource: "/bin/sh", remove: () => rmSync(path, { recursive: true, force: true }) },
+    root: {
+      path,
+      program: "/bin/sh",
+      programSource: "/bin/sh",
+      remove: () => rmSync(path, { recursive: true, force: true }),
+    },
     outerFilter: new Uint8Array(0),
     seal: new Uint8Array(0),
     rlimits: [],

@@ -5,9 +5,9 @@
 import type { Engine, GuestProcess, ProcessEnd, Usage } from "../core/engine.ts";
 import { deferred } from "../stdx/deferred.ts";
 import { Connection } from "../wire/connection.ts";
-import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { FRAME, type FrameType, GUEST_ACCEPTS } from "../wire/frame.ts";
 import { decodeParcel, type LoadParcel, parseJson, type RequestHead } from "../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../wire/stream.ts";
 
 /** An invocation that a fake guest has been given. */
 export interface FakeInvocation {

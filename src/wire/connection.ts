@@ -9,7 +9,15 @@
  * the connection; frames of streams that are already over are dropped, since they may have been under way.
  * It does not look into payloads: heads are texts, parsed by who knows them.
  */
-import { type AcceptedFrames, DATA_BYTES_MAX, FRAME, FrameBuffer, FrameDecoder, type FrameType, WireError } from "./frame.ts";
+import {
+  type AcceptedFrames,
+  DATA_BYTES_MAX,
+  FRAME,
+  FrameBuffer,
+  FrameDecoder,
+  type FrameType,
+  WireError,
+} from "./frame.ts";
 import { type StreamCarrier, type StreamEvents, WireStream } from "./stream.ts";
 
 /** Streams that each side lets its peer have open at a time: a guest's calls, a host's invocations. */
@@ -163,7 +171,8 @@ export class Connection implements StreamCarrier {
   #accept(id: number, head: Uint8Array): void {
     const { side, events: owner } = this.#options;
     if (id !== this.#nextPeer) throw new WireError(`Cannot open stream ${id}: the next is ${this.#nextPeer}`);
-    if (this.#peerStreams >= PEER_STREAMS_MAX[side]) throw new WireError(`Cannot open stream ${id}: ${this.#peerStreams} are open`);
+    if (this.#peerStreams >= PEER_STREAMS_MAX[side])
+      throw new WireError(`Cannot open stream ${id}: ${this.#peerStreams} are open`);
     this.#nextPeer += 2;
     const stream = new WireStream(this, id, side === "host" ? CALL_SLACK_BYTES : SLACK_BYTES);
     stream.headSeen = true;

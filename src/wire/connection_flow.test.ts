@@ -2,8 +2,8 @@
 import { expect, test } from "bun:test";
 import { cut, type SeededRandom, seededRandom } from "../testing/seeded_random.ts";
 import { Connection } from "./connection.ts";
-import { type StreamEvents, WINDOW_BYTES, type WireStream } from "./stream.ts";
 import { GUEST_ACCEPTS, HOST_ACCEPTS } from "./frame.ts";
+import { type StreamEvents, WINDOW_BYTES, type WireStream } from "./stream.ts";
 
 /** The most that a sender of this test overshoots its credit by. */
 const MESSAGE_BYTES = 40_000;

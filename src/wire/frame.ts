@@ -33,10 +33,36 @@ const MB = 1024 * 1024;
 export type AcceptedFrames = readonly number[];
 
 /** What a guest accepts: everything but `ready`, `log` and `pong`. */
-export const GUEST_ACCEPTS: AcceptedFrames = [-1, 64 * 1024, 24 * MB, -1, 256 * 1024, MB + 16, 64 * 1024, 64 * 1024, 4, -1, 8, -1];
+export const GUEST_ACCEPTS: AcceptedFrames = [
+  -1,
+  64 * 1024,
+  24 * MB,
+  -1,
+  256 * 1024,
+  MB + 16,
+  64 * 1024,
+  64 * 1024,
+  4,
+  -1,
+  8,
+  -1,
+];
 
 /** What a host accepts: no `load`, so that it reserves a mebibyte at most; no `ping`, whose answers nobody might read. */
-export const HOST_ACCEPTS: AcceptedFrames = [-1, 64 * 1024, -1, 64 * 1024, 256 * 1024, MB + 16, 64 * 1024, 64 * 1024, 4, 256 * 1024, -1, 8];
+export const HOST_ACCEPTS: AcceptedFrames = [
+  -1,
+  64 * 1024,
+  -1,
+  64 * 1024,
+  256 * 1024,
+  MB + 16,
+  64 * 1024,
+  64 * 1024,
+  4,
+  256 * 1024,
+  -1,
+  8,
+];
 
 /** The largest `data` payload that both sides accept, in bytes. */
 export const DATA_BYTES_MAX = MB;
@@ -124,7 +150,8 @@ export class FrameDecoder {
     const length = readU32(bytes, at);
     const type = bytes[at + 4] as FrameType;
     const limit = this.#accepts[type];
-    if (limit === undefined || limit < 0) throw new WireError(`Cannot read frame: type ${type} is unknown or not accepted here`);
+    if (limit === undefined || limit < 0)
+      throw new WireError(`Cannot read frame: type ${type} is unknown or not accepted here`);
     if (length > limit) throw new WireError(`Cannot read frame of type ${type}: ${length} bytes is over ${limit}`);
     this.#type = type;
     this.#stream = readU32(bytes, at + 5);

@@ -159,7 +159,6 @@ export function parseReset(payload: Uint8Array): ResetReason {
 
 const HEADERS_MAX = 256;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly the characters that may end a header line early
 const UNSAFE_VALUE = /[\0\r\n]|[^\0-\xff]/;
 
 /** Checks header pairs from a guest: tokens as names, no line ends in values. @throws {WireError} */
@@ -170,7 +169,8 @@ export function checkPairs(value: unknown): Pairs {
   for (const pair of value as unknown[]) {
     if (!Array.isArray(pair) || pair.length !== 2) throw new WireError("Cannot read headers: expected pairs");
     const [name, text] = pair as unknown[];
-    if (typeof name !== "string" || !TOKEN.test(name)) throw new WireError("Cannot read headers: a name is not a token");
+    if (typeof name !== "string" || !TOKEN.test(name))
+      throw new WireError("Cannot read headers: a name is not a token");
     if (typeof text !== "string" || UNSAFE_VALUE.test(text)) {
       throw new WireError(`Cannot read header "${name}": its value holds what no header may`);
     }

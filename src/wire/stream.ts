@@ -135,7 +135,8 @@ export class WireStream {
 
   #takeData(payload: Uint8Array, events: StreamEvents): void {
     this.#receiveCredit -= payload.length;
-    if (this.#receiveCredit < -this.#slackBytes) throw new WireError(`Cannot read data: stream ${this.id} is over its credit`);
+    if (this.#receiveCredit < -this.#slackBytes)
+      throw new WireError(`Cannot read data: stream ${this.id} is over its credit`);
     // Empty data costs no credit: passed on, it could be queued without a bound.
     if (payload.length > 0) events.data(payload);
   }
@@ -143,7 +144,8 @@ export class WireStream {
   #takeCredit(payload: Uint8Array, events: StreamEvents): void {
     if (payload.length !== 4) throw new WireError(`Cannot read credit: ${payload.length} bytes instead of 4`);
     this.#sendCredit += readU32(payload, 0);
-    if (this.#sendCredit > WINDOW_BYTES) throw new WireError(`Cannot read credit: stream ${this.id} has more than was used`);
+    if (this.#sendCredit > WINDOW_BYTES)
+      throw new WireError(`Cannot read credit: stream ${this.id} has more than was used`);
     if (!this.#wasFull || this.#sendCredit <= 0) return;
     this.#wasFull = false;
     events.writable();

@@ -5,8 +5,8 @@
  * since Bun's bundler opens folders; it has no network, no files but its own, and nothing to execute.
  */
 import type { GuestPort } from "../../../core/guest.ts";
-import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { Invocation } from "./invocations.ts";
 import type { ProgramRunner } from "./runner.ts";
 
@@ -46,7 +46,8 @@ export class BuildHost implements ProgramRunner {
 
   async #build(): Promise<{ code: string; map: string }> {
     const { isBuiltin } = await import("node:module");
-    const isPlatform = (specifier: string) => specifier === "bun" || specifier.startsWith("bun:") || isBuiltin(specifier);
+    const isPlatform = (specifier: string) =>
+      specifier === "bun" || specifier.startsWith("bun:") || isBuiltin(specifier);
     const { name, language } = this.#load;
     this.#found.set(name, { code: this.#code, kind: language === "javascript" ? "jsx" : "tsx" });
     const output = await Bun.build({

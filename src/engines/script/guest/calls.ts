@@ -6,8 +6,8 @@
  */
 import type { GuestAnswer, GuestCall, GuestPort } from "../../../core/guest.ts";
 import type { Connection } from "../../../wire/connection.ts";
-import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { type AnswerHead, type CallHead, type Pairs, parseJson, type ResetReason } from "../../../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { pump, receiveBody } from "./bodies.ts";
 
 const CALLS_MAX = 128;

@@ -20,7 +20,8 @@ export function createConsole(sink: LineSink): Console {
     const text = format(args);
     sink(level, indent === "" ? text : text.replace(/^/gm, indent));
   };
-  const elapsed = (label: string) => `${label}: ${(performance.now() - (timers.get(label) ?? performance.now())).toFixed(3)}ms`;
+  const elapsed = (label: string) =>
+    `${label}: ${(performance.now() - (timers.get(label) ?? performance.now())).toFixed(3)}ms`;
   const group = (...args: unknown[]) => {
     if (args.length > 0) write("info", args);
     if (indent.length < 64) indent += "  ";
@@ -31,7 +32,8 @@ export function createConsole(sink: LineSink): Console {
     debug: (...args: unknown[]) => write("debug", args),
     warn: (...args: unknown[]) => write("warn", args),
     error: (...args: unknown[]) => write("error", args),
-    trace: (...args: unknown[]) => write("error", [`Trace: ${format(args)}\n${new Error().stack?.split("\n").slice(1).join("\n")}`]),
+    trace: (...args: unknown[]) =>
+      write("error", [`Trace: ${format(args)}\n${new Error().stack?.split("\n").slice(1).join("\n")}`]),
     dir: (value: unknown) => write("info", [Bun.inspect(value)]),
     dirxml: (...args: unknown[]) => write("info", args),
     table: (value: unknown) => write("info", [tabular(value)]),
@@ -89,7 +91,9 @@ function substitute(directive: string, value: unknown): string {
       return typeof value === "string" ? value : show(value);
     case "%d":
     case "%i":
-      return typeof value === "bigint" ? `${value}n` : String(directive === "%i" ? Number.parseInt(String(value), 10) : Number(value));
+      return typeof value === "bigint"
+        ? `${value}n`
+        : String(directive === "%i" ? Number.parseInt(String(value), 10) : Number(value));
     case "%f":
       return String(Number.parseFloat(String(value)));
     case "%j":

@@ -5,17 +5,17 @@
  * boot, because it costs 2 ms that programs with one invocation need not pay.
  */
 import type { AsyncLocalStorage } from "node:async_hooks";
-import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { FRAME } from "../../../wire/frame.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "./channel.ts";
 import { createConsole } from "./console.ts";
 import { installFacades } from "./facade.ts";
 import { Invocation } from "./invocations.ts";
 import { exit } from "./libc.ts";
-import type { ProgramRunner } from "./runner.ts";
 import { describeFailure, type Handler, parseProgram } from "./program.ts";
 import { LEVEL_MARK } from "./program_host.ts";
+import type { ProgramRunner } from "./runner.ts";
 
 /** The runner of a function. */
 export class FunctionHost implements ProgramRunner {

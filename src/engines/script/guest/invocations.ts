@@ -5,8 +5,8 @@
  * small body is there as a whole and costs no stream.
  */
 import type { InvocationContext } from "../../../core/guest.ts";
-import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { parseJson, type RequestHead } from "../../../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { type BodyReceiver, receiveBody } from "./bodies.ts";
 import { describeFailure, type Handler } from "./program.ts";
 import { respond } from "./respond.ts";
@@ -122,7 +122,8 @@ export class Invocation implements StreamEvents, InvocationContext {
   #request(): Request {
     const head = this.#head;
     const init: RequestInit = { method: head.m, headers: head.h as [string, string][] };
-    if (this.#body !== undefined) init.body = (this.#body.whole() as Uint8Array<ArrayBuffer> | undefined) ?? this.#body.stream;
+    if (this.#body !== undefined)
+      init.body = (this.#body.whole() as Uint8Array<ArrayBuffer> | undefined) ?? this.#body.stream;
     const request = new Request(head.u, init);
     Object.defineProperty(request, "signal", { get: () => this.#signal(), configurable: true });
     return request;

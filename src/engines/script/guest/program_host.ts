@@ -4,16 +4,17 @@
  * A script's output is the response, frame by frame as it is written, and the script is over when its event loop has
  * nothing left to wait for. A module's handler is called with the request; its console goes to the log.
  */
-import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
+
 import { FRAME } from "../../../wire/frame.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "./channel.ts";
 import { createConsole, type Level } from "./console.ts";
 import { installFacades } from "./facade.ts";
 import { Invocation } from "./invocations.ts";
 import { exit } from "./libc.ts";
-import type { ProgramRunner } from "./runner.ts";
 import { describeFailure, type PendingProgram, parseProgram } from "./program.ts";
+import type { ProgramRunner } from "./runner.ts";
 
 const HEAD = JSON.stringify({ s: 200, h: [["content-type", "text/plain; charset=utf-8"]], k: "script" });
 const LOG_BYTES_MAX = 128 * 1024;
@@ -142,7 +143,9 @@ export class ProgramHost implements ProgramRunner {
         stream.end();
       } else {
         const when = this.#isScript ? "" : " before it had answered";
-        stream.reset(JSON.stringify({ code: "uncaught_exception", message: `The program exited with code ${code}${when}` }));
+        stream.reset(
+          JSON.stringify({ code: "uncaught_exception", message: `The program exited with code ${code}${when}` }),
+        );
       }
     }
     this.#channel.connection.flush();

@@ -1,6 +1,7 @@
 /** Sends what a handler returned: a Response as it is, an async iterable as it comes, anything else as JSON. */
-import type { WireStream } from "../../../wire/stream.ts";
+
 import type { ResponseHead } from "../../../wire/heads.ts";
+import type { WireStream } from "../../../wire/stream.ts";
 import { pump } from "./bodies.ts";
 import { fitsHead } from "./calls.ts";
 import { InvalidResult } from "./program.ts";
@@ -46,7 +47,11 @@ function asJson(result: unknown): string {
   }
 }
 
-async function sendResponse(stream: WireStream, response: Response, onResume: (callback: () => void) => void): Promise<void> {
+async function sendResponse(
+  stream: WireStream,
+  response: Response,
+  onResume: (callback: () => void) => void,
+): Promise<void> {
   if (response.bodyUsed) throw new InvalidResult("Cannot send the response: its body has been used already");
   const whole = ProgramResponse.textOf(response);
   const headers = pairs(response.headers);
@@ -70,7 +75,8 @@ function head(stream: WireStream, value: ResponseHead): void {
   const valid = ws === 1 || (Number.isInteger(status) && status >= 200 && status <= 599);
   if (!valid) throw new InvalidResult(`Cannot send the response: its status is ${status}`);
   const text = JSON.stringify(value);
-  if (!fitsHead(headers, text)) throw new InvalidResult("Cannot send the response: its headers are too many or too long");
+  if (!fitsHead(headers, text))
+    throw new InvalidResult("Cannot send the response: its headers are too many or too long");
   stream.head(text);
 }
 
@@ -105,7 +111,10 @@ class ProgramResponse extends NativeResponse {
   #text: string | undefined;
   #untyped = false;
 
-  constructor(body?: ConstructorParameters<typeof NativeResponse>[0], init?: ResponseInit & { webSocket?: PairSocket | null }) {
+  constructor(
+    body?: ConstructorParameters<typeof NativeResponse>[0],
+    init?: ResponseInit & { webSocket?: PairSocket | null },
+  ) {
     const upgrade = init?.status === 101 && init.webSocket instanceof PairSocket;
     super(body, upgrade ? { ...init, status: 200 } : init);
     if (upgrade) Object.defineProperty(this, "webSocket", { value: init.webSocket });

@@ -4,8 +4,9 @@
  * The two ends are joined in memory. The end that a function returns with status 101 is bound to the invocation's
  * stream: each message is one `data` frame, its first byte the opcode (1 text, 2 binary, 8 close).
  */
-import type { WireStream } from "../../../wire/stream.ts";
+
 import { DATA_BYTES_MAX } from "../../../wire/frame.ts";
+import type { WireStream } from "../../../wire/stream.ts";
 
 const OP = { text: 1, binary: 2, close: 8 } as const;
 
@@ -108,7 +109,8 @@ function join(from: PairSocket, to: PairSocket): void {
 }
 
 function copyOf(data: BinaryInput): ArrayBuffer {
-  const view = data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const view =
+    data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return view.slice().buffer;
 }
 

@@ -1,5 +1,5 @@
 /** Puts `WebSocketPair` and `Deno.upgradeWebSocket`'s counterpart in place. */
-import { PairSocket, WebSocketPair } from "./sockets.ts";
+import { type PairSocket, WebSocketPair } from "./sockets.ts";
 
 /** Installs the socket globals. */
 export function installSockets(): void {
@@ -10,7 +10,10 @@ export function installSockets(): void {
  * `Deno.upgradeWebSocket`: a socket for the function, and the response that accepts it.
  * @param options `protocol` is the subprotocol that the client is told
  */
-export function upgradeWebSocket(options: { readonly protocol?: string } = {}): { socket: PairSocket; response: Response } {
+export function upgradeWebSocket(options: { readonly protocol?: string } = {}): {
+  socket: PairSocket;
+  response: Response;
+} {
   const { 0: client, 1: socket } = new WebSocketPair();
   const { protocol } = options;
   if (protocol !== undefined) socket.protocol = protocol;
