@@ -66,7 +66,13 @@ export async function launchServer(command: readonly string[], options: LaunchOp
     readyMs,
     stdout,
     stderr,
-    [Symbol.asyncDispose]: () => end(child),
+    async [Symbol.asyncDispose]() {
+      await end(child);
+      // npx has a shell between itself and the launcher, which passes no signal on.
+      if (!isAlive(ready.pid)) return;
+      process.kill(ready.pid, "SIGTERM");
+      await until(() => !isAlive(ready.pid), READY_MS_MAX);
+    },
   };
 }
 
