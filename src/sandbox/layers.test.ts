@@ -17,7 +17,7 @@ import {
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { InsideReport, InsideTask } from "./inside_probe.ts";
+import type { InsideReport, InsideTask } from "../testing/inside_probe.ts";
 import { Sandbox } from "./process.ts";
 import { layRoot } from "./root.ts";
 import { outerFilter } from "./seccomp.ts";
@@ -109,7 +109,7 @@ beforeAll(async () => {
   const abstractName = `isopod-test-${process.pid}`;
   await listen(abstract, `\0${abstractName}`);
   task = { port: (loopback.address() as { port: number }).port, abstractName, hostPid: process.pid };
-  const built = await Bun.build({ entrypoints: [join(import.meta.dir, "inside_probe.ts")], target: "bun" });
+  const built = await Bun.build({ entrypoints: [join(import.meta.dir, "../testing/inside_probe.ts")], target: "bun" });
   const probe = (await built.outputs[0]?.text()) ?? "";
   inside = await reportFrom("bubblewrap", probe);
   outside = await reportFrom("none", probe);

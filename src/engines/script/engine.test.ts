@@ -3,10 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../../core/clock.ts";
-import { GUEST_CODE } from "../../guest_code.ts";
-import { Instance } from "../../pool/instance.ts";
-import { testEngine } from "../../testing/engine-suite.ts";
+import { guestCode, prepareGuest, testEngine } from "../../testing/engine-suite.ts";
 import { createScriptEngine } from "./engine.ts";
 
 const MB = 1024 * 1024;
@@ -14,7 +11,7 @@ const MB = 1024 * 1024;
 function create(directory: string, bun = process.execPath) {
   return createScriptEngine({
     bun,
-    guestCode: GUEST_CODE,
+    guestCode,
     directory,
     isolation: "bubblewrap",
     memoryBytesMax: 512 * MB,
@@ -45,9 +42,7 @@ describe("a Bun binary and a data directory that only root may enter", () => {
       mkdirSync(join(closed, "data"));
       const engine = create(join(closed, "data"), bun);
       try {
-        const guest = await engine.start("run");
-        const instance = new Instance({ process: guest, clock: systemClock, bindings: new Map(), report() {} });
-        await instance.prepare();
+        const { process: guest, instance } = await prepareGuest(engine);
         expect(instance.alive).toBeTrue();
         guest.kill();
         await guest.exited;
