@@ -6,29 +6,28 @@
 import { join } from "node:path";
 import { createAdmin } from "./control/admin.ts";
 import { type Config, isLoopback } from "./control/config.ts";
+import { largestLimit } from "./control/config_extremes.ts";
 import { openDataDirectory, readOrCreateToken } from "./control/data_directory.ts";
 import { FunctionLoader } from "./control/functions.ts";
-import { systemClock } from "./core/clock.ts";
-import { LIMIT_RULES } from "./core/limits.ts";
-import { createAdmission } from "./gateway/admission.ts";
+import type { Binding } from "./core/binding.ts";
+import { systemClock as clock } from "./core/clock.ts";
+import type { Engine } from "./core/engine.ts";
+import { type Admission, createAdmission } from "./gateway/admission.ts";
 import { Codeless } from "./gateway/codeless.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { type Listener, openListener } from "./gateway/listener.ts";
-import { openPins } from "./gateway/pins.ts";
+import { openPins, type Pins } from "./gateway/pins.ts";
 import { createProgramCache } from "./gateway/program_cache.ts";
 import { createRemoteModules } from "./gateway/remote_modules.ts";
 import { createSnapshot } from "./gateway/snapshot.ts";
-import { createSources } from "./gateway/sources.ts";
+import { createSources, type Sources } from "./gateway/sources.ts";
 import { GUEST_CODE } from "./guest_code.ts";
 import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
 import { examineMachine, requireSandbox } from "./sandbox/machine.ts";
 import { BINDINGS, ENGINES } from "./standard.ts";
-import { createAccessLog } from "./telemetry/access_log.ts";
-import { createInvocations } from "./telemetry/invocations.ts";
-import { createLog, createStderrSink, type Log, parseLogLevel } from "./telemetry/log.ts";
-import { createMetrics } from "./telemetry/metrics.ts";
-import { createObserver } from "./telemetry/observer.ts";
+import type { Log } from "./telemetry/log.ts";
+import { createTelemetry, gaugePool, type Telemetry } from "./telemetry/telemetry.ts";
 
 /** What the machine offers, for `isopod doctor`. */
 export const examine = examineMachine;
@@ -57,28 +56,95 @@ export interface Server {
 const MB = 1024 * 1024;
 const CODE_BYTES_MAX = 10 * MB;
 
+/** A build may use this much memory, whatever functions may. */
+const BUILD_BYTES = 512 * MB;
+
+/** What runs code. */
+interface Plant {
+  readonly engine: Engine;
+  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly pool: Pool;
+  readonly builder: Builder;
+}
+
+/** What stands between the network and the plant. */
+interface Front {
+  readonly admission: Admission;
+  readonly sources: Sources;
+  readonly pins: Pins;
+  readonly codeless: Codeless;
+}
+
 /** Starts a server. @throws {Error} that names what is missing, wrong or taken */
 export async function startServer({ config, dataDirectory, logLevel }: ServerOptions): Promise<Server> {
   if (config.sandbox !== "none") await requireSandbox();
   openDataDirectory(dataDirectory);
-  const clock = systemClock;
-  const sink = createStderrSink(clock);
-  const log = createLog({ clock, level: parseLogLevel(logLevel), sink });
-  const metrics = createMetrics();
+  const telemetry = createTelemetry(clock, logLevel);
+  const { log, observer } = telemetry;
   if (config.sandbox === "none") log.warn("There is no sandbox: every program can do what this user can");
-  const invocations = createInvocations();
-  const access = createAccessLog({ sink, clock, sample: logLevel === "silent" ? 0 : 1 });
-  const observer = createObserver({ log, access, metrics, invocations });
-  const report = (line: { level: "debug" | "info" | "warn" | "error"; text: string }, fields: object) =>
-    log[line.level](line.text, { ...fields });
-  const engineOptions = {
-    bun: process.execPath,
-    guestCode: GUEST_CODE,
-    directory: join(dataDirectory, "sandbox"),
-    isolation: config.sandbox,
-    memoryBytesMax: largestMemory(config),
+  const plant = createPlant(config, dataDirectory, telemetry);
+  const front = await createFront(config, dataDirectory, plant);
+  const { pool } = plant;
+  const loader = new FunctionLoader(plant.builder.build.bind(plant.builder));
+  const ending = new AbortController();
+  let present = config;
+
+  const load = async ({ functions, plans, keys, codeless }: Config) => {
+    const loaded = await loader.load(functions, ending.signal);
+    const snapshot = createSnapshot({ functions: loaded, plans, keys, codelessPath: codeless.path });
+    return { snapshot, versions: loaded.map(({ version }) => version) };
   };
-  const [engine] = ENGINES.map((create) => create(engineOptions));
+  const warm = pool.warm();
+  const { snapshot } = await load(config);
+  const loopback = isLoopback(config.listen.host);
+  const gateway = new Gateway({ invoker: pool, ...front, observer, loopback, snapshot });
+  const limits = { ...config.server, bodyBytesMax: largestLimit(config, "bodyBytesMax") + CODE_BYTES_MAX };
+  const listener = openListener({ ...config.listen, limits, handle: gateway.handle });
+  const status = () => ({
+    listen: { host: listener.host, port: listener.port },
+    codeless_path: present.codeless.path,
+    pool: pool.stats(),
+    admission: front.admission.figures(),
+    layers: plant.engine.layers,
+    pid: process.pid,
+  });
+  const admin = openAdmin(config, dataDirectory, telemetry, front.pins, status);
+  await warm;
+  return {
+    ...{ listener, admin, log, status },
+    async reload(next) {
+      const { snapshot, versions } = await load(next);
+      front.sources.allow(next.codeless.sources);
+      gateway.replace(snapshot);
+      // Only now: until here requests were routed to the old versions.
+      pool.keepOnly(versions);
+      present = next;
+      log.info("The configuration was reloaded", { functions: next.functions.length });
+    },
+    async close() {
+      ending.abort();
+      const drained = listener.drain();
+      front.admission.close();
+      await pool.close(present.pool.drainMs);
+      await Promise.race([drained, listener.close()]);
+      front.sources.close();
+      await Promise.all([admin.close(), closePlant(plant)]);
+      log.info("The server has ended");
+      log.flushSync();
+    },
+  };
+}
+
+function createPlant(config: Config, dataDirectory: string, { metrics, report }: Telemetry): Plant {
+  const [engine] = ENGINES.map((create) =>
+    create({
+      bun: process.execPath,
+      guestCode: GUEST_CODE,
+      directory: join(dataDirectory, "sandbox"),
+      isolation: config.sandbox,
+      memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
+    }),
+  );
   if (engine === undefined) throw new Error("Cannot start: there is no engine");
   const bindings = new Map(BINDINGS.map((create) => create()).map((binding) => [binding.name, binding]));
   const lives = {
@@ -86,128 +152,41 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
     ended: (reason: string) => metrics.instanceEnded(engine.name, reason),
   };
   const pool = new Pool({ engine, clock, bindings, sizes: config.pool, lives, report });
-  metrics.gauge({
-    name: "isopod_instances",
-    help: "Instances now: all of them, and those that are prewarmed.",
-    labels: ["state"],
-    read: () => [
-      { labels: { state: "all" }, value: pool.stats().instances },
-      { labels: { state: "prewarmed" }, value: pool.stats().prewarmed },
-    ],
-  });
-  metrics.gauge({
-    name: "isopod_invocations",
-    help: "Invocations that run now.",
-    labels: [],
-    read: () => [{ labels: {}, value: pool.stats().invocations }],
-  });
-  const builder = new Builder({ engine, clock, report });
-  const pins = await openPins({
-    directory: join(dataDirectory, "pins"),
-    countMax: 100_000,
-    bytesMax: 1024 * MB,
-    codeBytesMax: CODE_BYTES_MAX,
-  });
-  const sources = createSources({
-    rules: config.codeless.sources,
-    cacheBytesMax: 64 * MB,
-    fetchTimeoutMs: 10_000,
-    codeBytesMax: CODE_BYTES_MAX,
-  });
-  const build = builder.build.bind(builder);
-  const programs = createProgramCache(build, createRemoteModules(sources));
-  const loader = new FunctionLoader(build);
-  const ending = new AbortController();
-  let codelessPath = config.codeless.path;
+  gaugePool(metrics, () => pool.stats());
+  return { engine, bindings, pool, builder: new Builder({ engine, clock, report }) };
+}
 
-  const load = async (next: Config) => {
-    const functions = await loader.load(next.functions, ending.signal);
-    const snapshot = createSnapshot({
-      functions,
-      plans: next.plans,
-      keys: next.keys,
-      codelessPath: next.codeless.path,
-    });
-    return { snapshot, versions: functions.map(({ version }) => version) };
-  };
-  const admission = createAdmission({
-    clock,
-    admittedMax: 10_000,
-    waitingMax: 1000,
-    waitMsMax: 1000,
-    idleCallersMax: 50_000,
-  });
-  const warm = pool.warm();
-  const gateway = new Gateway({
-    invoker: pool,
-    admission,
-    codeless: new Codeless({ invoker: pool, sources, pins, builder: programs, codeBytesMax: CODE_BYTES_MAX }),
-    observer,
-    loopback: isLoopback(config.listen.host),
-    snapshot: (await load(config)).snapshot,
-  });
-  const status = () => ({
-    listen: { host: listener.host, port: listener.port },
-    codeless_path: codelessPath,
-    pool: pool.stats(),
-    admission: admission.figures(),
-    layers: engine.layers,
-    pid: process.pid,
-  });
-  const listener = openListener({ ...config.listen, limits: listenerLimits(config), handle: gateway.handle });
-  const admin = openListener({
-    ...config.admin,
-    limits: { ...listenerLimits(config), bodyBytesMax: 16 * MB },
-    handle: createAdmin({
-      token: readOrCreateToken(dataDirectory),
-      loopback: isLoopback(config.admin.host),
-      metrics: () => metrics.expose(),
-      invocation: (id) => invocations.get(id),
-      status,
-      pins,
-    }),
-  });
-  await warm;
-  return {
-    listener,
-    admin,
-    log,
+async function closePlant({ engine, bindings, builder }: Plant): Promise<void> {
+  await Promise.all([builder.close(), ...[...bindings.values()].map((binding) => binding.close())]);
+  await engine.close();
+}
+
+async function createFront(config: Config, dataDirectory: string, { pool, builder }: Plant): Promise<Front> {
+  const directory = join(dataDirectory, "pins");
+  const pins = await openPins({ directory, countMax: 100_000, bytesMax: 1024 * MB, codeBytesMax: CODE_BYTES_MAX });
+  const { sources: rules } = config.codeless;
+  const fetching = { cacheBytesMax: 64 * MB, fetchTimeoutMs: 10_000, codeBytesMax: CODE_BYTES_MAX };
+  const sources = createSources({ rules, ...fetching });
+  const programs = createProgramCache(builder.build.bind(builder), createRemoteModules(sources));
+  const codeless = new Codeless({ invoker: pool, sources, pins, builder: programs, codeBytesMax: CODE_BYTES_MAX });
+  const bounds = { admittedMax: 10_000, waitingMax: 1000, waitMsMax: 1000, idleCallersMax: 50_000 };
+  return { admission: createAdmission({ clock, ...bounds }), sources, pins, codeless };
+}
+
+function openAdmin(
+  config: Config,
+  dataDirectory: string,
+  telemetry: Telemetry,
+  pins: Pins,
+  status: () => object,
+): Listener {
+  const handle = createAdmin({
+    token: readOrCreateToken(dataDirectory),
+    loopback: isLoopback(config.admin.host),
+    metrics: () => telemetry.metrics.expose(),
+    invocation: (id) => telemetry.invocations.get(id),
     status,
-    async reload(next) {
-      const { snapshot, versions } = await load(next);
-      gateway.replace(snapshot);
-      // Only now: until here requests were routed to the old versions.
-      pool.keepOnly(versions);
-      codelessPath = next.codeless.path;
-      log.info("The configuration was reloaded", { functions: next.functions.length });
-    },
-    async close() {
-      ending.abort();
-      const drained = listener.drain();
-      admission.close();
-      await pool.close(config.pool.drainMs);
-      await Promise.race([drained, listener.close()]);
-      await Promise.all([admin.close(), builder.close(), ...[...bindings.values()].map((binding) => binding.close())]);
-      sources.close();
-      await engine.close();
-      log.info("The server has ended");
-      log.flushSync();
-    },
-  };
-}
-
-/** The most memory that any plan or function gives, in bytes. */
-function largestMemory(config: Config): number {
-  const limits = [
-    ...[...config.plans.values()].map((plan) => plan.limits),
-    ...config.functions.map((each) => each.limits),
-  ];
-  return Math.max(...limits.map(({ memoryBytes }) => memoryBytes ?? 0), LIMIT_RULES.memoryBytes.default, 512 * MB);
-}
-
-function listenerLimits(config: Config) {
-  const bodies = [...config.plans.values(), ...config.functions].map(
-    ({ limits }) => limits.bodyBytesMax ?? LIMIT_RULES.bodyBytesMax.default,
-  );
-  return { ...config.server, bodyBytesMax: Math.max(...bodies) + CODE_BYTES_MAX };
+    pins,
+  });
+  return openListener({ ...config.admin, limits: { ...config.server, bodyBytesMax: 2 * CODE_BYTES_MAX }, handle });
 }

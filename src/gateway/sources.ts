@@ -58,6 +58,8 @@ export interface Sources {
    * `client_gone`; `overloaded` when too many fetches wait.
    */
   fetch(url: string, request: SourceRequest): Promise<Source>;
+  /** Puts `rules` in the place of the present ones, and forgets what was fetched under those. @throws {Error} */
+  allow(rules: readonly SourceRule[]): void;
   /** Ends the fetches that are under way; theirs and later ones fail as `draining`. */
   close(): void;
 }
@@ -82,9 +84,9 @@ export function createSources(options: SourcesOptions): Sources {
 
 class CachingSources implements Sources {
   readonly #options: SourcesOptions;
-  readonly #rules: SourceRules;
+  #rules: SourceRules;
   readonly #clock: Clock;
-  readonly #cache: SourceCache;
+  #cache: SourceCache;
   readonly #flights = new Map<string, Flight>();
   readonly #slots: FetchSlots;
   #closed = false;
@@ -106,6 +108,11 @@ class CachingSources implements Sources {
     const { bytes, hash, immutable, language, url: finalUrl } = usable ? known : await this.#join(url, signal);
     checkIntegrity(hash, integrity, `"${url.href.slice(0, 200)}"`);
     return { url: finalUrl, bytes, hash, immutable, language };
+  }
+
+  allow(rules: readonly SourceRule[]): void {
+    this.#rules = createSourceRules(rules);
+    this.#cache = new SourceCache(this.#options.cacheBytesMax);
   }
 
   close(): void {

@@ -3,15 +3,8 @@
  * instance of the same function goes on, and so does a second function.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import {
-  type Attack,
-  attack,
-  GRACE_MS,
-  type Outcome,
-  outcomeOf,
-  recordedError,
-  STEADY,
-} from "../testing/attack_rig.ts";
+import { type Attack, attack, GRACE_MS, STEADY } from "../testing/attack_rig.ts";
+import { type Outcome, outcomeOf, recordedError } from "../testing/outcome.ts";
 import { startTestServer, type TestServer } from "../testing/server.ts";
 
 const MB = 1024 * 1024;

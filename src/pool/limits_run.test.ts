@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
-import { type Attack, attack, GRACE_MS, type Outcome, outcomeOf, STEADY } from "../testing/attack_rig.ts";
+import { type Attack, attack, GRACE_MS, STEADY } from "../testing/attack_rig.ts";
+import { type Outcome, outcomeOf } from "../testing/outcome.ts";
 import { startTestServer, type TestServer } from "../testing/server.ts";
 
 const CPU_MS = 400;

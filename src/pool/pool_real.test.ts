@@ -1,8 +1,8 @@
 /** The pool with real instances, through the real socket: nothing leaks, nothing stays, and one's end is one's own. */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { outcomeOf } from "../testing/attack_rig.ts";
 import { descendants, goneAfter } from "../testing/children.ts";
+import { outcomeOf } from "../testing/outcome.ts";
 import { startTestServer, type TestServer } from "../testing/server.ts";
 
 interface PoolFigures {
