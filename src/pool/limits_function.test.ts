@@ -14,7 +14,7 @@ const TARGET = `
 const attacks = {
   loop() { for (;;); },
   async microtasks() { for (;;) await 0; },
-  regex() { return String(/^(a+)+$/.test("a".repeat(48) + "!")); },
+  regex() { for (let i = 0; i < 100; i++) if (/^(a+)+$/.test("a".repeat(48) + "!")) return i; },
   heap() { const all = []; for (;;) all.push({ x: new Array(1000).fill(all.length) }); },
   buffers() { const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1)); },
   shared() { const all = []; for (;;) all.push(new Uint8Array(new SharedArrayBuffer(1 << 20)).fill(1)); },
