@@ -31,7 +31,7 @@ export function soakConfig(version: number): string {
     const limits = name === "wall" ? "{ wall_ms = 300 }" : name === "cpu" ? "{ cpu_ms = 200 }" : "{}";
     return `[[functions]]\nname = "${name}"\npath = "./${file}"\nroutes = ["ANY /${name}"]\nlimits = ${limits}\nenv = { VERSION = "${version}" }\n`;
   });
-  return `[pool]\nidle_ms = 5000\n[plans.anonymous]\nrun = "any"\nrate = "100000/s"\nconcurrency = 1000\nwall_ms = 2000\n${functions.join("")}`;
+  return `[pool]\nidle_ms = 5000\n[plans.anonymous]\nrun = "any"\nrate = "100000/s"\nconcurrency = 1000\n${functions.join("")}`;
 }
 
 /** What became of the requests of one kind. */
