@@ -18,6 +18,8 @@ export interface LogLine {
 export interface InvocationObserver {
   /** A line was written to the console or to stderr. */
   log?(line: LogLine): void;
+  /** Everything about it is over, also when it failed before it had answered. */
+  ended?(end: InvocationEnd): void;
 }
 
 /** What an invocation is asked to do. */
@@ -35,6 +37,8 @@ export interface InvocationRequest {
   /** Fires when the caller hangs up; the invocation is ended at once. May be made when it is first asked for. */
   readonly signal: AbortSignal;
   readonly observer?: InvocationObserver | undefined;
+  /** Whether output from before a failure is wanted: the answer then begins, and is cut off after it. */
+  readonly partial?: boolean | undefined;
   /** Set when the request asks for a WebSocket: the socket's far end, once the function has accepted. */
   readonly webSocket?: boolean | undefined;
 }

@@ -47,7 +47,7 @@ export class Codeless {
       events: parsed.events,
       silenceMs: limits.wallMs,
       webSocket: false,
-      invoke: async (sender, onLog) => {
+      invoke: async (sender, observer) => {
         const prepare = (signal: AbortSignal) => this.#program(parsed, plan, record, signal);
         const program = await prepareWithin(limits, sender.signal, prepare);
         const parts = {
@@ -57,10 +57,11 @@ export class Codeless {
           body: parsed.input,
           params: NO_PARAMS,
           argsJson: parsed.argsJson,
+          partial: parsed.events,
         };
         const egress = { allow: plan.egress, secrets: [] };
         const target = { kind: "program", program, env: parsed.env, egress, limits } as const;
-        return this.#parts.invoker.invoke(target, completeRequest(parts, record, sender, onLog));
+        return this.#parts.invoker.invoke(target, completeRequest(parts, record, sender, observer));
       },
     };
   }

@@ -124,6 +124,23 @@ test("what fails before or after the answer began is an error event, then the en
   expect(syntax[0]).toMatchObject(["error", { code: "syntax_error", line: 1 }]);
 });
 
+test("what was written before a failure in the same breath is output, and the end has the figures", async () => {
+  const found = await events(`console.log("written"); throw new Error("then")`);
+  expect(found).toEqual([
+    ["output", "written\n"],
+    ["error", expect.objectContaining({ code: "uncaught_exception", message: "Error: then" })],
+    ["end", expect.objectContaining(FIGURES)],
+  ]);
+});
+
+test("a run that fails before it answers has figures, as an event and in its record", async () => {
+  const found = await events(`throw new Error("early")`);
+  expect(found.at(-1)).toEqual(["end", expect.objectContaining(FIGURES)]);
+  const plain = await server.run(`throw new Error("early")`);
+  expect(plain.status).toBe(500);
+  expect(await recordOf(server, plain)).toMatchObject({ figures: { wallMs: expect.any(Number) } });
+});
+
 test("limits are error events with their value", async () => {
   const body = (code: string, limits: object) =>
     events(JSON.stringify({ code, limits }), { "content-type": "application/json" });

@@ -6,7 +6,7 @@
  * figures. The stream itself is whole even when the run is not: that is what `error` is for.
  */
 import { errorBody, type IsopodError, toIsopodError } from "../core/errors.ts";
-import type { Body, InvocationFigures, InvocationResponse, LogLine } from "../core/invocation.ts";
+import type { Body, InvocationFigures, InvocationObserver, InvocationResponse, LogLine } from "../core/invocation.ts";
 import type { Sender } from "./admission.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 import { EVENT_STREAM_TYPE, encodeEvent, OutputEvents } from "./server_events.ts";
@@ -38,7 +38,8 @@ export function answerWithEvents(
           else send(encodeEvent("log", line));
         };
         const room = () => (controller.desiredSize ?? 0) > 0;
-        run(work, gone, send, log, room).then(({ response, error, figures }) => {
+        const observer: InvocationObserver = { log, ended: (end) => record.ended(end) };
+        run(work, gone, observer, send, room).then(({ response, error }) => {
           if (droppedLines > 0)
             send(
               encodeEvent("log", {
@@ -47,9 +48,9 @@ export function answerWithEvents(
               }),
             );
           if (error !== undefined) send(encodeEvent("error", errorBody(error, record.requestId)));
-          send(encodeEvent("end", endOf(record.requestId, figures)));
+          send(encodeEvent("end", endOf(record.requestId, record.figures)));
           record.status = response?.status ?? error?.status ?? 200;
-          record.finish(error, figures);
+          record.finish(error);
           over();
           if (!gone.signal.aborted) controller.close();
         });
@@ -71,22 +72,21 @@ export function answerWithEvents(
 interface Outcome {
   readonly response?: InvocationResponse;
   readonly error?: IsopodError | undefined;
-  readonly figures?: InvocationFigures;
 }
 
 async function run(
   work: Work,
   sender: Sender,
+  observer: InvocationObserver,
   send: (bytes: Uint8Array | undefined) => void,
-  log: (line: LogLine) => void,
   room: () => boolean,
 ): Promise<Outcome> {
   try {
-    const response = await work.invoke(sender, log);
+    const response = await work.invoke(sender, observer);
     if (!response.script) send(encodeEvent("result", { status: response.status, headers: response.headers }));
     await sendOutput(response.body, send, room);
-    const { error, figures } = await response.ended;
-    return { response, error, figures };
+    const { error } = await response.ended;
+    return { response, error };
   } catch (thrown) {
     return { error: toIsopodError(thrown) };
   }

@@ -1,10 +1,16 @@
 /** One request from its head to its last byte: what it is called, what is said about it afterwards, and to whom. */
 import { errorBody, type IsopodError } from "../core/errors.ts";
-import type { InvocationFigures, InvocationResponse, LogLine } from "../core/invocation.ts";
+import type {
+  InvocationEnd,
+  InvocationFigures,
+  InvocationObserver,
+  InvocationResponse,
+  LogLine,
+} from "../core/invocation.ts";
 import type { LogTail, Observer } from "../core/observer.ts";
 
 /** The record of a request while it is answered. */
-export class ExchangeRecord {
+export class ExchangeRecord implements InvocationObserver {
   readonly requestId: string;
   readonly method: string;
   readonly host: string;
@@ -18,6 +24,7 @@ export class ExchangeRecord {
   readonly #startedAt: number;
   readonly #startedWallAt: number;
   #tail: LogTail | undefined;
+  #figures: InvocationFigures | undefined;
   #over = false;
 
   constructor(observer: Observer, requestId: string, method: string, host: string, path: string) {
@@ -37,16 +44,27 @@ export class ExchangeRecord {
     this.#tail.add(line);
   }
 
+  /** The invocation is over: its figures are known, however it ended. */
+  ended({ figures }: InvocationEnd): void {
+    this.#figures = figures;
+  }
+
   /** The answer is under way; its end finishes the record. */
   answered(response: InvocationResponse, status: number): void {
     this.status = status;
-    response.ended.then(({ error, figures }) => this.finish(error, figures));
+    response.ended.then(({ error }) => this.finish(error));
+  }
+
+  /** What is known of the cost, once the invocation is over. */
+  get figures(): InvocationFigures | undefined {
+    return this.#figures;
   }
 
   /** Everything is over. */
-  finish(error: IsopodError | undefined, figures: InvocationFigures | undefined): void {
+  finish(error: IsopodError | undefined): void {
     if (this.#over) return;
     this.#over = true;
+    const figures = this.#figures;
     const { requestId, method, host, path, status, remoteAddress, target, functionName, programHash } = this;
     const durationMs = performance.now() - this.#startedAt;
     const responseBytes = figures?.responseBytes ?? 0;

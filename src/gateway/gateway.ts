@@ -84,7 +84,7 @@ export class Gateway {
           : this.#prepareFunction(request, exchange, snapshot, caller, record, route);
       exchange.allowSilence(work.silenceMs + SILENCE_SLACK_MS);
       if (work.events) return answerWithEvents(work, record, extra, request.signal, releaseOf(lease));
-      const response = await work.invoke(request, (line) => record.log(line));
+      const response = await work.invoke(request, record);
       response.ended.then(releaseOf(lease));
       return toHttp(response, record, exchange, extra);
     } catch (thrown) {
@@ -146,17 +146,17 @@ export class Gateway {
       events: false,
       silenceMs: limits.wallMs,
       webSocket,
-      invoke: (sender, onLog) =>
+      invoke: (sender, observer) =>
         this.#options.invoker.invoke(
           { kind: "function", version, limits },
-          completeRequest(parts, record, sender, onLog),
+          completeRequest(parts, record, sender, observer),
         ),
     };
   }
 
   #preflight(record: ExchangeRecord, headers: HeaderList): Response {
     record.status = 204;
-    record.finish(undefined, undefined);
+    record.finish(undefined);
     return new Response(null, {
       status: 204,
       headers: [["isopod-request-id", record.requestId], ...headers] as [string, string][],
@@ -165,7 +165,7 @@ export class Gateway {
 
   #fail(error: IsopodError, record: ExchangeRecord, extra: HeaderList): Response {
     record.status = error.status;
-    record.finish(error, undefined);
+    record.finish(error);
     const { allow } = error.details;
     const ends = ENDS_CONNECTION.has(error.code) ? [...extra, ["connection", "close"] as const] : extra;
     return errorResponse(error, record.requestId, allow === undefined ? ends : [...ends, ["allow", allow.join(", ")]]);

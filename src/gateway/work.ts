@@ -1,5 +1,5 @@
 /** What a request comes down to once it is understood: something to invoke, and how its answer is to look. */
-import type { InvocationRequest, InvocationResponse, LogLine } from "../core/invocation.ts";
+import type { InvocationObserver, InvocationRequest, InvocationResponse } from "../core/invocation.ts";
 import type { Sender } from "./admission.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 
@@ -11,8 +11,8 @@ export interface Work {
   readonly silenceMs: number;
   /** Whether a WebSocket may be the answer. */
   readonly webSocket: boolean;
-  /** Starts it. `onLog` hears the program's lines. @throws {IsopodError} */
-  invoke(sender: Sender, onLog: (line: LogLine) => void): Promise<InvocationResponse>;
+  /** Starts it. @throws {IsopodError} */
+  invoke(sender: Sender, observer: InvocationObserver): Promise<InvocationResponse>;
 }
 
 /** The part of an invocation's request that is the same for functions and programs. */
@@ -23,12 +23,12 @@ export function completeRequest(
   parts: InvocationParts,
   record: ExchangeRecord,
   sender: Sender,
-  onLog: (line: LogLine) => void,
+  observer: InvocationObserver,
 ): InvocationRequest {
   return {
     ...parts,
     requestId: record.requestId,
-    observer: { log: onLog },
+    observer,
     get signal() {
       return sender.signal;
     },

@@ -76,15 +76,15 @@ export class AnswerBody {
     this.#deliver();
   }
 
-  /** Cuts the body off, unless all of it has arrived. What was not read is lost with it. */
-  fail(error: IsopodError): void {
+  /** Cuts the body off, unless all of it has arrived: at once, or after what has arrived when it is to be `kept`. */
+  fail(error: IsopodError, kept = false): void {
     if (this.#ended) return;
     this.#failure = error;
-    this.#chunks = [];
-    this.#waitingBytes = 0;
-    // Without a reason: Bun prints the reason of every stream that it serves, and `ended` tells it to who asks.
-    this.#controller?.error(undefined);
-    this.#controller = undefined;
+    if (!kept) {
+      this.#chunks = [];
+      this.#waitingBytes = 0;
+    }
+    this.#deliver();
   }
 
   /** A short piece would hold the whole chunk that it came in, and a million of them more than they weigh. */
@@ -109,9 +109,14 @@ export class AnswerBody {
       controller.enqueue(chunk);
       this.#consumed(chunk.length);
     }
-    if (this.#ended && this.#chunks.length === 0) {
+    if (this.#chunks.length > 0) return;
+    if (this.#ended) {
       this.#controller = undefined;
       controller.close();
+    } else if (this.#failure !== undefined) {
+      // Without a reason: Bun prints the reason of every stream that it serves, and `ended` tells it to who asks.
+      this.#controller = undefined;
+      controller.error(undefined);
     }
   }
 }

@@ -172,9 +172,11 @@ export class RunningInvocation implements StreamEvents {
   }
 
   #end(error: IsopodError): void {
-    this.#body.fail(error);
+    // Somebody who wants what was written before the failure gets an answer, whose body fails after it.
+    const begun = this.request.partial === true && this.#head !== undefined;
+    this.#body.fail(error, begun);
     this.#socket?.cut(error);
-    this.answered.reject(error);
+    if (!begun) this.answered.reject(error);
     // An answer that was complete stays so; what fails afterwards is in the record.
     this.#finish(error);
   }
@@ -189,7 +191,9 @@ export class RunningInvocation implements StreamEvents {
     for (const call of this.calls) call.abort(error);
     this.#owner.finished(this, error);
     const figures = this.meter.figures(this.#owner.now());
-    this.#ended.resolve(error === undefined ? { figures } : { error, figures });
+    const end = error === undefined ? { figures } : { error, figures };
+    this.#ended.resolve(end);
+    this.request.observer?.ended?.(end);
   }
 
   /** From here on the wall limit does not count, and the client's hanging up is a close of the socket. */
