@@ -4,7 +4,7 @@
  * Everything that is joined is joined here; no other file knows two rooms.
  */
 import { join } from "node:path";
-import { createAdmin } from "./control/admin.ts";
+import { type AdminParts, createAdmin } from "./control/admin.ts";
 import { type Config, isLoopback } from "./control/config.ts";
 import { largestLimit } from "./control/config_extremes.ts";
 import { openDataDirectory, readOrCreateToken } from "./control/data_directory.ts";
@@ -108,7 +108,8 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
     layers: plant.engine.layers,
     pid: process.pid,
   });
-  const admin = openAdmin(config, dataDirectory, telemetry, front.pins, status);
+  const mayPin = (hash: string) => present.keys.some((key) => key.mayPin && key.hash === hash);
+  const admin = openAdmin(config, dataDirectory, telemetry, { pins: front.pins, status, mayPin });
   await warm;
   return {
     ...{ listener, admin, log, status },
@@ -177,16 +178,14 @@ function openAdmin(
   config: Config,
   dataDirectory: string,
   telemetry: Telemetry,
-  pins: Pins,
-  status: () => object,
+  parts: Pick<AdminParts, "pins" | "status" | "mayPin">,
 ): Listener {
   const handle = createAdmin({
     token: readOrCreateToken(dataDirectory),
     loopback: isLoopback(config.admin.host),
     metrics: () => telemetry.metrics.expose(),
     invocation: (id) => telemetry.invocations.get(id),
-    status,
-    pins,
+    ...parts,
   });
   return openListener({ ...config.admin, limits: { ...config.server, bodyBytesMax: 2 * CODE_BYTES_MAX }, handle });
 }

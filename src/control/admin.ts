@@ -1,7 +1,7 @@
 /**
  * The admin listener: health, metrics, what became of an invocation, pins, the server's state.
  *
- * Requests that change something need the token that lies in the data directory. Requests that only read are open on
+ * Requests that change something need the token that lies in the data directory; pins also take a key that may pin. Requests that only read are open on
  * a loopback address, and need it elsewhere. Web pages get nowhere: Host and Origin are checked before anything else.
  */
 import { timingSafeEqual } from "node:crypto";
@@ -14,6 +14,8 @@ import type { Language } from "../core/function.ts";
 export interface AdminParts {
   /** The token, without which nothing is changed. */
   readonly token: string;
+  /** Whether an API key, given by its hash, may pin programs. */
+  mayPin(keyHash: string): boolean;
   readonly loopback: boolean;
   /** The text and type of `/metrics`. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
@@ -88,7 +90,8 @@ function checkSender(context: Context, parts: AdminParts): void {
   if (req.path === "/healthz") return;
   if (parts.loopback && (req.method === "GET" || req.method === "HEAD")) return;
   const given = /^Bearer +(\S+)$/i.exec(req.header("authorization") ?? "")?.[1] ?? "";
-  if (!equalTexts(given, parts.token)) {
+  const pins = req.path === "/v1/pins" && given !== "" && parts.mayPin(hashKey(given));
+  if (!pins && !equalTexts(given, parts.token)) {
     throw new IsopodError("unauthorized", {
       message: "The admin token is missing or wrong; it lies in the data directory",
     });
@@ -97,6 +100,11 @@ function checkSender(context: Context, parts: AdminParts): void {
 
 const SAME_SITE = new Set(["none", "same-origin"]);
 const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
+
+/** The form in which keys are stored. */
+function hashKey(key: string): string {
+  return `sha256-${new Bun.CryptoHasher("sha256").update(key).digest("hex")}`;
+}
 
 function equalTexts(first: string, second: string): boolean {
   const digest = (text: string) => new Bun.CryptoHasher("sha256").update(text).digest();

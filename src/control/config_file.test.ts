@@ -103,7 +103,7 @@ test("reads the example of the interface", () => {
     egress: ["api.example.com", "*.example.org:443"],
     origins: ["https://app.example.com"],
   });
-  expect(config.keys).toEqual([{ hash: HASH, plan: "paid" }]);
+  expect(config.keys).toEqual([{ hash: HASH, plan: "paid", mayPin: false }]);
   expect(config.sandbox).toBe("bubblewrap");
 });
 

@@ -154,7 +154,7 @@ function readPlan(name: string, raw: RawPlan): Plan {
 
 function readKeys(raw: RawConfig, plans: ReadonlyMap<string, Plan>, report: ConfigReport): KeyRecord[] {
   const lines = new Map<string, number>();
-  return (raw.keys ?? []).map(({ hash, plan }, index) => {
+  return (raw.keys ?? []).map(({ hash, plan, pin }, index) => {
     const path = ["keys", index];
     if (!plans.has(plan)) {
       const known = [...plans.keys()].slice(0, 20).join(", ");
@@ -163,7 +163,7 @@ function readKeys(raw: RawConfig, plans: ReadonlyMap<string, Plan>, report: Conf
     const earlier = lines.get(hash);
     if (earlier !== undefined) report.fail([...path, "hash"], `the same key stands on line ${earlier}`);
     lines.set(hash, report.locate([...path, "hash"]).line);
-    return { hash, plan };
+    return { hash, plan, mayPin: pin ?? false };
   });
 }
 

@@ -132,7 +132,9 @@ export function configSchema(checks: ValueChecks) {
       .strictObject({ path: codelessPath.optional(), sources: z.array(sourceRule(checks.validateSource)).optional() })
       .optional(),
     plans: z.record(z.string(), planSchema(checks)).optional(),
-    keys: z.array(z.strictObject({ plan: text("the name of a plan"), hash: keyHash })).optional(),
+    keys: z
+      .array(z.strictObject({ plan: text("the name of a plan"), hash: keyHash, pin: z.boolean().optional() }))
+      .optional(),
     functions: z.array(functionSchema(checks)).optional(),
     applications: z.array(applicationSchema).optional(),
     pool: z.strictObject(settings(POOL_RULES)).optional(),

@@ -26,6 +26,8 @@ export interface KeyRecord {
   /** `sha256-<hex>` of the key. */
   readonly hash: string;
   readonly plan: string;
+  /** Whether who has it may pin programs. */
+  readonly mayPin: boolean;
 }
 
 /** The plan's name for callers without a key. */

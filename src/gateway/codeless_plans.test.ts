@@ -39,6 +39,22 @@ test("on loopback, anonymous may run any program when nothing is said", async ()
   expect(await read(server.run("console.log(1)"))).toEqual([200, "1\n"]);
 });
 
+test("a key that may pins, another key does not, and neither changes anything else", async () => {
+  const key = (name: string, pin: boolean) => `[[keys]]\nplan = "anonymous"\nhash = "${hashOf(name)}"\npin = ${pin}\n`;
+  const config = `[plans.anonymous]\nrun = "pinned"\n${key("reviewer", true)}${key("caller", false)}`;
+  await using server = await startTestServer({ config, prewarmed: 0 });
+  const pin = (name: string, path = "/v1/pins") => {
+    const headers = { authorization: `Bearer ${name}`, "content-type": "application/json" };
+    return fetch(server.adminUrl + path, { method: "POST", headers, body: JSON.stringify({ code: "console.log(1)" }) });
+  };
+  expect((await pin("caller")).status).toBe(401);
+  const pinned = await pin("reviewer");
+  expect(pinned.status).toBe(201);
+  const { hash } = (await pinned.json()) as { hash: string };
+  expect(await (await fetch(`${server.url}/run/${hash}`)).text()).toBe("1\n");
+  expect((await pin("reviewer", "/v1/other")).status).toBe(401);
+});
+
 test("keys map to plans; an unknown key is refused, never anonymous", async () => {
   const config = `[plans.anonymous]\nrun = "none"\n[plans.paid]\nrun = "any"\nwall_ms = 200\n[[keys]]\nplan = "paid"\nhash = "${hashOf("the-key")}"\n`;
   await using server = await startTestServer({ config });
