@@ -39,7 +39,13 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "engines/*": { rooms: [...BASE, "sandbox"], packages: "any", platform: "any" },
   "bindings/*": { rooms: BASE, packages: "any", platform: "any" },
   "store/*": { rooms: BASE, packages: "any", platform: "any" },
-  "engines/guest": { rooms: ["wire"], types: ["core"], packages: "none", platform: ["bun:ffi"] },
+  // The two `node:` modules are cheap to load, and loaded after the seal or in a builder only.
+  "engines/guest": {
+    rooms: ["wire"],
+    types: ["core"],
+    packages: "none",
+    platform: ["bun:ffi", "node:async_hooks", "node:module"],
+  },
   "bindings/guest": { rooms: ["wire"], types: ["core"], packages: "none", platform: ["bun:ffi"] },
   sdk: { rooms: [], types: ["core"], packages: "none", platform: [] },
   cli: { rooms: ["sdk"], packages: "any", platform: "any" },

@@ -8,7 +8,7 @@ import { chmodSync, closeSync, copyFileSync, existsSync, mkdtempSync, openSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { filterArch, outerFilter, sealFilter } from "./seccomp.ts";
-import type { ProbeReport } from "./seccomp_probe.ts";
+import type { ProbeReport } from "../testing/seccomp_probe.ts";
 
 const triple = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
 const loader = process.arch === "arm64" ? "/lib/ld-linux-aarch64.so.1" : "/lib64/ld-linux-x86-64.so.2";
@@ -104,7 +104,7 @@ beforeAll(async () => {
   chmodSync(folder, 0o755);
   copyFileSync(process.execPath, join(folder, "bun"));
   chmodSync(join(folder, "bun"), 0o755);
-  const built = await Bun.build({ entrypoints: [join(import.meta.dir, "seccomp_probe.ts")], target: "bun" });
+  const built = await Bun.build({ entrypoints: [join(import.meta.dir, "../testing/seccomp_probe.ts")], target: "bun" });
   writeFileSync(join(folder, "guest.js"), (await built.outputs[0]?.text()) ?? "");
   writeFileSync(join(folder, "filter"), outerFilter());
 });

@@ -7,7 +7,7 @@
  */
 
 import { dlopen, ptr, read } from "bun:ffi";
-import { callNumber } from "./seccomp.ts";
+import { callNumber } from "../sandbox/seccomp.ts";
 import { firstMessage, WORKS } from "./seccomp_probe_works.ts";
 
 /** What the probe found. */
