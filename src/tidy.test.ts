@@ -78,7 +78,6 @@ const FUNCTION_LINES_MAX = 70;
 
 /** What was over its size when the rule came or has earned an exception, with its size now. Numbers only go down. */
 const OVERSIZE: Readonly<Record<string, number>> = {
-  "src/wire/frame.ts": 222,
 };
 
 const BANNED_WORDS = new Set(["util", "utils", "helper", "helpers", "common", "shared", "manager", "managers", "misc"]);

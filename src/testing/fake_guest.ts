@@ -4,7 +4,8 @@
  */
 import type { GuestProcess, ProcessEnd } from "../core/engine.ts";
 import { deferred } from "../stdx/deferred.ts";
-import { FRAME, FrameBuffer, FrameDecoder, type FrameType, GUEST_ACCEPTS } from "../wire/frame.ts";
+import { FRAME, FrameDecoder, type FrameType, GUEST_ACCEPTS } from "../wire/frame.ts";
+import { FrameBuffer } from "../wire/frame_buffer.ts";
 import { parseJson } from "../wire/heads.ts";
 
 /** A frame that the host has sent. */

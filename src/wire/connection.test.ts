@@ -2,7 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../testing/seeded_random.ts";
 import { Connection, PEER_STREAMS_MAX } from "./connection.ts";
-import { FRAME, FrameBuffer, FrameDecoder, type FrameType, GUEST_ACCEPTS, HOST_ACCEPTS, WireError } from "./frame.ts";
+import { FRAME, FrameDecoder, type FrameType, GUEST_ACCEPTS, HOST_ACCEPTS, WireError } from "./frame.ts";
+import { FrameBuffer } from "./frame_buffer.ts";
 import { type StreamEvents, WINDOW_BYTES, type WireStream } from "./stream.ts";
 
 type Side = "host" | "guest";

@@ -9,15 +9,8 @@
  * the connection; frames of streams that are already over are dropped, since they may have been under way.
  * It does not look into payloads: heads are texts, parsed by who knows them.
  */
-import {
-  type AcceptedFrames,
-  DATA_BYTES_MAX,
-  FRAME,
-  FrameBuffer,
-  FrameDecoder,
-  type FrameType,
-  WireError,
-} from "./frame.ts";
+import { type AcceptedFrames, DATA_BYTES_MAX, FRAME, FrameDecoder, type FrameType, WireError } from "./frame.ts";
+import { FrameBuffer } from "./frame_buffer.ts";
 import { type StreamCarrier, type StreamEvents, WireStream } from "./stream.ts";
 
 /** Streams that each side lets its peer have open at a time: a guest's calls, a host's invocations. */

@@ -1,16 +1,8 @@
 /** The codec under random splits, random garbage and random truncation: frames or a WireError, in bounded memory. */
 import { expect, test } from "bun:test";
 import { cut, type SeededRandom, seededRandom } from "../testing/seeded_random.ts";
-import {
-  FRAME,
-  FrameBuffer,
-  FrameDecoder,
-  type FrameType,
-  GUEST_ACCEPTS,
-  HEADER_BYTES,
-  HOST_ACCEPTS,
-  WireError,
-} from "./frame.ts";
+import { FRAME, FrameDecoder, type FrameType, GUEST_ACCEPTS, HEADER_BYTES, HOST_ACCEPTS, WireError } from "./frame.ts";
+import { FrameBuffer } from "./frame_buffer.ts";
 
 interface Frame {
   readonly type: FrameType;
