@@ -1,91 +1,17 @@
 /**
- * The filters without a kernel: a small interpreter of classic BPF runs their bytes against calls and arguments, with
- * the tricks that filters fall for: other architectures, x32 numbers, high halves, flags beside the expected ones.
+ * The filters without a kernel: an interpreter runs their bytes against calls and arguments, with the tricks that
+ * filters fall for: other architectures, x32 numbers, high halves, flags beside the expected ones.
  */
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { decode, type Instruction, run } from "../testing/bpf_interpreter.ts";
 import { type Arch, callNumber, outerFilter, sealFilter } from "./seccomp.ts";
-import { ANSWER, BPF, DATA, INSTRUCTION_BYTES, INSTRUCTIONS_MAX } from "./seccomp_bpf.ts";
+import { BPF, INSTRUCTIONS_MAX } from "./seccomp_bpf.ts";
 import { CALLS, LAST_CALL } from "./seccomp_calls.ts";
 
 const ARCHES: readonly Arch[] = ["x86_64", "aarch64"];
 const AUDIT: Readonly<Record<Arch, number>> = { x86_64: 0xc000003e, aarch64: 0xc00000b7 };
 const HIGH = 1n << 32n;
-
-interface Instruction {
-  readonly code: number;
-  readonly jt: number;
-  readonly jf: number;
-  readonly k: number;
-}
-
-function decode(bytes: Uint8Array): Instruction[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.length / INSTRUCTION_BYTES }, (_, index) => {
-    const at = index * INSTRUCTION_BYTES;
-    return {
-      code: view.getUint16(at, true),
-      jt: view.getUint8(at + 2),
-      jf: view.getUint8(at + 3),
-      k: view.getUint32(at + 4, true),
-    };
-  });
-}
-
-interface Outcome {
-  readonly answer: string;
-  readonly steps: number;
-  readonly readArguments: boolean;
-}
-
-const ERRNO_NAMES: Readonly<Record<number, string>> = {
-  1: "EPERM",
-  13: "EACCES",
-  22: "EINVAL",
-  25: "ENOTTY",
-  38: "ENOSYS",
-  95: "EOPNOTSUPP",
-  97: "EAFNOSUPPORT",
-};
-
-function answerName(value: number): string {
-  if (value === ANSWER.allow) return "allow";
-  if (value === ANSWER.killProcess) return "kill";
-  if ((value & 0xffff0000) >>> 0 === ANSWER.errno) return ERRNO_NAMES[value & 0xffff] ?? `errno ${value & 0xffff}`;
-  return `unknown answer ${value}`;
-}
-
-function run(
-  program: readonly Instruction[],
-  audit: number,
-  nr: number,
-  args: readonly (number | bigint)[] = [],
-): Outcome {
-  const data = new DataView(new ArrayBuffer(64));
-  data.setUint32(DATA.nr, nr, true);
-  data.setUint32(DATA.arch, audit, true);
-  args.forEach((value, index) => {
-    data.setBigUint64(DATA.args + 8 * index, BigInt.asUintN(64, BigInt(value)), true);
-  });
-  let word = 0;
-  let readArguments = false;
-  let at = 0;
-  for (let steps = 1; steps <= program.length; steps++) {
-    const { code, jt, jf, k } = program[at] ?? { code: -1, jt: 0, jf: 0, k: 0 };
-    at++;
-    if (code === BPF.load) {
-      word = data.getUint32(k, true);
-      readArguments ||= k >= DATA.args;
-    } else if (code === BPF.and) word = (word & k) >>> 0;
-    else if (code === BPF.jump) at += k;
-    else if (code === BPF.equal) at += word === k ? jt : jf;
-    else if (code === BPF.atLeast) at += word >= k ? jt : jf;
-    else if (code === BPF.answer) return { answer: answerName(k), steps, readArguments };
-    else throw new Error(`Cannot run instruction ${at - 1}: code ${code} of ${program.length} instructions`);
-  }
-  throw new Error("Cannot run program: it has no answer");
-}
 
 /** Every filter that can be made, with a name. */
 const FILTERS = ARCHES.flatMap((arch) => [
@@ -433,35 +359,4 @@ describe("the seal", () => {
       }
     }
   });
-});
-
-/** Names and numbers in a kernel header; the generic one spells some as `__NR3264_`, and has 32-bit ones from 403 to 423. */
-function headerCalls(path: string): [string, number][] {
-  const found = readFileSync(path, "utf8").matchAll(/^#define __NR(?:3264)?_(\w+)\s+(\d+)/gm);
-  const skipped = ["syscalls", "arch_specific_syscall", "sync_file_range2"];
-  return [...found]
-    .map(([, name = "", number]): [string, number] => [name === "fstatat" ? "newfstatat" : name, Number(number)])
-    .filter(([name, number]) => !skipped.includes(name) && (number < 403 || number > 423) && number <= LAST_CALL);
-}
-
-const HEADERS: readonly (readonly [Arch, readonly string[]])[] = [
-  ["x86_64", ["/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm/unistd_64.h"]],
-  ["aarch64", ["/usr/include/asm-generic/unistd.h"]],
-];
-
-describe("the table of calls", () => {
-  for (const [arch, paths] of HEADERS) {
-    const path = paths.find((each) => existsSync(each));
-    test.skipIf(path === undefined)(
-      `${arch} agrees with the kernel's headers${path ? "" : " (skipped: they are not installed)"}`,
-      () => {
-        const header = headerCalls(path ?? "");
-        expect(header.length).toBeGreaterThan(250);
-        expect(header.filter(([name, number]) => CALLS[arch].get(name) !== number)).toEqual([]);
-        const names = new Set(header.map(([name]) => name));
-        const last = Math.max(...header.map(([, number]) => number));
-        expect([...CALLS[arch]].filter(([name, number]) => number <= last && !names.has(name))).toEqual([]);
-      },
-    );
-  }
 });
