@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, closeSync, copyFileSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { filterArch, outerFilter, sealFilter } from "./seccomp.ts";
 import type { ProbeReport } from "../testing/seccomp_probe.ts";
+import { filterArch, outerFilter, sealFilter } from "./seccomp.ts";
 
 const triple = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
 const loader = process.arch === "arm64" ? "/lib/ld-linux-aarch64.so.1" : "/lib64/ld-linux-x86-64.so.2";
