@@ -12,6 +12,7 @@ import { FunctionLoader } from "./control/functions.ts";
 import type { Binding } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Engine } from "./core/engine.ts";
+import { compileGuest } from "./engines/script/compiled_guest.ts";
 import { type Admission, createAdmission } from "./gateway/admission.ts";
 import { Codeless } from "./gateway/codeless.ts";
 import { Gateway } from "./gateway/gateway.ts";
@@ -82,7 +83,7 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
   const telemetry = createTelemetry(clock, logLevel);
   const { log, observer } = telemetry;
   if (config.sandbox === "none") log.warn("There is no sandbox: every program can do what this user can");
-  const plant = createPlant(config, dataDirectory, telemetry);
+  const plant = await createPlant(config, dataDirectory, telemetry);
   const front = await createFront(config, dataDirectory, plant);
   const { pool } = plant;
   const loader = new FunctionLoader(plant.builder.build.bind(plant.builder));
@@ -136,11 +137,17 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
   };
 }
 
-function createPlant(config: Config, dataDirectory: string, { metrics, report }: Telemetry): Plant {
+async function createPlant(config: Config, dataDirectory: string, { metrics, report }: Telemetry): Promise<Plant> {
+  const guest = { bun: process.execPath, code: GUEST_CODE, directory: guestDirectory(dataDirectory) };
+  const compiledGuest = await compileGuest(guest).catch((error) => {
+    report({ level: "warn", text: "Guests start slower: they could not be compiled" }, { reason: String(error) });
+    return undefined;
+  });
   const [engine] = ENGINES.map((create) =>
     create({
       bun: process.execPath,
       guestCode: GUEST_CODE,
+      compiledGuest,
       directory: join(dataDirectory, "sandbox"),
       isolation: config.sandbox,
       memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
@@ -155,6 +162,11 @@ function createPlant(config: Config, dataDirectory: string, { metrics, report }:
   const pool = new Pool({ engine, clock, bindings, sizes: config.pool, lives, report });
   gaugePool(metrics, () => pool.stats());
   return { engine, bindings, pool, builder: new Builder({ engine, clock, report }) };
+}
+
+/** Where compiled guests are kept: 110 MB each, the same for every server of one version. */
+function guestDirectory(dataDirectory: string): string {
+  return process.env["ISOPOD_CACHE"] || join(dataDirectory, "guests");
 }
 
 async function closePlant({ engine, bindings, builder }: Plant): Promise<void> {

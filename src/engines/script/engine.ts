@@ -11,6 +11,8 @@ export interface ScriptEngineOptions {
   readonly bun: string;
   /** The bundled guest. */
   readonly guestCode: string;
+  /** The guest as an executable (`compiled_guest.ts`); without it, Bun runs the guest's text. */
+  readonly compiledGuest?: string | undefined;
   /** Where the root of the sandboxes is laid. */
   readonly directory: string;
   readonly isolation: "bubblewrap" | "none";
@@ -29,7 +31,6 @@ const DATA_BASELINE_BYTES = 512 * 1024 * 1024;
  * times slower. 64 MiB is more machine code than a function has.
  */
 const ENVIRONMENT = {
-  BUN_BE_BUN: "1",
   BUN_JSC_jitMemoryReservationSize: String(64 * 1024 * 1024),
   TZ: "UTC",
   LANG: "C.UTF-8",
@@ -43,7 +44,9 @@ const THREADS_MAX = 64;
 
 /** Creates the engine. @throws {Error} when this machine cannot run sandboxes */
 export function createScriptEngine(options: ScriptEngineOptions): Engine {
-  const root = layRoot({ directory: options.directory, program: options.bun, files: { [GUEST]: options.guestCode } });
+  const { directory, bun, guestCode, compiledGuest } = options;
+  const text = compiledGuest === undefined;
+  const root = layRoot({ directory, program: compiledGuest ?? bun, files: text ? { [GUEST]: guestCode } : {} });
   const sandbox = new Sandbox({
     root,
     outerFilter: outerFilter(),
@@ -57,14 +60,15 @@ export function createScriptEngine(options: ScriptEngineOptions): Engine {
       [RLIMIT.MEMLOCK, 0],
       [RLIMIT.MSGQUEUE, 0],
     ],
-    env: ENVIRONMENT,
+    // The server may itself be an executable with a program inside: this makes it Bun again.
+    env: text ? { ...ENVIRONMENT, BUN_BE_BUN: "1" } : ENVIRONMENT,
     isolation: options.isolation,
     uids: options.uids,
   });
   return {
     name: "script",
     layers: sandbox.layers,
-    start: async (purpose): Promise<GuestProcess> => sandbox.start([GUEST], purpose === "run"),
+    start: async (purpose): Promise<GuestProcess> => sandbox.start(text ? [GUEST] : [], purpose === "run"),
     close: async () => sandbox.close(),
   };
 }
