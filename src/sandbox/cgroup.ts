@@ -2,7 +2,8 @@
  * Control groups, version 2 or 1, where this server may write one: the hard bound on memory and processes.
  *
  * This finds and opens what there is, and keeps the slots of `cgroup_slot.ts`: each sandbox gets one, which is used
- * again after it, so that a start costs a few writes and no directory. Where there is no writable cgroup, `openCgroups` gives undefined, and polling is what bounds memory.
+ * again after it, so that a start costs a few writes and no directory. Where there is no writable cgroup,
+ * `openCgroups` gives undefined, and polling is what bounds memory.
  */
 import {
   accessSync,
