@@ -18,8 +18,8 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { InsideReport, InsideTask } from "../testing/inside_probe.ts";
-import { Sandbox } from "./process.ts";
 import { layRoot } from "./root.ts";
+import { Sandbox } from "./sandbox.ts";
 import { outerFilter } from "./seccomp.ts";
 import { onlyChild } from "./usage.ts";
 

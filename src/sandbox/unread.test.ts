@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Sandbox } from "./process.ts";
+import { Sandbox } from "./sandbox.ts";
 
 const MB = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 /** The `script` engine: JavaScript and TypeScript in a sealed Bun guest. */
 import type { Engine, GuestProcess } from "../../core/engine.ts";
-import { Sandbox } from "../../sandbox/process.ts";
 import { layRoot } from "../../sandbox/root.ts";
+import { Sandbox } from "../../sandbox/sandbox.ts";
 import { outerFilter, sealFilter } from "../../sandbox/seccomp.ts";
 import type { UidRange } from "../../sandbox/uids.ts";
 
