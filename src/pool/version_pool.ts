@@ -14,10 +14,13 @@ import type { Instance, InstanceScheduler } from "./instance.ts";
 import { RunningInvocation } from "./invocation.ts";
 import type { PoolOptions } from "./options.ts";
 import type { Prewarmed } from "./prewarmed.ts";
-import { RECYCLE_MEMORY_SHARE, type Supervisor } from "./supervisor.ts";
+import type { Supervisor } from "./supervisor.ts";
 
 /** All instances of a version busy for this long means that there is work for another, in milliseconds. */
 const BUSY_MS = 60;
+
+/** Memory of an idle instance above this share of its limit makes it due for replacement. */
+const RECYCLE_MEMORY_SHARE = 0.75;
 
 /** An invocation that waits for an instance. */
 interface Waiting {
