@@ -8,27 +8,18 @@
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
 import type { InvocationRequest } from "../core/invocation.ts";
-import { BoundedQueue } from "../stdx/bounded_queue.ts";
-import { limitError, type Meter } from "./figures.ts";
+import type { Meter } from "./figures.ts";
 import type { Instance, InstanceScheduler } from "./instance.ts";
 import { RunningInvocation } from "./invocation.ts";
 import type { PoolOptions } from "./options.ts";
 import type { Prewarmed } from "./prewarmed.ts";
+import { isDue } from "./replacement.ts";
 import type { Supervisor } from "./supervisor.ts";
+import { loadVersion } from "./version_load.ts";
+import { WaitingLine } from "./waiting_line.ts";
 
 /** All instances of a version busy for this long means that there is work for another, in milliseconds. */
 const BUSY_MS = 60;
-
-/** Memory of an idle instance above this share of its limit makes it due for replacement. */
-const RECYCLE_MEMORY_SHARE = 0.75;
-
-/** An invocation that waits for an instance. */
-interface Waiting {
-  readonly request: InvocationRequest;
-  readonly meter: Meter;
-  resolve(invocation: RunningInvocation): void;
-  reject(error: IsopodError): void;
-}
 
 /** The instances of one version. */
 export class VersionPool implements InstanceScheduler {
@@ -38,7 +29,7 @@ export class VersionPool implements InstanceScheduler {
   readonly #supervisor: Supervisor;
   readonly #instances = new Set<Instance>();
   readonly #retired = new Set<Instance>();
-  readonly #waiting: BoundedQueue<Waiting>;
+  readonly #waiting: WaitingLine;
   #starting = 0;
 
   constructor(version: FunctionVersion, options: PoolOptions, prewarmed: Prewarmed, supervisor: Supervisor) {
@@ -46,7 +37,7 @@ export class VersionPool implements InstanceScheduler {
     this.#options = options;
     this.#prewarmed = prewarmed;
     this.#supervisor = supervisor;
-    this.#waiting = new BoundedQueue(options.sizes.queueMax);
+    this.#waiting = new WaitingLine(options.sizes.queueMax, options.clock);
   }
 
   /** Instances that take invocations. */
@@ -59,7 +50,7 @@ export class VersionPool implements InstanceScheduler {
     return this.#instances.size + this.#retired.size + this.#starting + this.#waiting.size === 0;
   }
 
-  /** Gives the request to an instance: at once when one has room, else when one has. */
+  /** Gives the request to an instance: at once when one has room, else when it has. @throws {IsopodError} `overloaded` */
   dispatch(request: InvocationRequest, meter: Meter): RunningInvocation | Promise<RunningInvocation> {
     const instance = this.#choose();
     if (instance === undefined) return this.#wait(request, meter);
@@ -73,7 +64,7 @@ export class VersionPool implements InstanceScheduler {
       if (instance.invocations.size === 0) instance.end(new IsopodError("draining"));
       return;
     }
-    if (this.#isDue(instance)) this.#retire(instance);
+    if (isDue(instance, this.version.limits, this.#options.sizes)) this.#retire(instance);
     else if (this.#waiting.size > 0) this.#serveWaiting();
   }
 
@@ -90,8 +81,10 @@ export class VersionPool implements InstanceScheduler {
   /** Ends instances that have been idle for too long. */
   evictIdle(now: number): void {
     for (const instance of [...this.#instances]) {
-      const idle = instance.invocations.size === 0 && now - instance.idleSince >= this.#options.sizes.idleMs;
-      if (idle || (instance.invocations.size === 0 && this.#isDue(instance))) this.#retire(instance);
+      if (instance.invocations.size > 0) continue;
+      const { sizes } = this.#options;
+      const idle = now - instance.idleSince >= sizes.idleMs;
+      if (idle || isDue(instance, this.version.limits, sizes)) this.#retire(instance);
     }
   }
 
@@ -142,46 +135,18 @@ export class VersionPool implements InstanceScheduler {
   }
 
   #wait(request: InvocationRequest, meter: Meter): Promise<RunningInvocation> {
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = {
-        request,
-        meter,
-        resolve: (invocation) => {
-          stop();
-          resolve(invocation);
-        },
-        reject: (error) => {
-          stop();
-          reject(error);
-        },
-      };
-      const leave = (error: IsopodError) => {
-        this.#waiting.delete(waiting);
-        waiting.reject(error);
-      };
-      const onAbort = () => leave(new IsopodError("client_gone"));
-      const remainingMs = meter.startedAt + meter.limits.wallMs - this.#options.clock.now();
-      const cancel = this.#options.clock.after(remainingMs, () =>
-        leave(limitError("wall_limit", "wallMs", meter.limits)),
-      );
-      const stop = () => {
-        cancel();
-        request.signal.removeEventListener("abort", onAbort);
-      };
-      request.signal.addEventListener("abort", onAbort);
-      if (!this.#waiting.push(waiting)) {
-        return waiting.reject(
-          new IsopodError("overloaded", { retryAfterSeconds: 1, cause: `${this.version.name}: queue is full` }),
-        );
-      }
-      this.#grow();
-    });
+    const turn = this.#waiting.join(request, meter);
+    if (turn === undefined) {
+      throw new IsopodError("overloaded", { retryAfterSeconds: 1, cause: `${this.version.name}: queue is full` });
+    }
+    this.#grow();
+    return turn;
   }
 
   #serveWaiting(): void {
     for (;;) {
       const instance = this.#waiting.size > 0 ? this.#choose() : undefined;
-      const waiting = instance === undefined ? undefined : this.#waiting.shift();
+      const waiting = instance === undefined ? undefined : this.#waiting.next();
       if (instance === undefined || waiting === undefined) return;
       waiting.resolve(this.#give(instance, waiting.request, waiting.meter));
     }
@@ -202,32 +167,19 @@ export class VersionPool implements InstanceScheduler {
     } catch (error) {
       this.#starting -= 1;
       if (this.#instances.size + this.#starting > 0) return;
-      const failure = toIsopodError(error);
-      for (let waiting = this.#waiting.shift(); waiting !== undefined; waiting = this.#waiting.shift())
-        waiting.reject(failure);
+      this.#waiting.rejectAll(toIsopodError(error));
     }
   }
 
   async #start(): Promise<Instance> {
-    const { name, version, program, env, egress, limits } = this.version;
     const instance = await this.#prewarmed.take();
     const refill = this.#prewarmed.refillSoon();
     instance.scheduler = this;
-    const cancel = this.#options.clock.after(limits.wallMs, () =>
-      instance.end(limitError("wall_limit", "wallMs", limits)),
-    );
     try {
-      this.#supervisor.watch(instance, limits);
+      this.#supervisor.watch(instance, this.version.limits);
       this.#supervisor.begin();
-      await instance.load(
-        { mode: "function", program, env, grants: { egress }, fn: { name, version } },
-        limits.memoryBytes,
-      );
-    } catch (error) {
-      instance.end(toIsopodError(error));
-      throw error;
+      await loadVersion(instance, this.version, this.#options.clock);
     } finally {
-      cancel();
       refill();
     }
     this.#instances.add(instance);
@@ -239,12 +191,5 @@ export class VersionPool implements InstanceScheduler {
     this.#instances.delete(instance);
     this.#retired.delete(instance);
     if (this.#waiting.size > 0) this.#grow();
-  }
-
-  #isDue(instance: Instance): boolean {
-    if (instance.broken) return true;
-    const { ageMs, invocationsMax } = this.#options.sizes;
-    if (instance.invoked >= invocationsMax || instance.now() - instance.startedAt >= ageMs) return true;
-    return instance.memoryBytes > this.version.limits.memoryBytes * RECYCLE_MEMORY_SHARE;
   }
 }
