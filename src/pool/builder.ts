@@ -12,7 +12,8 @@ import { completeLimits, type Limits } from "../core/limits.ts";
 import { BoundedQueue } from "../stdx/bounded_queue.ts";
 import { Meter } from "./figures.ts";
 import { Instance } from "./instance.ts";
-import { NO_PARAMS, RunningInvocation } from "./invocation.ts";
+import { RunningInvocation } from "./invocation.ts";
+import { NO_PARAMS } from "./invocation_heads.ts";
 import { createModuleBinding } from "./module_calls.ts";
 import { Supervisor } from "./supervisor.ts";
 

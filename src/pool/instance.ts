@@ -18,7 +18,9 @@ import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset 
 import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { acceptCall } from "./binding_calls.ts";
 import { limitError } from "./figures.ts";
-import { errorFromGuest, type RunningInvocation } from "./invocation.ts";
+import { errorFromGuest } from "./guest_error.ts";
+import type { RunningInvocation } from "./invocation.ts";
+import { requestHead } from "./invocation_heads.ts";
 
 /** What an instance is made of. */
 export interface InstanceOptions {
@@ -163,7 +165,7 @@ export class Instance {
   invoke(invocation: RunningInvocation): void {
     this.invoked += 1;
     this.invocations.add(invocation);
-    const head = JSON.stringify(invocation.requestHead(this.deadlineOf(invocation)));
+    const head = JSON.stringify(requestHead(invocation.request, this.deadlineOf(invocation)));
     const stream = this.#connection.open(head, invocation, this.#load?.mode === "program" ? "pipe" : "credit");
     invocation.begin(stream);
     if (this.#end !== undefined) invocation.fail(this.#end);

@@ -4,15 +4,18 @@
  * It holds the guest to the protocol and to the limits that are counted in bytes; time, processor and memory are the
  * supervisor's. Whatever ends it is named once, and everybody who waits for it hears the same.
  */
-import { type ErrorCode, IsopodError, isErrorCode } from "../core/errors.ts";
+import { IsopodError } from "../core/errors.ts";
 import type { InvocationEnd, InvocationRequest, InvocationResponse } from "../core/invocation.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
-import { parseReset, parseResponseHead, type RequestHead, type ResetReason, type ResponseHead } from "../wire/heads.ts";
+import { parseReset, parseResponseHead, type ResponseHead } from "../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { AnswerBody } from "./answer.ts";
 import { limitError, type Meter } from "./figures.ts";
+import { errorFromGuest } from "./guest_error.ts";
+import { answerHeaders } from "./invocation_heads.ts";
+import { openMeteredSocket } from "./metered_socket.ts";
 import { RequestBodyPump } from "./request_body.ts";
-import { FunctionSocket } from "./socket.ts";
+import type { FunctionSocket } from "./socket.ts";
 
 /** What an invocation tells its instance. */
 export interface InvocationOwner {
@@ -24,21 +27,6 @@ export interface InvocationOwner {
   /** Bytes have been read, on a stream whose back-pressure is the pipe. */
   relieved(): void;
 }
-
-/** Headers that a program cannot mean for its caller: the connection and the request's id are the platform's. */
-const HOP_HEADERS = new Set([
-  ...[
-    "connection",
-    "keep-alive",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-    "trailer",
-    "te",
-    "proxy-connection",
-  ],
-  "isopod-request-id",
-]);
 
 /** An invocation that has been handed to an instance. */
 export class RunningInvocation implements StreamEvents {
@@ -86,14 +74,6 @@ export class RunningInvocation implements StreamEvents {
 
   get streamId(): number {
     return this.#stream?.id ?? 0;
-  }
-
-  /** The head to open the stream with. */
-  requestHead(deadline: number): RequestHead {
-    const { requestId, method, url, headers, params, argsJson, body } = this.request;
-    const head = { id: requestId, m: method, u: url, h: headers, d: deadline };
-    if (body === null && argsJson === undefined && params === NO_PARAMS) return head;
-    return { ...head, p: params, ...(argsJson !== undefined && { a: argsJson }), ...(body !== null && { b: 1 }) };
   }
 
   /**
@@ -198,16 +178,8 @@ export class RunningInvocation implements StreamEvents {
 
   /** From here on the wall limit does not count, and the client's hanging up is a close of the socket. */
   #openSocket(stream: WireStream): void {
-    const { meter } = this;
-    this.#socket = new FunctionSocket(stream, {
-      clientSent: () => meter.renewCpu(),
-      functionSent: () => {
-        meter.quiet = false;
-      },
-      closed: () => meter.closeSocket(this.#owner.now()),
-    });
+    this.#socket = openMeteredSocket(stream, this.meter, this.#owner);
     if (this.#watched) this.request.signal.removeEventListener("abort", this.#onAbort);
-    meter.openSocket();
   }
 
   #answer(): void {
@@ -219,25 +191,11 @@ export class RunningInvocation implements StreamEvents {
     }
     this.answered.resolve({
       status: head.s,
-      headers: head.h.filter(([name]) => !HOP_HEADERS.has(name.toLowerCase())),
+      headers: answerHeaders(head.h),
       body: this.#socket === undefined ? this.#body.open() : null,
       script: head.k === "script",
       socket: this.#socket,
       ended: this.#ended.promise,
     });
   }
-}
-
-/** The parameters of a route that has none; the same object, so that the usual request is told by identity. */
-export const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
-
-/** Codes that a guest may give as the reason for a reset. */
-const GUEST_CODES = new Set<ErrorCode>(["uncaught_exception", "syntax_error", "unresolved_import", "invalid_result"]);
-
-/** What the guest says it failed of; it may say only what a program can be guilty of. */
-export function errorFromGuest(reason: ResetReason): IsopodError {
-  const { code, message, stack, line, column } = reason;
-  const known = isErrorCode(code) && GUEST_CODES.has(code) ? code : "program_ended";
-  const position = line !== undefined && column !== undefined ? { line, column } : undefined;
-  return new IsopodError(known, { message, stack, position });
 }

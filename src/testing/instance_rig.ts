@@ -6,7 +6,8 @@ import type { InvocationRequest, InvocationResponse, LogLine } from "../core/inv
 import { completeLimits, type Limits } from "../core/limits.ts";
 import { Meter } from "../pool/figures.ts";
 import { Instance } from "../pool/instance.ts";
-import { NO_PARAMS, RunningInvocation } from "../pool/invocation.ts";
+import { RunningInvocation } from "../pool/invocation.ts";
+import { NO_PARAMS } from "../pool/invocation_heads.ts";
 import { FRAME } from "../wire/frame.ts";
 import { FakeGuest } from "./fake_guest.ts";
 

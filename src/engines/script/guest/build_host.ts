@@ -7,6 +7,7 @@
 import type { GuestPort } from "../../../core/guest.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
+import type { Channel } from "./channel.ts";
 import { Invocation } from "./invocations.ts";
 import type { ProgramRunner } from "./runner.ts";
 
@@ -19,13 +20,15 @@ const ENTRY = "entry";
 
 /** The runner of one build. */
 export class BuildHost implements ProgramRunner {
+  readonly #channel: Channel;
   readonly #port: GuestPort;
   readonly #load: LoadParcel;
   readonly #code: string;
   readonly #found = new Map<string, Found>();
   #invocation: Invocation | undefined;
 
-  constructor(port: GuestPort, load: LoadParcel, code: Uint8Array) {
+  constructor(channel: Channel, port: GuestPort, load: LoadParcel, code: Uint8Array) {
+    this.#channel = channel;
     this.#port = port;
     this.#load = load;
     this.#code = new TextDecoder().decode(code);
@@ -33,6 +36,12 @@ export class BuildHost implements ProgramRunner {
 
   currentInvocation(): number {
     return this.#invocation?.stream.id ?? 0;
+  }
+
+  readonly ready = true;
+
+  start(): void {
+    this.#channel.resume();
   }
 
   busy(): void {}

@@ -2,22 +2,28 @@
  * The guest's end of the one channel: frames in on descriptor 0, frames out on a private copy of descriptor 1.
  *
  * Writing blocks while the host is not reading: that is the back-pressure of scripts, and it keeps memory bounded.
- * Reading can be paused (`quiesce`), so that a script which waits for nothing more lets its event loop run empty.
+ * Until there is a program, the guest waits in a plain read: a stream and an event loop would cost every guest 2 ms,
+ * and most programs are over without them. Reading can be paused later on (`quiesce`), so that a script which waits
+ * for nothing more lets its event loop run empty.
  */
 import { Connection, type ConnectionEvents } from "../../../wire/connection.ts";
 import { GUEST_ACCEPTS } from "../../../wire/frame.ts";
-import { exit, takeOverStdout, writeAll } from "./libc.ts";
+import { exit, readSome, takeOverStdout, writeAll } from "./libc.ts";
 
 /** The channel. */
 export interface Channel {
   readonly connection: Connection;
+  /** Waits for the next bytes, with nothing else going on meanwhile. Not while reading otherwise. */
+  wait(): void;
   /** Stops reading, so that the input does not keep the event loop alive. */
   quiesce(): void;
-  /** Reads again. */
+  /** Reads from now on. */
   resume(): void;
 }
 
-/** Opens the channel and begins to read. */
+const BUFFER_BYTES = 64 * 1024;
+
+/** Opens the channel. */
 export function openChannel(events: ConnectionEvents): Channel {
   const out = takeOverStdout();
   const connection = new Connection({
@@ -27,10 +33,13 @@ export function openChannel(events: ConnectionEvents): Channel {
     write: (bytes) => writeAll(out, bytes),
     defer: setImmediate,
   });
-  const stream = Bun.stdin.stream();
-  let reader: ReturnType<typeof stream.getReader> | undefined;
+  // Taken now: programs get a `Bun.stdin` of their own.
+  const { stdin } = Bun;
+  let stream: ReturnType<typeof stdin.stream> | undefined;
+  let reader: ReturnType<NonNullable<typeof stream>["getReader"]> | undefined;
 
   const read = async () => {
+    stream ??= stdin.stream();
     const mine = stream.getReader();
     reader = mine;
     try {
@@ -46,9 +55,12 @@ export function openChannel(events: ConnectionEvents): Channel {
       }
     }
   };
-  read();
   return {
     connection,
+    wait() {
+      const buffer = new Uint8Array(BUFFER_BYTES);
+      connection.receive(buffer.subarray(0, readSome(0, buffer)));
+    },
     quiesce() {
       const mine = reader;
       reader = undefined;

@@ -36,6 +36,12 @@ export class FunctionHost implements ProgramRunner {
     return this.#storage?.getStore()?.stream.id ?? 0;
   }
 
+  readonly ready = true;
+
+  start(): void {
+    this.#channel.resume();
+  }
+
   busy(): void {}
 
   open(stream: WireStream, head: Uint8Array): StreamEvents | undefined {

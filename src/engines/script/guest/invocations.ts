@@ -16,6 +16,8 @@ import type { BoundSocket } from "./sockets.ts";
 export interface InvocationOwner {
   /** What `waitUntil` was given after the answer was complete is over. */
   workFinished(stream: WireStream): void;
+  /** All of the request's body has arrived. */
+  inputEnded?(): void;
   readonly fn: { readonly name: string; readonly version: string } | undefined;
 }
 
@@ -71,6 +73,11 @@ export class Invocation implements StreamEvents, InvocationContext {
     this.#pending ??= [];
     this.#pending.push(Promise.resolve(promise).catch((error) => console.error(error)));
   };
+
+  /** Whether there is no request body, or all of it has arrived. */
+  get bodyComplete(): boolean {
+    return this.#body === undefined || this.#inputEnded;
+  }
 
   /** Whether the program has asked for the body and not all of it has arrived. */
   get awaitsInput(): boolean {
@@ -145,6 +152,7 @@ export class Invocation implements StreamEvents, InvocationContext {
   end(): void {
     this.#inputEnded = true;
     this.#body?.end();
+    this.#owner.inputEnded?.();
   }
 
   reset(): void {

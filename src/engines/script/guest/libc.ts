@@ -1,54 +1,72 @@
 /**
  * The few native calls that a guest needs before and after the seal, by `bun:ffi`.
  *
- * Opened once at boot: afterwards nothing can be opened. Hostile code can make the same calls; what bounds them is
- * the seal, never this file.
+ * All go through `syscall`, the only symbol that is opened, since each costs at boot; afterwards nothing can be
+ * opened. Hostile code can make the same calls; what bounds them is the seal, never this file.
  */
-import { dlopen, ptr } from "bun:ffi";
+import { dlopen, FFIType, ptr } from "bun:ffi";
 
-const lib = dlopen("libc.so.6", {
-  write: { args: ["i32", "ptr", "u64"], returns: "i64" },
-  dup: { args: ["i32"], returns: "i32" },
-  dup2: { args: ["i32", "i32"], returns: "i32" },
-  getrlimit: { args: ["i32", "ptr"], returns: "i32" },
-  setrlimit: { args: ["i32", "ptr"], returns: "i32" },
-  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
-  syscall: { args: ["i64", "u64", "u64", "u64", "u64", "u64", "u64"], returns: "i64" },
-  _exit: { args: ["i32"], returns: "void" },
+const { i64_fast, u64_fast } = FFIType;
+const { syscall } = dlopen("libc.so.6", {
+  syscall: { args: [i64_fast, u64_fast, u64_fast, u64_fast, u64_fast, u64_fast, u64_fast], returns: i64_fast },
 }).symbols;
+
+/** The numbers of the calls on this architecture. */
+const CALL =
+  process.arch === "arm64"
+    ? { read: 63, write: 64, dup: 23, dup3: 24, prlimit: 261, prctl: 167, exitGroup: 94, seccomp: 277 }
+    : { read: 0, write: 1, dup: 32, dup3: 292, prlimit: 302, prctl: 157, exitGroup: 231, seccomp: 317 };
+
+function call(number: number, first = 0, second = 0, third = 0, fourth = 0): number {
+  return Number(syscall(number, first, second, third, fourth, 0, 0));
+}
 
 /** Writes all of `bytes`, waiting while the pipe is full. A pipe whose reader is gone ends the guest. */
 export function writeAll(descriptor: number, bytes: Uint8Array): void {
   let at = 0;
   while (at < bytes.length) {
-    const written = Number(lib.write(descriptor, ptr(bytes, at), bytes.length - at));
+    const written = call(CALL.write, descriptor, ptr(bytes, at), bytes.length - at);
     if (written <= 0) exit(1);
     at += written;
   }
 }
 
-/** A copy of `descriptor` that only this guest's channel knows; what programs write to 1 then goes where 2 goes. */
+/** A signal may end a read that has nothing to give; more than this in a row is something else. */
+const READ_TRIES_MAX = 1000;
+
+/** Waits for bytes and fills `buffer` with them; their number. A pipe whose writer is gone ends the guest. */
+export function readSome(descriptor: number, buffer: Uint8Array): number {
+  for (let tries = 0; tries < READ_TRIES_MAX; tries += 1) {
+    const read = call(CALL.read, descriptor, ptr(buffer), buffer.length);
+    if (read === 0) exit(0);
+    if (read > 0) return read;
+  }
+  return exit(1);
+}
+
+/** A copy of descriptor 1 that only this guest's channel knows; what programs write to 1 then goes where 2 goes. */
 export function takeOverStdout(): number {
-  const own = lib.dup(1);
-  lib.dup2(2, 1);
+  const own = call(CALL.dup, 1);
+  call(CALL.dup3, 2, 1, 0);
   return own;
 }
 
 /** Sets the soft and the hard value of a resource limit. */
 export function setResourceLimit(resource: number, value: number): void {
   const pair = new BigUint64Array([BigInt(value), BigInt(value)]);
-  if (lib.setrlimit(resource, ptr(pair)) !== 0) throw new Error(`Cannot set resource limit ${resource} to ${value}`);
+  if (call(CALL.prlimit, 0, resource, ptr(pair), 0) !== 0) {
+    throw new Error(`Cannot set resource limit ${resource} to ${value}`);
+  }
 }
 
 /** The soft value of a resource limit. */
 export function softLimit(resource: number): number {
   const pair = new BigUint64Array(2);
-  lib.getrlimit(resource, ptr(pair));
+  call(CALL.prlimit, 0, resource, 0, ptr(pair));
   return Number(pair[0]);
 }
 
 const PR_SET_NO_NEW_PRIVS = 38;
-const SYS_SECCOMP = process.arch === "arm64" ? 277 : 317;
 const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_TSYNC = 1;
 
@@ -58,15 +76,13 @@ export function installFilter(filter: Uint8Array): void {
   const view = new DataView(program.buffer);
   view.setUint16(0, filter.length / 8, true);
   view.setBigUint64(8, BigInt(ptr(filter)), true);
-  if (lib.prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n) !== 0) throw new Error("Cannot set no_new_privs");
-  const flags = BigInt(SECCOMP_FILTER_FLAG_TSYNC);
-  const mode = BigInt(SECCOMP_SET_MODE_FILTER);
-  const failed = lib.syscall(BigInt(SYS_SECCOMP), mode, flags, BigInt(ptr(program)), 0n, 0n, 0n);
-  if (Number(failed) !== 0) throw new Error(`Cannot install the seal: seccomp answered ${failed}`);
+  if (call(CALL.prctl, PR_SET_NO_NEW_PRIVS, 1) !== 0) throw new Error("Cannot set no_new_privs");
+  const failed = call(CALL.seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, ptr(program));
+  if (failed !== 0) throw new Error(`Cannot install the seal: seccomp answered ${failed}`);
 }
 
 /** Ends the guest at once. */
 export function exit(code: number): never {
-  lib._exit(code);
+  call(CALL.exitGroup, code);
   throw new Error("unreachable");
 }

@@ -19,15 +19,16 @@ import { applyHello } from "./seal.ts";
 import { installSockets } from "./upgrade.ts";
 import { warmUp } from "./warm_up.ts";
 
-/** Starts the guest. Returns after the program is loaded and everything else follows from frames. */
+/** Starts the guest: waits for the hello, then for a program, and leaves the rest to what runs the program. */
 export function startGuest(bindings: readonly GuestBinding[]): void {
   let runner: ProgramRunner | undefined;
   let sealed = false;
+  let saidHello = false;
 
   const frame = (type: FrameType, _stream: number, payload: Uint8Array) => {
-    if (type === FRAME.hello && !sealed) {
+    if (type === FRAME.hello && !saidHello) {
       sealed = applyHello(payload);
-      warmUp().then(() => channel.connection.sendText(FRAME.hello, 0, JSON.stringify({ sealed })));
+      saidHello = true;
     } else if (type === FRAME.load && runner === undefined) {
       runner = load(channel, port, payload);
     } else if (type !== FRAME.ping) {
@@ -43,11 +44,19 @@ export function startGuest(bindings: readonly GuestBinding[]): void {
   installResponse();
   installSockets();
   for (const binding of bindings) binding.install(port);
+
+  while (!saidHello) channel.wait();
+  warmUp().then(() => {
+    channel.connection.sendText(FRAME.hello, 0, JSON.stringify({ sealed }));
+    channel.connection.flush();
+    while (runner === undefined || !runner.ready) channel.wait();
+    runner.start();
+  });
 }
 
 function load(channel: Channel, port: GuestPort, payload: Uint8Array): ProgramRunner {
   const { json, bytes } = decodeParcel(payload);
   const parcel = json as LoadParcel;
-  if (parcel.mode === "build") return new BuildHost(port, parcel, bytes);
+  if (parcel.mode === "build") return new BuildHost(channel, port, parcel, bytes);
   return parcel.mode === "program" ? new ProgramHost(channel, parcel, bytes) : new FunctionHost(channel, parcel, bytes);
 }

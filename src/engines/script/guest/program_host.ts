@@ -27,7 +27,8 @@ export class ProgramHost implements ProgramRunner {
   #invocation: Invocation | undefined;
   #isScript = false;
   #headSent = false;
-  #waiting = false;
+  #evaluated = false;
+  #calling = false;
   #failed = false;
 
   constructor(channel: Channel, load: LoadParcel, code: Uint8Array) {
@@ -40,16 +41,25 @@ export class ProgramHost implements ProgramRunner {
     return this.#invocation?.stream.id ?? 0;
   }
 
-  busy(): void {
+  busy(busy: boolean): void {
+    this.#calling = busy;
     this.#listen();
   }
 
   /** Reads from the host only while there is something to come, so that a script that waits for nothing can end. */
   #listen(): void {
-    if (!this.#waiting) return;
-    const expectsMore = this.#channel.connection.streamCount > 1 || this.#invocation?.awaitsInput === true;
+    if (!this.#isScript) return;
+    const expectsMore = this.#calling || this.#invocation?.awaitsInput === true;
     if (expectsMore) this.#channel.resume();
     else this.#channel.quiesce();
+  }
+
+  get ready(): boolean {
+    return this.#invocation !== undefined;
+  }
+
+  start(): void {
+    this.#run(this.#invocation as Invocation);
   }
 
   open(stream: WireStream, head: Uint8Array): StreamEvents | undefined {
@@ -58,9 +68,8 @@ export class ProgramHost implements ProgramRunner {
       this.#channel.connection.sendBytes(FRAME.ready, stream.id);
       this.#channel.connection.flush();
     };
-    const invocation = new Invocation(stream, head, { workFinished, fn: undefined });
+    const invocation = new Invocation(stream, head, { workFinished, inputEnded: () => this.#listen(), fn: undefined });
     this.#invocation = invocation;
-    queueMicrotask(() => this.#run(invocation));
     return invocation;
   }
 
@@ -70,15 +79,28 @@ export class ProgramHost implements ProgramRunner {
       program = parseProgram(this.#load, this.#code);
       this.#isScript = !program.isModule;
       this.#installGlobals(invocation);
+      if (program.isModule) this.#readLater(invocation);
+      else process.on("beforeExit", () => this.#ranEmpty());
       const handler = await program.evaluate();
       if (handler !== undefined) return await invocation.run(handler, { ...this.#load.env });
     } catch (thrown) {
       return this.#fail(thrown);
     }
-    if (invocation.stream.over) return;
-    this.#waiting = true;
-    process.on("beforeExit", () => this.#finish(0));
-    this.#listen();
+    this.#evaluated = true;
+  }
+
+  /** A module may need the rest of its request, credit, answers; one that is done within a turn needs nothing. */
+  #readLater(invocation: Invocation): void {
+    if (invocation.bodyComplete) setImmediate(() => this.#channel.resume());
+    else this.#channel.resume();
+  }
+
+  /** The event loop has nothing left to wait for. */
+  #ranEmpty(): void {
+    if (this.#evaluated) this.#finish(0);
+    this.#fail(new Error("A top-level await waits for something that can no longer happen"));
+    this.#channel.connection.flush();
+    exit(1);
   }
 
   #installGlobals(invocation: Invocation): void {

@@ -1,0 +1,18 @@
+/**
+ * The errors that a guest may give as its own: of the catalogue, those that a program can be guilty of.
+ *
+ * Whatever else it says has a code that accuses nobody but the program, so that no guest can speak as the platform.
+ */
+import { type ErrorCode, IsopodError, isErrorCode } from "../core/errors.ts";
+import type { ResetReason } from "../wire/heads.ts";
+
+/** Codes that a guest may give as the reason for a reset. */
+const GUEST_CODES = new Set<ErrorCode>(["uncaught_exception", "syntax_error", "unresolved_import", "invalid_result"]);
+
+/** What the guest says it failed of; it may say only what a program can be guilty of. */
+export function errorFromGuest(reason: ResetReason): IsopodError {
+  const { code, message, stack, line, column } = reason;
+  const known = isErrorCode(code) && GUEST_CODES.has(code) ? code : "program_ended";
+  const position = line !== undefined && column !== undefined ? { line, column } : undefined;
+  return new IsopodError(known, { message, stack, position });
+}
