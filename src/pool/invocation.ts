@@ -102,7 +102,11 @@ export class RunningInvocation implements StreamEvents {
     const head = parseResponseHead(payload);
     this.#head = head;
     // At once: messages may follow in the same chunk.
-    if (head.ws === 1 && this.request.webSocket && this.#stream !== undefined) this.#openSocket(this.#stream);
+    if (head.ws === 1 && this.request.webSocket && this.#stream !== undefined) {
+      this.#socket = openMeteredSocket(this.#stream, this.meter, this.#owner);
+      // From here on the client's hanging up is a close of the socket.
+      if (this.#watched) this.request.signal.removeEventListener("abort", this.#onAbort);
+    }
     // In a microtask all frames of this chunk have been read, and a short body is there as a whole.
     queueMicrotask(() => this.#answer());
   }
@@ -176,18 +180,11 @@ export class RunningInvocation implements StreamEvents {
     this.request.observer?.ended?.(end);
   }
 
-  /** From here on the wall limit does not count, and the client's hanging up is a close of the socket. */
-  #openSocket(stream: WireStream): void {
-    this.#socket = openMeteredSocket(stream, this.meter, this.#owner);
-    if (this.#watched) this.request.signal.removeEventListener("abort", this.#onAbort);
-  }
-
   #answer(): void {
     const head = this.#head as ResponseHead;
     if (head.ws === 1 && this.#socket === undefined) {
-      return this.fail(
-        new IsopodError("invalid_result", { message: "Cannot accept a WebSocket: the request asked for none" }),
-      );
+      const message = "Cannot accept a WebSocket: the request asked for none";
+      return this.fail(new IsopodError("invalid_result", { message }));
     }
     this.answered.resolve({
       status: head.s,
