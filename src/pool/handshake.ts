@@ -1,0 +1,78 @@
+/**
+ * What host and guest tell each other once, before there is work: hello, by which the guest closes itself down, and
+ * load, by which it gets its program.
+ *
+ * At most one frame of the guest's is awaited at a time; any other ends the instance.
+ */
+import type { Grants } from "../core/binding.ts";
+import type { GuestProcess } from "../core/engine.ts";
+import type { Program } from "../core/function.ts";
+import { type Deferred, deferred } from "../stdx/deferred.ts";
+import type { Connection } from "../wire/connection.ts";
+import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
+import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
+import { errorFromGuest } from "./guest_error.ts";
+
+/** What an instance is told to become. */
+export interface InstanceLoad {
+  readonly mode: LoadParcel["mode"];
+  readonly program: Program;
+  readonly env: Readonly<Record<string, string>>;
+  readonly grants: Grants;
+  readonly fn?: { readonly name: string; readonly version: string } | undefined;
+}
+
+/** The host's side of it, for one instance. */
+export class Handshake {
+  readonly #connection: Connection;
+  readonly #hello: Deferred<void> = deferred();
+  readonly #loaded: Deferred<void> = deferred();
+  /** The one frame of the connection's own that the guest has yet to send. */
+  #awaited: FrameType | undefined;
+  #loading = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** The guest has been given a function and has not said that it is loaded. */
+  get loading(): boolean {
+    return this.#loading;
+  }
+
+  /** Says hello; resolves when the guest has closed itself down and says so. */
+  hello({ seal, ...hello }: GuestProcess["hello"]): Promise<void> {
+    this.#awaited = FRAME.hello;
+    this.#connection.sendBytes(FRAME.hello, 0, encodeParcel(hello satisfies HelloParcel, seal));
+    this.#connection.flush();
+    return this.#hello.promise;
+  }
+
+  /** Hands the program over. A function's promise waits until it is evaluated; a program's does not wait. */
+  load(load: InstanceLoad): Promise<void> {
+    const { name, language, code } = load.program;
+    const parcel: LoadParcel = { name, language, mode: load.mode, env: load.env, ...(load.fn && { fn: load.fn }) };
+    this.#connection.sendBytes(FRAME.load, 0, encodeParcel(parcel, new TextEncoder().encode(code)));
+    this.#loading = load.mode === "function";
+    this.#awaited = this.#loading ? FRAME.ready : undefined;
+    if (!this.#loading) this.#loaded.resolve();
+    return this.#loaded.promise;
+  }
+
+  /** Takes a frame of the guest. @throws {WireError} when it is not the awaited one */
+  receive(type: FrameType, payload: Uint8Array): void {
+    if (type !== this.#awaited) throw new WireError(`Cannot read frame of type ${type}: it is not awaited`);
+    this.#awaited = undefined;
+    if (type === FRAME.hello) return this.#hello.resolve();
+    this.#loading = false;
+    const { error } = parseJson(payload) as { error?: unknown };
+    if (error === undefined) return this.#loaded.resolve();
+    this.#loaded.reject(errorFromGuest(parseReset(new TextEncoder().encode(JSON.stringify(error)))));
+  }
+
+  /** The instance is over: nobody need wait. */
+  fail(reason: unknown): void {
+    this.#hello.reject(reason);
+    this.#loaded.reject(reason);
+  }
+}
