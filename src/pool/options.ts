@@ -1,7 +1,7 @@
-/** How a pool is set up. */
+/** How a pool and its instances are set up. */
 import type { Binding } from "../core/binding.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Engine } from "../core/engine.ts";
+import type { Engine, GuestProcess } from "../core/engine.ts";
 import type { LogLine } from "../core/invocation.ts";
 
 /** Sizes and times of a pool. */
@@ -37,5 +37,14 @@ export interface PoolOptions {
   /** Hears of instances, for the metrics. */
   readonly lives: InstanceLives;
   /** A line for the log that belongs to no invocation. */
+  report(line: LogLine, fields: Readonly<Record<string, unknown>>): void;
+}
+
+/** What an instance is made of. */
+export interface InstanceOptions {
+  readonly process: GuestProcess;
+  readonly clock: Clock;
+  readonly bindings: ReadonlyMap<string, Binding>;
+  /** A line that the log should have: of the instance, or of an invocation that has no observer. */
   report(line: LogLine, fields: Readonly<Record<string, unknown>>): void;
 }

@@ -11,9 +11,9 @@ const BACKLOG_BYTES_MAX = 1024 * 1024;
 /** Who takes what is read. */
 export interface OutputOwner {
   /** Whether there is any use in reading on. */
-  readonly alive: boolean;
+  alive(): boolean;
   /** Bytes that one invocation has been sent without credit and that wait for their reader, the most of any. */
-  readonly uncreditedBytes: number;
+  uncreditedBytes(): number;
   /** Takes the next chunk. @throws {Error} when no correct guest sends it */
   receive(chunk: Uint8Array): void;
 }
@@ -40,7 +40,7 @@ export class OutputReader {
   /** Reads until the output or its owner is at its end. @throws {Error} what the owner throws */
   async read(output: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const chunk of output) {
-      if (!this.#owner.alive) return;
+      if (!this.#owner.alive()) return;
       this.#owner.receive(chunk);
       if (!this.#backlogged()) continue;
       await new Promise<void>((resolve) => {
@@ -51,6 +51,6 @@ export class OutputReader {
   }
 
   #backlogged(): boolean {
-    return this.#owner.uncreditedBytes > BACKLOG_BYTES_MAX;
+    return this.#owner.uncreditedBytes() > BACKLOG_BYTES_MAX;
   }
 }

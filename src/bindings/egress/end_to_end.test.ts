@@ -300,3 +300,27 @@ test("a secret is put in on the way to its host; the function sees a placeholder
   expect(other.sent).toBe(`Bearer ${other.seen}`);
   expect(other.seen).not.toContain("s3cret");
 });
+
+test.each([
+  ["awaited at the top level", `for (let i = 0; i < 5; i += 1) await call(); console.log("done");`],
+  [
+    "floating, with pauses between",
+    `(async () => { for (let i = 0; i < 5; i += 1) { await call(); await Bun.sleep(i % 3); } console.log("done"); })();`,
+  ],
+  ["in a chain of callbacks", `call().then(() => Bun.sleep(1)).then(call).then(call).then(() => console.log("done"));`],
+])("a script ends after its last call: %s", async (_how, code) => {
+  const call = `const call = async () => (await fetch("http://127.0.0.1:${target.port}/echo")).text();\n`;
+  for (let round = 0; round < 5; round += 1) {
+    const response = await server.run(call + code);
+    expect([response.status, await response.text()]).toEqual([200, "done\n"]);
+  }
+});
+
+test("a top-level await that nothing can settle is a failed run that says so, at once", async () => {
+  const response = await server.run(`console.log("before"); await new Promise(() => {});`, {
+    headers: { accept: "text/event-stream" },
+  });
+  const text = await response.text();
+  expect(text).toContain('data: "before\\n"');
+  expect(text).toContain("A top-level await waits for something that can no longer happen");
+});

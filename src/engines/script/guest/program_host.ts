@@ -29,6 +29,7 @@ export class ProgramHost implements ProgramRunner {
   #headSent = false;
   #evaluated = false;
   #calling = false;
+  #holding: ReturnType<typeof setInterval> | undefined;
   #failed = false;
 
   constructor(channel: Channel, load: LoadParcel, code: Uint8Array) {
@@ -46,12 +47,30 @@ export class ProgramHost implements ProgramRunner {
     this.#listen();
   }
 
-  /** Reads from the host only while there is something to come, so that a script that waits for nothing can end. */
+  /**
+   * Reads from the host only while there is something to come, so that a script that waits for nothing can end.
+   * Reading stops a turn later: who has its answer often asks again at once.
+   */
   #listen(): void {
     if (!this.#isScript) return;
-    const expectsMore = this.#calling || this.#invocation?.awaitsInput === true;
-    if (expectsMore) this.#channel.resume();
-    else this.#channel.quiesce();
+    if (this.#expectsMore) {
+      this.#channel.resume();
+      // A stream that is read again after a pause does not keep the event loop alive by itself.
+      this.#holding ??= setInterval(() => {}, HOLD_MS);
+    } else if (this.#evaluated) {
+      setImmediate(() => this.#letGo());
+    }
+  }
+
+  #letGo(): void {
+    if (this.#expectsMore) return;
+    clearInterval(this.#holding);
+    this.#holding = undefined;
+    this.#channel.quiesce();
+  }
+
+  get #expectsMore(): boolean {
+    return this.#calling || this.#invocation?.awaitsInput === true;
   }
 
   get ready(): boolean {
@@ -87,6 +106,7 @@ export class ProgramHost implements ProgramRunner {
       return this.#fail(thrown);
     }
     this.#evaluated = true;
+    this.#listen();
   }
 
   /** A module may need the rest of its request, credit, answers; one that is done within a turn needs nothing. */
@@ -174,6 +194,9 @@ export class ProgramHost implements ProgramRunner {
     exit(code);
   }
 }
+
+/** A timer that only keeps the event loop alive. */
+const HOLD_MS = 2 ** 30;
 
 const OUTPUT_BYTES_MAX = 64 * 1024;
 const encoder = new TextEncoder();
