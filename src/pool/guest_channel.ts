@@ -26,12 +26,13 @@ export interface ChannelOwner {
   readonly invocations: ReadonlySet<RunningInvocation>;
   /** When the invocation ends at the latest, in milliseconds since 1970. */
   deadlineOf(invocation: RunningInvocation): number;
-  /** Ends the instance, `reason` being the guest's fault. */
+  /** Ends the instance: its guest has not kept to the protocol. */
   end(reason: IsopodError): void;
 }
 
 /** The host's end of the channel. */
 export class GuestChannel {
+  /** For streams to be opened on; what comes in is the channel's. */
   readonly connection: Connection;
   readonly #options: InstanceOptions;
   readonly #owner: ChannelOwner;

@@ -1,11 +1,12 @@
 /**
- * One running instance, as the host speaks with it: hello, load, invocations, calls of bindings, its end.
+ * One running instance, as the pool knows it: its state, the invocations that it has, what they are charged, its end.
  *
- * Everything that the guest sends is checked here or below; the first thing that no correct guest sends ends the
- * instance, and only this instance. Whoever waits for one of its invocations hears why.
+ * What is said to its guest and what the guest says goes over its `GuestChannel`. Whatever ends an instance ends only
+ * this one, and whoever waits for one of its invocations hears why.
  */
 import type { GuestProcess, Usage } from "../core/engine.ts";
 import type { IsopodError } from "../core/errors.ts";
+import type { Connection } from "../wire/connection.ts";
 import { GuestChannel } from "./guest_channel.ts";
 import type { InstanceLoad } from "./handshake.ts";
 import type { RunningInvocation } from "./invocation.ts";
@@ -49,6 +50,8 @@ export class Instance {
   readonly ended: Promise<IsopodError>;
   readonly #options: InstanceOptions;
   readonly #channel: GuestChannel;
+  /** The channel's, at hand for each invocation. */
+  readonly #connection: Connection;
   #mode: InstanceLoad["mode"] | undefined;
   #end: IsopodError | undefined;
   #bootCpuMs = 0;
@@ -61,6 +64,7 @@ export class Instance {
     this.startedAt = options.clock.now();
     this.idleSince = this.startedAt;
     this.#channel = new GuestChannel(options, this);
+    this.#connection = this.#channel.connection;
     this.ended = this.#watch();
     this.#channel.read();
   }
@@ -108,7 +112,7 @@ export class Instance {
     this.invoked += 1;
     this.invocations.add(invocation);
     const head = JSON.stringify(requestHead(invocation.request, this.deadlineOf(invocation)));
-    const stream = this.#channel.connection.open(head, invocation, this.#mode === "program" ? "pipe" : "credit");
+    const stream = this.#connection.open(head, invocation, this.#mode === "program" ? "pipe" : "credit");
     invocation.begin(stream);
     if (this.#end !== undefined) invocation.fail(this.#end);
   }
