@@ -12,7 +12,6 @@ import { FunctionLoader } from "./control/functions.ts";
 import type { Binding } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Engine } from "./core/engine.ts";
-import { compileGuest } from "./engines/script/compiled_guest.ts";
 import { type Admission, createAdmission } from "./gateway/admission.ts";
 import { Codeless } from "./gateway/codeless.ts";
 import { Gateway } from "./gateway/gateway.ts";
@@ -22,9 +21,9 @@ import { createProgramCache } from "./gateway/program_cache.ts";
 import { createRemoteModules } from "./gateway/remote_modules.ts";
 import { createSnapshot } from "./gateway/snapshot.ts";
 import { createSources, type Sources } from "./gateway/sources.ts";
-import { GUEST_CODE } from "./guest_code.ts";
 import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
+import { prepareGuest } from "./prepare_guest.ts";
 import { examineMachine, requireSandbox } from "./sandbox/machine.ts";
 import { BINDINGS, ENGINES } from "./standard.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -138,16 +137,10 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
 }
 
 async function createPlant(config: Config, dataDirectory: string, { metrics, report }: Telemetry): Promise<Plant> {
-  const guest = { bun: process.execPath, code: GUEST_CODE, directory: guestDirectory(dataDirectory) };
-  const compiledGuest = await compileGuest(guest).catch((error) => {
-    report({ level: "warn", text: "Guests start slower: they could not be compiled" }, { reason: String(error) });
-    return undefined;
-  });
+  const guest = await prepareGuest(dataDirectory, report);
   const [engine] = ENGINES.map((create) =>
     create({
-      bun: process.execPath,
-      guestCode: GUEST_CODE,
-      compiledGuest,
+      ...guest,
       directory: join(dataDirectory, "sandbox"),
       isolation: config.sandbox,
       memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
@@ -162,11 +155,6 @@ async function createPlant(config: Config, dataDirectory: string, { metrics, rep
   const pool = new Pool({ engine, clock, bindings, sizes: config.pool, lives, report });
   gaugePool(metrics, () => pool.stats());
   return { engine, bindings, pool, builder: new Builder({ engine, clock, report }) };
-}
-
-/** Where compiled guests are kept: 110 MB each, the same for every server of one version. */
-function guestDirectory(dataDirectory: string): string {
-  return process.env["ISOPOD_CACHE"] || join(dataDirectory, "guests");
 }
 
 async function closePlant({ engine, bindings, builder }: Plant): Promise<void> {

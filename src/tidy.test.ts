@@ -63,6 +63,7 @@ const ROOM_OF_FILE: Readonly<Record<string, string>> = {
   "src/standard.ts": "main",
   "src/tidy.test.ts": "main",
   "src/guest_code.ts": "main",
+  "src/prepare_guest.ts": "main",
   "src/standard_guest.ts": "standard_guest",
   "src/cli/serve.ts": "cli/serve",
   "src/cli/dev.ts": "cli/serve",
@@ -77,8 +78,7 @@ const TEST_FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
 
 /** What was over its size when the rule came or has earned an exception, with its size now. Numbers only go down. */
-const OVERSIZE: Readonly<Record<string, number>> = {
-};
+const OVERSIZE: Readonly<Record<string, number>> = {};
 
 const BANNED_WORDS = new Set(["util", "utils", "helper", "helpers", "common", "shared", "manager", "managers", "misc"]);
 const BANNED_FILES = /^(index|mod)\.tsx?$|\d\.tsx?$/;

@@ -22,6 +22,9 @@ export interface InvocationObserver {
   ended?(end: InvocationEnd): void;
 }
 
+/** The path parameters of a route that has none: always this object, so that the usual request is told by identity. */
+export const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
+
 /** What an invocation is asked to do. */
 export interface InvocationRequest {
   readonly requestId: string;

@@ -6,7 +6,7 @@
  */
 import { IsopodError } from "../core/errors.ts";
 import type { Program, ProgramBuilder, ProgramSource } from "../core/function.ts";
-import type { Invoker } from "../core/invocation.ts";
+import { type Invoker, NO_PARAMS } from "../core/invocation.ts";
 import { combineLimits } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Caller } from "./callers.ts";
@@ -25,8 +25,6 @@ export interface CodelessParts {
   readonly builder: ProgramBuilder;
   readonly codeBytesMax: number;
 }
-
-const NO_PARAMS = Object.freeze({});
 
 /** The endpoint. */
 export class Codeless {

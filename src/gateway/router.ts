@@ -8,6 +8,7 @@
  * A router never changes: a new snapshot of routes is a new router.
  */
 import { addRoute, createRouter as createTree, findRoute, type RouterContext, routeNodeKeys } from "rou3";
+import { NO_PARAMS } from "../core/invocation.ts";
 import { formatRoute, type RoutePattern } from "../core/route.ts";
 import { type PathParams, readParams } from "./path_params.ts";
 
@@ -52,7 +53,6 @@ interface HostGroup<T> {
 }
 
 const NONE = { kind: "none" } as const;
-const NO_PARAMS: PathParams = Object.freeze(Object.create(null));
 const HOST_LENGTH_MAX = 255;
 
 /**

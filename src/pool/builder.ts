@@ -7,13 +7,12 @@ import type { Clock } from "../core/clock.ts";
 import type { Engine } from "../core/engine.ts";
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { ModuleLoader, Program, ProgramSource } from "../core/function.ts";
-import type { Body, LogLine } from "../core/invocation.ts";
+import { type Body, type LogLine, NO_PARAMS } from "../core/invocation.ts";
 import { completeLimits, type Limits } from "../core/limits.ts";
 import { BoundedQueue } from "../stdx/bounded_queue.ts";
 import { Meter } from "./figures.ts";
 import { Instance } from "./instance.ts";
 import { RunningInvocation } from "./invocation.ts";
-import { NO_PARAMS } from "./invocation_heads.ts";
 import { createModuleBinding } from "./module_calls.ts";
 import { Supervisor } from "./supervisor.ts";
 

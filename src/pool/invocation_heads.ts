@@ -2,7 +2,7 @@
  * The heads of an invocation, between the words of the port and those of the wire: the request's on its way to the
  * guest, the answer's headers on their way back. Their form is checked in `wire/heads.ts`.
  */
-import type { InvocationRequest } from "../core/invocation.ts";
+import { type InvocationRequest, NO_PARAMS } from "../core/invocation.ts";
 import type { Pairs, RequestHead } from "../wire/heads.ts";
 
 /** Headers that a program cannot mean for its caller: the connection and the request's id are the platform's. */
@@ -24,9 +24,6 @@ const HOP_HEADERS = new Set([
 export function answerHeaders(headers: Pairs): Pairs {
   return headers.filter(([name]) => !HOP_HEADERS.has(name.toLowerCase()));
 }
-
-/** The parameters of a route that has none; the same object, so that the usual request is told by identity. */
-export const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
 
 /** The head to open the stream of `request` with. */
 export function requestHead(request: InvocationRequest, deadline: number): RequestHead {

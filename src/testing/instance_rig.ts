@@ -3,11 +3,11 @@ import type { Binding, BindingCall } from "../core/binding.ts";
 import { systemClock } from "../core/clock.ts";
 import { type IsopodError, toIsopodError } from "../core/errors.ts";
 import type { InvocationRequest, InvocationResponse, LogLine } from "../core/invocation.ts";
+import { NO_PARAMS } from "../core/invocation.ts";
 import { completeLimits, type Limits } from "../core/limits.ts";
 import { Meter } from "../pool/figures.ts";
 import { Instance } from "../pool/instance.ts";
 import { RunningInvocation } from "../pool/invocation.ts";
-import { NO_PARAMS } from "../pool/invocation_heads.ts";
 import { FRAME } from "../wire/frame.ts";
 import { FakeGuest } from "./fake_guest.ts";
 

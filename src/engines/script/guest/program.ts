@@ -94,7 +94,6 @@ const STACK_LENGTH_MAX = 16_384;
 /** At most three bytes a character in JSON, so that no text is too long for its frame. */
 function plainText(text: string, lengthMax: number): string {
   const cut = String(text).slice(0, lengthMax).toWellFormed();
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly what JSON writes as six characters
   return cut.replace(/[\0-\x08\x0b\x0c\x0e-\x1f]/g, "\ufffd");
 }
 

@@ -15,6 +15,7 @@ import { Invocation } from "./invocations.ts";
 import { exit } from "./libc.ts";
 import { describeFailure, type PendingProgram, parseProgram } from "./program.ts";
 import type { ProgramRunner } from "./runner.ts";
+import { ScriptReading } from "./script_reading.ts";
 
 const HEAD = JSON.stringify({ s: 200, h: [["content-type", "text/plain; charset=utf-8"]], k: "script" });
 const LOG_BYTES_MAX = 128 * 1024;
@@ -24,18 +25,19 @@ export class ProgramHost implements ProgramRunner {
   readonly #channel: Channel;
   readonly #load: LoadParcel;
   readonly #code: Uint8Array;
+  readonly #reading: ScriptReading;
   #invocation: Invocation | undefined;
   #isScript = false;
   #headSent = false;
   #evaluated = false;
   #calling = false;
-  #holding: ReturnType<typeof setInterval> | undefined;
   #failed = false;
 
   constructor(channel: Channel, load: LoadParcel, code: Uint8Array) {
     this.#channel = channel;
     this.#load = load;
     this.#code = code;
+    this.#reading = new ScriptReading(channel);
   }
 
   currentInvocation(): number {
@@ -47,30 +49,8 @@ export class ProgramHost implements ProgramRunner {
     this.#listen();
   }
 
-  /**
-   * Reads from the host only while there is something to come, so that a script that waits for nothing can end.
-   * Reading stops a turn later: who has its answer often asks again at once.
-   */
   #listen(): void {
-    if (!this.#isScript) return;
-    if (this.#expectsMore) {
-      this.#channel.resume();
-      // A stream that is read again after a pause does not keep the event loop alive by itself.
-      this.#holding ??= setInterval(() => {}, HOLD_MS);
-    } else if (this.#evaluated) {
-      setImmediate(() => this.#letGo());
-    }
-  }
-
-  #letGo(): void {
-    if (this.#expectsMore) return;
-    clearInterval(this.#holding);
-    this.#holding = undefined;
-    this.#channel.quiesce();
-  }
-
-  get #expectsMore(): boolean {
-    return this.#calling || this.#invocation?.awaitsInput === true;
+    if (this.#isScript) this.#reading.update(this.#calling || this.#invocation?.awaitsInput === true, this.#evaluated);
   }
 
   get ready(): boolean {
@@ -194,9 +174,6 @@ export class ProgramHost implements ProgramRunner {
     exit(code);
   }
 }
-
-/** A timer that only keeps the event loop alive. */
-const HOLD_MS = 2 ** 30;
 
 const OUTPUT_BYTES_MAX = 64 * 1024;
 const encoder = new TextEncoder();

@@ -126,6 +126,7 @@ class ProgramResponse extends NativeResponse {
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (typeof value !== "object" || value === null) return false;
+    // biome-ignore lint/complexity/noThisInStatic: the subclass on which `instanceof` was asked
     const { prototype } = this === ProgramResponse ? NativeResponse : this;
     return Object.prototype.isPrototypeOf.call(prototype, value);
   }
