@@ -13,6 +13,9 @@ import { join, relative, sep } from "node:path";
 import { findBun, ROOT } from "./find_bun.mjs";
 import { setUp } from "./setup.mjs";
 
+// Every server that the tests start uses the same guest; made once, it need not lie in each one's own folder.
+process.env.ISOPOD_CACHE ??= join(ROOT, "node_modules", ".cache", "isopod");
+
 const TEST_MS_MAX = 20_000;
 const TEST_FOLDERS = ["src", "scripts", "examples", "bench", "e2e"];
 

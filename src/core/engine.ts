@@ -43,6 +43,8 @@ export interface GuestProcess {
   write(bytes: Uint8Array): void;
   /** What the guest writes, chunk by chunk; ends when the guest is gone. Reading slowly slows the guest down. */
   readonly output: ReadableStream<Uint8Array>;
+  /** Set by who speaks with it: hears the text that it writes past its channel, such as a Web Worker's console. */
+  stray: ((text: string) => void) | undefined;
   /** What it uses now; undefined when it is gone. Costs two small system calls or so. */
   usage(): Usage | undefined;
   /** Bounds its memory by cgroup, where there is one. */

@@ -57,6 +57,7 @@ export class GuestChannel {
     });
     this.#handshake = new Handshake(this.connection);
     this.#log = new InstanceLog((line) => options.report(line, this.#fields()));
+    options.process.stray = (text) => this.#log.stray(text, attribute(owner.invocations, 0));
     this.#reader = new OutputReader({
       alive: () => owner.alive,
       uncreditedBytes: () => this.#uncreditedBytes(),

@@ -32,8 +32,20 @@ export class InstanceLog {
       level: LEVELS[payload[0] as number] ?? "info",
       text: new TextDecoder().decode(payload.subarray(1)),
     };
-    if (invocation === undefined) return this.#outside(line, payload.length);
-    invocation.meter.logBytes += payload.length;
+    this.#take(line, payload.length, invocation);
+  }
+
+  /** Takes text that did not come by a frame: what Web Workers and the platform itself print. */
+  stray(text: string, invocation: RunningInvocation | undefined): void {
+    for (const line of text.split("\n")) {
+      if (line !== "") this.#take({ level: "info", text: line }, line.length, invocation);
+    }
+  }
+
+  #take(line: LogLine, bytes: number, invocation: RunningInvocation | undefined): void {
+    if (invocation === undefined) return this.#outside(line, bytes);
+    if (invocation.over) return;
+    invocation.meter.logBytes += bytes;
     const { limits, logBytes } = invocation.meter;
     if (logBytes > limits.logBytesMax) return invocation.breakBy(limitError("log_limit", "logBytesMax", limits));
     if (invocation.request.observer?.log !== undefined) invocation.request.observer.log(line);

@@ -38,6 +38,7 @@ export class SandboxedProcess implements GuestProcess {
   readonly hello: GuestProcess["hello"];
   readonly output: ReadableStream<Uint8Array>;
   readonly exited: Promise<ProcessEnd>;
+  stray: ((text: string) => void) | undefined;
   readonly #child: Child;
   readonly #slot: CgroupSlot | undefined;
   #unreadBytes = 0;
@@ -118,7 +119,7 @@ export class SandboxedProcess implements GuestProcess {
   }
 
   async #watch(remains: Remains): Promise<ProcessEnd> {
-    const stderr = readTail(this.#child.stderr);
+    const stderr = readTail(this.#child.stderr, (text) => this.stray?.(text));
     const code = await this.#child.exited;
     this.#over = true;
     // Everything in the sandbox holds its standard error: when that is over, they are.
@@ -148,11 +149,13 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined
   }
 }
 
-/** Reads to the end and keeps the last of it. */
-async function readTail(stream: ReadableStream<Uint8Array>): Promise<string> {
+/** Reads to the end, tells what it reads, and keeps the last of it. */
+async function readTail(stream: ReadableStream<Uint8Array>, tell: (text: string) => void): Promise<string> {
+  const decoder = new TextDecoder();
   let tail: Uint8Array = new Uint8Array(0);
   try {
     for await (const chunk of stream) {
+      tell(decoder.decode(chunk, { stream: true }));
       const all = Buffer.concat([tail, chunk]);
       tail = all.subarray(Math.max(0, all.length - STDERR_BYTES_MAX));
     }

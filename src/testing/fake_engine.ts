@@ -19,6 +19,7 @@ export interface FakeInvocation {
 
 /** A guest in memory. */
 export class FakeGuest implements GuestProcess {
+  stray: ((text: string) => void) | undefined;
   readonly pid: number;
   readonly layers: readonly string[] = [];
   readonly hello = { rlimits: [], dataBytes: 0, seal: new Uint8Array(0) };

@@ -33,6 +33,8 @@ export class FakeGuest implements GuestProcess {
   });
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
+  stray: ((text: string) => void) | undefined;
+
   constructor() {
     this.output = new ReadableStream({
       start: (controller) => {

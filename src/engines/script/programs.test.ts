@@ -1,5 +1,6 @@
 /** What a program finds around it and how it may end: input, console, process, timers, errors; through a real server. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { recordOf } from "../../testing/records.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
 
 const LIVES = `
@@ -211,4 +212,17 @@ test("a function outlives what its handlers and timers throw, and not an exit", 
   expect(await (await get("ok")).json()).toMatchObject({ calls: 5 });
   expect(((await (await get("exit")).json()) as { error: object }).error).toMatchObject({ code: "program_ended" });
   expect(await (await get("ok")).json()).toMatchObject({ calls: 1 });
+});
+
+test("what a Web Worker writes to its console is in the log of the run", async () => {
+  const worker = `console.log("from the worker"); console.error("and its errors"); postMessage("done");`;
+  const response = await server.run(`
+const worker = new Worker(URL.createObjectURL(new Blob([${JSON.stringify(worker)}], { type: "text/javascript" })));
+await new Promise((resolve) => { worker.onmessage = resolve; });
+worker.terminate();
+await Bun.sleep(50);
+console.log("over");`);
+  expect(await response.text()).toBe("over\n");
+  const { logs } = await recordOf(server, response);
+  expect(logs.map(({ text }) => text).sort()).toEqual(["and its errors", "from the worker"]);
 });
