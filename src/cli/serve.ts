@@ -19,7 +19,8 @@ interface ServeOptions {
 const HELP = `
 The file's keys are explained in docs/configuration.md; it is read again when it changes, and on SIGHUP.
 SIGINT or SIGTERM ends the server when what runs has ended, a second one at once. ISOPOD_LOG sets the level of the
-log on stderr: debug, info, warn, error or silent.
+log on stderr: debug, info, warn, error or silent. ISOPOD_CACHE is a folder in which servers share the guest that they
+make at the first start (110 MB); without it each keeps one in its data directory.
 
 Examples:
   isopod serve

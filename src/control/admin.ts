@@ -9,6 +9,7 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { errorBody, IsopodError, toIsopodError } from "../core/errors.ts";
 import type { Language } from "../core/function.ts";
+import { hashOf } from "../stdx/hash.ts";
 
 /** What the admin API reaches. */
 export interface AdminParts {
@@ -90,7 +91,7 @@ function checkSender(context: Context, parts: AdminParts): void {
   if (req.path === "/healthz") return;
   if (parts.loopback && (req.method === "GET" || req.method === "HEAD")) return;
   const given = /^Bearer +(\S+)$/i.exec(req.header("authorization") ?? "")?.[1] ?? "";
-  const pins = req.path === "/v1/pins" && given !== "" && parts.mayPin(hashKey(given));
+  const pins = req.path === "/v1/pins" && given !== "" && parts.mayPin(hashOf(given));
   if (!pins && !equalTexts(given, parts.token)) {
     throw new IsopodError("unauthorized", {
       message: "The admin token is missing or wrong; it lies in the data directory",
@@ -100,11 +101,6 @@ function checkSender(context: Context, parts: AdminParts): void {
 
 const SAME_SITE = new Set(["none", "same-origin"]);
 const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
-
-/** The form in which keys are stored. */
-function hashKey(key: string): string {
-  return `sha256-${new Bun.CryptoHasher("sha256").update(key).digest("hex")}`;
-}
 
 function equalTexts(first: string, second: string): boolean {
   const digest = (text: string) => new Bun.CryptoHasher("sha256").update(text).digest();

@@ -3,7 +3,7 @@
  * there may be, how much they may hold and for how long, each with its default, floor and ceiling.
  */
 import { totalmem } from "node:os";
-import type { LimitRule } from "../core/limits.ts";
+import { type LimitRule, limitRule } from "../core/limits.ts";
 
 /** How many instances there are, and how long they live. */
 export interface PoolConfig {
@@ -41,21 +41,10 @@ export function instancesForMemory(machineBytes: number): number {
   return Math.min(1000, Math.max(8, Math.floor(machineBytes / 2 / INSTANCE_BYTES_GUESS)));
 }
 
-function rule(
-  key: string,
-  scale: number,
-  standard: number,
-  floor: number,
-  ceiling: number,
-  meaning: string,
-): LimitRule {
-  return { key, scale, default: standard * scale, floor: floor * scale, ceiling: ceiling * scale, meaning };
-}
-
 /** The settings of `[pool]`. The default of `instances` depends on the machine's memory. */
 export const POOL_RULES: Readonly<Record<keyof PoolConfig, LimitRule>> = {
-  prewarmed: rule("prewarmed", 1, 4, 0, 256, "Instances kept ready that hold no code yet."),
-  instancesMax: rule(
+  prewarmed: limitRule("prewarmed", 1, 4, 0, 256, "Instances kept ready that hold no code yet."),
+  instancesMax: limitRule(
     "instances",
     1,
     instancesForMemory(totalmem()),
@@ -63,9 +52,9 @@ export const POOL_RULES: Readonly<Record<keyof PoolConfig, LimitRule>> = {
     10_000,
     "Instances of the server at a time, prewarmed ones included.",
   ),
-  idleMs: rule("idle_ms", 1, 60_000, 100, 86_400_000, "How long an instance without work is kept."),
-  ageMs: rule("age_ms", 1, 3_600_000, 1000, 604_800_000, "Age at which an instance takes no more work and ends."),
-  invocationsMax: rule(
+  idleMs: limitRule("idle_ms", 1, 60_000, 100, 86_400_000, "How long an instance without work is kept."),
+  ageMs: limitRule("age_ms", 1, 3_600_000, 1000, 604_800_000, "Age at which an instance takes no more work and ends."),
+  invocationsMax: limitRule(
     "invocations",
     1,
     1_000_000,
@@ -73,13 +62,13 @@ export const POOL_RULES: Readonly<Record<keyof PoolConfig, LimitRule>> = {
     1_000_000_000,
     "Invocations after which an instance takes no more work and ends.",
   ),
-  queueMax: rule("queue", 1, 1000, 0, 100_000, "Invocations that wait for an instance; more are refused."),
-  drainMs: rule("drain_ms", 1, 10_000, 0, 900_000, "On shutdown, how long running invocations may take to end."),
+  queueMax: limitRule("queue", 1, 1000, 0, 100_000, "Invocations that wait for an instance; more are refused."),
+  drainMs: limitRule("drain_ms", 1, 10_000, 0, 900_000, "On shutdown, how long running invocations may take to end."),
 };
 
 /** The settings of `[server]`. */
 export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
-  idleMs: rule(
+  idleMs: limitRule(
     "idle_ms",
     1,
     15_000,
@@ -87,7 +76,7 @@ export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
     240_000,
     "How long a connection may carry nothing, in or between requests, before it is closed; up to 7 s later.",
   ),
-  bodyIdleMs: rule(
+  bodyIdleMs: limitRule(
     "body_idle_ms",
     1,
     10_000,
@@ -95,7 +84,7 @@ export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
     240_000,
     "The longest pause between two pieces of a request's body.",
   ),
-  webSocketMessageBytesMax: rule(
+  webSocketMessageBytesMax: limitRule(
     "websocket_message_kb",
     KB,
     1024,
@@ -103,7 +92,7 @@ export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
     1024,
     "Size of one message of a WebSocket, in either direction.",
   ),
-  webSocketIdleMs: rule(
+  webSocketIdleMs: limitRule(
     "websocket_idle_ms",
     1,
     120_000,
@@ -114,7 +103,7 @@ export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
 };
 
 /** The setting of a function for the instances that it may have. */
-export const FUNCTION_INSTANCES_RULE: LimitRule = rule(
+export const FUNCTION_INSTANCES_RULE: LimitRule = limitRule(
   "instances",
   1,
   16,

@@ -9,6 +9,7 @@ import { basename } from "node:path";
 import type { FunctionVersion, Program } from "../core/function.ts";
 import { completeLimits } from "../core/limits.ts";
 import type { RoutePattern } from "../core/route.ts";
+import { hashOf } from "../stdx/hash.ts";
 import type { FunctionConfig } from "./config.ts";
 import { type Build, bundleFunction } from "./function_bundles.ts";
 
@@ -67,7 +68,6 @@ function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion 
     },
     instancesMax,
   };
-  const hash = (text: string) => `sha256-${new Bun.CryptoHasher("sha256").update(text).digest("hex")}`;
-  const program = { ...bundled, name: basename(config.path), hash: hash(bundled.code) };
-  return { ...parts, program, version: hash(JSON.stringify([parts, program.hash])) };
+  const program = { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) };
+  return { ...parts, program, version: hashOf(JSON.stringify([parts, program.hash])) };
 }

@@ -42,14 +42,28 @@ const MB = 1024 * 1024;
 
 /** The rules, by limit. `docs/configuration.md` lists them; a test keeps both the same. */
 export const LIMIT_RULES: Readonly<Record<keyof Limits, LimitRule>> = {
-  wallMs: rule("wall_ms", 1, 10_000, 1, 900_000, "Time from admission to the last byte, in milliseconds."),
-  cpuMs: rule("cpu_ms", 1, 5_000, 1, 900_000, "Processor time, in milliseconds."),
-  memoryBytes: rule("memory_mb", MB, 128, 16, 4096, "Memory of the instance, in MiB, without the files that it maps."),
-  bodyBytesMax: rule("body_mb", MB, 10, 0, 1024, "Size of the request body, in MiB."),
-  responseBytesMax: rule("response_mb", MB, 100, 0, 16_384, "Size of the response body or script output, in MiB."),
-  logBytesMax: rule("log_kb", 1024, 1024, 0, 1_048_576, "Console and stderr output of one invocation, in KiB."),
-  subrequestsMax: rule("subrequests", 1, 50, 0, 10_000, "Outgoing requests of one invocation, redirects included."),
-  subrequestBytesMax: rule(
+  wallMs: limitRule("wall_ms", 1, 10_000, 1, 900_000, "Time from admission to the last byte, in milliseconds."),
+  cpuMs: limitRule("cpu_ms", 1, 5_000, 1, 900_000, "Processor time, in milliseconds."),
+  memoryBytes: limitRule(
+    "memory_mb",
+    MB,
+    128,
+    16,
+    4096,
+    "Memory of the instance, in MiB, without the files that it maps.",
+  ),
+  bodyBytesMax: limitRule("body_mb", MB, 10, 0, 1024, "Size of the request body, in MiB."),
+  responseBytesMax: limitRule("response_mb", MB, 100, 0, 16_384, "Size of the response body or script output, in MiB."),
+  logBytesMax: limitRule("log_kb", 1024, 1024, 0, 1_048_576, "Console and stderr output of one invocation, in KiB."),
+  subrequestsMax: limitRule(
+    "subrequests",
+    1,
+    50,
+    0,
+    10_000,
+    "Outgoing requests of one invocation, redirects included.",
+  ),
+  subrequestBytesMax: limitRule(
     "subrequest_mb",
     MB,
     100,
@@ -57,7 +71,7 @@ export const LIMIT_RULES: Readonly<Record<keyof Limits, LimitRule>> = {
     16_384,
     "Bytes received by all outgoing requests of one invocation, in MiB.",
   ),
-  concurrencyMax: rule(
+  concurrencyMax: limitRule(
     "concurrency",
     1,
     64,
@@ -67,7 +81,8 @@ export const LIMIT_RULES: Readonly<Record<keyof Limits, LimitRule>> = {
   ),
 };
 
-function rule(
+/** A rule whose bounds are given in the unit of its key. */
+export function limitRule(
   key: string,
   scale: number,
   standard: number,

@@ -1,5 +1,6 @@
 /** Who calls: the plan that a request's key maps to, and the name under which its use is counted. */
 import { IsopodError } from "../core/errors.ts";
+import { hashOf } from "../stdx/hash.ts";
 import { callerKeyOfAddress } from "./admission.ts";
 import type { CallerPlan, Snapshot } from "./snapshot.ts";
 
@@ -17,7 +18,7 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
 /** The caller of a request; a credential that is no key of ours is the function's business, and its sender anonymous. */
 export function identifyCaller(authorization: string | null, remoteAddress: string, snapshot: Snapshot): Caller {
   const key = authorization === null ? undefined : BEARER.exec(authorization)?.[1];
-  const hash = key === undefined ? "" : hashKey(key);
+  const hash = key === undefined ? "" : hashOf(key);
   const plan = key === undefined ? undefined : snapshot.planOfKey.get(hash);
   if (plan !== undefined) return { key: hash, plan, byKey: true };
   return { key: callerKeyOfAddress(remoteAddress), plan: snapshot.anonymous, byKey: false };
@@ -31,9 +32,4 @@ export function identifyRunner(authorization: string | null, remoteAddress: stri
   const caller = identifyCaller(authorization, remoteAddress, snapshot);
   if (authorization !== null && !caller.byKey) throw new IsopodError("unauthorized");
   return caller;
-}
-
-/** The form in which keys are stored: `sha256-<hex>`. */
-export function hashKey(key: string): string {
-  return `sha256-${new Bun.CryptoHasher("sha256").update(key).digest("hex")}`;
 }

@@ -9,6 +9,7 @@ import type { Program, ProgramBuilder, ProgramSource } from "../core/function.ts
 import { type Invoker, NO_PARAMS } from "../core/invocation.ts";
 import { combineLimits } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
+import { hashOf } from "../stdx/hash.ts";
 import type { Caller } from "./callers.ts";
 import { type CodelessHead, type CodelessRequest, parseCodelessRequest } from "./codeless_request.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
@@ -82,7 +83,7 @@ export class Codeless {
     switch (source.kind) {
       case "code": {
         const { code, language } = source;
-        return { name: language === "javascript" ? "program.js" : "program.ts", code, language, hash: hashCode(code) };
+        return { name: language === "javascript" ? "program.js" : "program.ts", code, language, hash: hashOf(code) };
       }
       case "hash": {
         const pinned = await this.#parts.pins.get(source.hash);
@@ -98,11 +99,6 @@ export class Codeless {
       }
     }
   }
-}
-
-/** The hash by which a program is known. */
-function hashCode(code: string): string {
-  return `sha256-${new Bun.CryptoHasher("sha256").update(code).digest("hex")}`;
 }
 
 /** The caller's headers without what was meant for the endpoint; the input's type instead of the program's. */

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { checkIntegrity, hashOf, isHash, parseIntegrity } from "./integrity.ts";
+import { hashOf } from "../stdx/hash.ts";
+import { checkIntegrity, isHash, parseIntegrity } from "./integrity.ts";
 
 const bytes = new TextEncoder().encode("hello");
 const hex = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";

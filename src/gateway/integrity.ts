@@ -9,11 +9,6 @@ import { IsopodError } from "../core/errors.ts";
 const HEX = /^[0-9a-f]{64}$/i;
 const BASE64 = /^[A-Za-z0-9+/_-]{43}=?$/;
 
-/** The hash of `bytes`: `sha256-` and 64 hex digits. */
-export function hashOf(bytes: Uint8Array): string {
-  return `sha256-${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}`;
-}
-
 /** Whether `text` has the form that `hashOf` gives. */
 export function isHash(text: string): boolean {
   return /^sha256-[0-9a-f]{64}$/.test(text);

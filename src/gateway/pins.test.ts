@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hashOf } from "./integrity.ts";
+import { hashOf } from "../stdx/hash.ts";
 import { openPins, type Pins, type PinsOptions } from "./pins.ts";
 
 let root: string;

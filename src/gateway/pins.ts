@@ -9,8 +9,8 @@ import { mkdir, readdir, readFile, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { IsopodError } from "../core/errors.ts";
 import type { Language } from "../core/function.ts";
+import { hashOf } from "../stdx/hash.ts";
 import { isTemporary, writeWhole } from "./durable_file.ts";
-import { hashOf } from "./integrity.ts";
 import { PinMemory, type PinnedProgram } from "./pin_memory.ts";
 
 /** Where pins are kept and how many there may be. */

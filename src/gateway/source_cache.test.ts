@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { hashOf } from "./integrity.ts";
+import { hashOf } from "../stdx/hash.ts";
 import { type CachedSource, SourceCache } from "./source_cache.ts";
 
 function source(text: string, url = "https://a.b/c"): CachedSource {

@@ -4,8 +4,8 @@
  */
 import { IsopodError } from "../core/errors.ts";
 import { type Language, languageOf } from "../core/function.ts";
+import { hashOf } from "../stdx/hash.ts";
 import { collect } from "./body_bytes.ts";
-import { hashOf } from "./integrity.ts";
 import type { CachedSource } from "./source_cache.ts";
 import type { SourceRules } from "./source_rules.ts";
 

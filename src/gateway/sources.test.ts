@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { IsopodError } from "../core/errors.ts";
-import { hashOf } from "./integrity.ts";
+import { hashOf } from "../stdx/hash.ts";
 import { parseSourceRule } from "./source_rules.ts";
 import { createSources, type SourcesOptions } from "./sources.ts";
 
