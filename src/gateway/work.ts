@@ -1,5 +1,11 @@
 /** What a request comes down to once it is understood: something to invoke, and how its answer is to look. */
-import type { InvocationObserver, InvocationRequest, InvocationResponse } from "../core/invocation.ts";
+import type {
+  Body,
+  HeaderList,
+  InvocationObserver,
+  InvocationRequest,
+  InvocationResponse,
+} from "../core/invocation.ts";
 import type { Sender } from "./admission.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 
@@ -25,14 +31,40 @@ export function completeRequest(
   sender: Sender,
   observer: InvocationObserver,
 ): InvocationRequest {
-  return {
-    ...parts,
-    requestId: record.requestId,
-    observer,
-    get signal() {
-      return sender.signal;
-    },
-  };
+  return new CompleteRequest(parts, record.requestId, sender, observer);
+}
+
+/** A class and no literal: one with a getter and a spread costs a microsecond on every request's way. */
+class CompleteRequest implements InvocationRequest {
+  readonly requestId: string;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: HeaderList;
+  readonly body: Body;
+  readonly params: Readonly<Record<string, string>>;
+  readonly argsJson: string | undefined;
+  readonly partial: boolean | undefined;
+  readonly webSocket: boolean | undefined;
+  readonly observer: InvocationObserver;
+  readonly #sender: Sender;
+
+  constructor(parts: InvocationParts, requestId: string, sender: Sender, observer: InvocationObserver) {
+    this.requestId = requestId;
+    this.method = parts.method;
+    this.url = parts.url;
+    this.headers = parts.headers;
+    this.body = parts.body;
+    this.params = parts.params;
+    this.argsJson = parts.argsJson;
+    this.partial = parts.partial;
+    this.webSocket = parts.webSocket;
+    this.observer = observer;
+    this.#sender = sender;
+  }
+
+  get signal(): AbortSignal {
+    return this.#sender.signal;
+  }
 }
 
 /** Headers that belong to one connection, or to the platform, and never reach a program. */
