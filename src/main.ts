@@ -55,8 +55,6 @@ export interface Server {
 
 const MB = 1024 * 1024;
 const CODE_BYTES_MAX = 10 * MB;
-
-/** A build may use this much memory, whatever functions may. */
 const BUILD_BYTES = 512 * MB;
 
 /** What runs code. */
@@ -76,13 +74,26 @@ interface Front {
 }
 
 /** Starts a server. @throws {Error} that names what is missing, wrong or taken */
-export async function startServer({ config, dataDirectory, logLevel }: ServerOptions): Promise<Server> {
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { config, dataDirectory, logLevel } = options;
   if (config.sandbox !== "none") await requireSandbox();
   openDataDirectory(dataDirectory);
   const telemetry = createTelemetry(clock, logLevel);
-  const { log, observer } = telemetry;
-  if (config.sandbox === "none") log.warn("There is no sandbox: every program can do what this user can");
+  if (config.sandbox === "none") telemetry.log.warn("There is no sandbox: every program can do what this user can");
   const plant = await createPlant(config, dataDirectory, telemetry);
+  try {
+    return await openServer(options, telemetry, plant);
+  } catch (error) {
+    // What was prewarmed meanwhile must not outlive a start that failed.
+    await plant.pool.close(0);
+    await closePlant(plant);
+    throw error;
+  }
+}
+
+async function openServer(options: ServerOptions, telemetry: Telemetry, plant: Plant): Promise<Server> {
+  const { config, dataDirectory } = options;
+  const { log, observer } = telemetry;
   const front = await createFront(config, dataDirectory, plant);
   const { pool } = plant;
   const loader = new FunctionLoader(plant.builder.build.bind(plant.builder));
@@ -96,17 +107,20 @@ export async function startServer({ config, dataDirectory, logLevel }: ServerOpt
   };
   const warm = pool.warm();
   const { snapshot } = await load(config);
-  const loopback = isLoopback(config.listen.host);
-  const gateway = new Gateway({ invoker: pool, ...front, observer, loopback, snapshot });
+  const gateway = new Gateway({
+    invoker: pool,
+    ...front,
+    observer,
+    loopback: isLoopback(config.listen.host),
+    snapshot,
+  });
   const limits = { ...config.server, bodyBytesMax: largestLimit(config, "bodyBytesMax") + CODE_BYTES_MAX };
   const listener = openListener({ ...config.listen, limits, handle: gateway.handle });
   const status = () => ({
     listen: { host: listener.host, port: listener.port },
     codeless_path: present.codeless.path,
-    pool: pool.stats(),
-    admission: front.admission.figures(),
-    layers: plant.engine.layers,
-    pid: process.pid,
+    ...{ pool: pool.stats(), admission: front.admission.figures() },
+    ...{ layers: plant.engine.layers, pid: process.pid },
   });
   const mayPin = (hash: string) => present.keys.some((key) => key.mayPin && key.hash === hash);
   const admin = openAdmin(config, dataDirectory, telemetry, { pins: front.pins, status, mayPin });

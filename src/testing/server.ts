@@ -51,10 +51,12 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     writeFileSync(configFile, `listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n${text}${pool}`);
     return loadConfig(configFile, CONFIG_CHECKS);
   };
-  const server = await startServer({
-    config: await read(options.config ?? ""),
-    dataDirectory: data,
-    logLevel: "silent",
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  const start = async () =>
+    startServer({ config: await read(options.config ?? ""), dataDirectory: data, logLevel: "silent" });
+  const server = await start().catch((error) => {
+    remove();
+    throw error;
   });
   const url = `http://127.0.0.1:${server.listener.port}`;
   return {
@@ -69,7 +71,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     reload: async (text) => server.reload(await read(text)),
     async [Symbol.asyncDispose]() {
       await server.close();
-      rmSync(directory, { recursive: true, force: true });
+      remove();
     },
   };
 }
