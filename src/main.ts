@@ -25,33 +25,12 @@ import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
 import { prepareGuest } from "./prepare_guest.ts";
 import { examineMachine, requireSandbox } from "./sandbox/machine.ts";
+import type { Server, ServerOptions } from "./server.ts";
 import { BINDINGS, ENGINES } from "./standard.ts";
-import type { Log } from "./telemetry/log.ts";
 import { createTelemetry, gaugePool, type Telemetry } from "./telemetry/telemetry.ts";
 
 /** What the machine offers, for `isopod doctor`. */
 export const examine = examineMachine;
-
-/** How a server is started. */
-export interface ServerOptions {
-  readonly config: Config;
-  readonly dataDirectory: string;
-  /** `ISOPOD_LOG`, or what stands for it. */
-  readonly logLevel?: string | undefined;
-}
-
-/** A running server. */
-export interface Server {
-  readonly listener: Listener;
-  readonly admin: Listener;
-  readonly log: Log;
-  /** The state of the server, as `/status` gives it. */
-  status(): object;
-  /** Puts `config` in the place of the present one; requests under way go on. Addresses cannot change. */
-  reload(config: Config): Promise<void>;
-  /** Takes no more, waits for what runs as long as the configuration says, and ends everything. */
-  close(): Promise<void>;
-}
 
 const MB = 1024 * 1024;
 const CODE_BYTES_MAX = 10 * MB;

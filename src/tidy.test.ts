@@ -64,6 +64,7 @@ const ROOM_OF_FILE: Readonly<Record<string, string>> = {
   "src/tidy.test.ts": "main",
   "src/guest_code.ts": "main",
   "src/prepare_guest.ts": "main",
+  "src/server.ts": "main",
   "src/standard_guest.ts": "standard_guest",
   "src/cli/serve.ts": "cli/serve",
   "src/cli/dev.ts": "cli/serve",

@@ -2,7 +2,7 @@
 import { watch } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
-import type { Server } from "../main.ts";
+import type { Server } from "../server.ts";
 import { defaultDataDirectory } from "./data_directory.ts";
 import { watchLauncher } from "./lifeline.ts";
 import { fail, messageOf } from "./terminal.ts";

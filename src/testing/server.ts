@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { findToken } from "../cli/data_directory.ts";
 import { loadConfig } from "../control/config_file.ts";
-import { type Server, startServer } from "../main.ts";
+import { startServer } from "../main.ts";
 import { CONFIG_CHECKS } from "../read_config.ts";
+import type { Server } from "../server.ts";
 
 /** What a test server is made of. */
 export interface TestServerOptions {

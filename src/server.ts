@@ -1,0 +1,25 @@
+/** What `main.ts` starts, and what it takes to start it. */
+import type { Config } from "./control/config.ts";
+import type { Listener } from "./gateway/listener.ts";
+import type { Log } from "./telemetry/log.ts";
+
+/** How a server is started. */
+export interface ServerOptions {
+  readonly config: Config;
+  readonly dataDirectory: string;
+  /** `ISOPOD_LOG`, or what stands for it. */
+  readonly logLevel?: string | undefined;
+}
+
+/** A running server. */
+export interface Server {
+  readonly listener: Listener;
+  readonly admin: Listener;
+  readonly log: Log;
+  /** The state of the server, as `/status` gives it. */
+  status(): object;
+  /** Puts `config` in the place of the present one; requests under way go on. Addresses cannot change. */
+  reload(config: Config): Promise<void>;
+  /** Takes no more, waits for what runs as long as the configuration says, and ends everything. */
+  close(): Promise<void>;
+}
