@@ -29,7 +29,8 @@ export interface Remains {
   release(): void;
 }
 
-type Child = Bun.Subprocess<"pipe", "pipe", "pipe">;
+/** The standard input of a zygote is a socket of its own, which nothing is written to here. */
+type Child = Bun.Subprocess<"pipe" | number, "pipe", "pipe">;
 
 /** A process that a sandbox has started. */
 export class SandboxedProcess implements GuestProcess {
@@ -65,9 +66,11 @@ export class SandboxedProcess implements GuestProcess {
   }
 
   write(bytes: Uint8Array): void {
+    const { stdin } = this.#child;
+    if (typeof stdin !== "object") return;
     try {
-      this.#child.stdin.write(bytes);
-      const flushed = this.#child.stdin.flush();
+      stdin.write(bytes);
+      const flushed = stdin.flush();
       if (flushed instanceof Promise) this.#wait(flushed, bytes.length);
     } catch {
       // It is gone; its end is reported by `exited`.

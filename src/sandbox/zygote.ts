@@ -1,0 +1,213 @@
+/**
+ * A zygote: one sandboxed guest of ours, booted and without any program, that forks instances.
+ *
+ * What it is asked goes over a socket that can carry descriptors, what it says comes back as records on its output. It
+ * is trusted as little as any guest: what it says wrongly ends it, and with it, by the kernel, all that it has forked.
+ */
+import { readFileSync } from "node:fs";
+import type { GuestProcess } from "../core/engine.ts";
+import { IsopodError } from "../core/errors.ts";
+import { type Deferred, deferred } from "../stdx/deferred.ts";
+import type { CgroupSlot } from "./cgroup_slot.ts";
+import { ForkedProcess } from "./forked_process.ts";
+import { closeAll, openPair, openProcess, sendDescriptors } from "./native.ts";
+import { onlyChild } from "./usage.ts";
+
+/** What a zygote is made of. */
+export interface ZygoteParts {
+  /** The process: bubblewrap, with the zygote below it. */
+  readonly process: GuestProcess;
+  /** Our end of the socket that requests go over; closed with the zygote. */
+  readonly requests: number;
+  /** What an instance's hello must hold. */
+  readonly hello: GuestProcess["hello"];
+  readonly layers: readonly string[];
+  takeSlot(): CgroupSlot | undefined;
+}
+
+/** The zygote must be ready, and answer, within this time, in milliseconds. */
+const ANSWER_MS = 10_000;
+
+/** What it says, as `engines/script/guest/zygote.ts` does: a word, a process, a status, of 32 bits each. */
+const SAID = { ready: 1, forked: 2, ended: 3 } as const;
+const RECORD_BYTES = 12;
+
+const FORK = 0x46;
+
+/** One zygote. */
+export class Zygote {
+  /** Settles when it is gone. */
+  readonly ended: Promise<void>;
+  readonly #parts: ZygoteParts;
+  readonly #ready: Deferred<void> = deferred();
+  /** Who waits for a fork, in the order of their requests. */
+  readonly #asked: Deferred<number>[] = [];
+  /** By their numbers in the zygote's namespace. */
+  readonly #instances = new Map<number, ForkedProcess>();
+  /** Ends of instances that were told before their forks had been dealt with. */
+  readonly #early = new Map<number, number>();
+  #pid: number | undefined;
+  #alive = true;
+  #retired = false;
+  #forks = 0;
+
+  constructor(parts: ZygoteParts) {
+    this.#parts = parts;
+    this.#read();
+    this.ended = parts.process.exited.then((end) => this.#gone(`${end.code} ${end.stderr}`));
+  }
+
+  /** Whether it can be asked. */
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  /** Instances that it has been asked for. */
+  get forks(): number {
+    return this.#forks;
+  }
+
+  /** Resolves when it has booted. @throws {IsopodError} `start_failed` */
+  async boot(): Promise<void> {
+    const late = setTimeout(() => this.close(), ANSWER_MS);
+    try {
+      await this.#ready.promise;
+      this.#pid = onlyChild(this.#parts.process.pid);
+      if (this.#pid === undefined) throw new IsopodError("start_failed", { cause: "the zygote is not to be found" });
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** Forks an instance. @throws {IsopodError} `start_failed` */
+  async fork(): Promise<GuestProcess> {
+    const pairs = [openPair(), openPair()] as const;
+    const [[ours, theirs], [errors, theirErrors]] = pairs;
+    const slot = this.#parts.takeSlot();
+    try {
+      const pid = await this.#ask([theirs, theirErrors]);
+      const found = this.#find(pid);
+      slot?.add(found.hostPid);
+      const { hello, layers } = this.#parts;
+      const instance = await ForkedProcess.open({ ...found, channel: ours, errors, slot, hello, layers });
+      this.#instances.set(pid, instance);
+      instance.exited.then(() => {
+        this.#instances.delete(pid);
+        this.#leave();
+      });
+      const early = this.#early.get(pid);
+      this.#early.delete(pid);
+      if (early !== undefined) instance.over(early);
+      return instance;
+    } catch (cause) {
+      slot?.release();
+      closeAll([ours, errors]);
+      throw cause instanceof IsopodError ? cause : new IsopodError("start_failed", { cause });
+    } finally {
+      closeAll([theirs, theirErrors]);
+    }
+  }
+
+  /** Ends it when nothing is left of what it has forked: it is asked for no more. */
+  retire(): void {
+    this.#retired = true;
+    this.#leave();
+  }
+
+  /** Ends it, and all that it has forked. */
+  close(): void {
+    this.#parts.process.kill();
+  }
+
+  async #ask(descriptors: readonly number[]): Promise<number> {
+    if (!this.#alive) throw new IsopodError("start_failed", { cause: "the zygote is gone" });
+    this.#forks += 1;
+    const answer = deferred<number>();
+    sendDescriptors(this.#parts.requests, FORK, descriptors);
+    this.#asked.push(answer);
+    const late = setTimeout(() => this.close(), ANSWER_MS);
+    try {
+      return await answer.promise;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** The process on the host that is `pid` to the zygote. Whoever has its number once it is gone is not a child of it. */
+  #find(pid: number): { readonly hostPid: number; readonly handle: number } {
+    const zygote = this.#pid as number;
+    const children = readFileSync(`/proc/${zygote}/task/${zygote}/children`, "latin1").trim().split(" ");
+    for (let at = children.length - 1; at >= 0; at -= 1) {
+      const hostPid = Number(children[at]);
+      if (numberWithin(hostPid) !== pid) continue;
+      const handle = openProcess(hostPid);
+      if (handle === undefined) break;
+      if (numberWithin(hostPid) === pid) return { hostPid, handle };
+      closeAll([handle]);
+    }
+    throw new IsopodError("start_failed", { cause: "the forked instance ended at once" });
+  }
+
+  #leave(): void {
+    if (this.#retired && this.#instances.size === 0 && this.#asked.length === 0) this.close();
+  }
+
+  async #read(): Promise<void> {
+    let rest: Uint8Array = new Uint8Array(0);
+    try {
+      for await (const chunk of this.#parts.process.output) {
+        const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+        let at = 0;
+        for (; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) {
+          this.#hear(view.getInt32(at, true), view.getInt32(at + 4, true), view.getInt32(at + 8, true));
+        }
+        rest = bytes.slice(at);
+      }
+    } catch (cause) {
+      this.#ready.reject(new IsopodError("start_failed", { cause }));
+    }
+    this.close();
+  }
+
+  /** @throws {Error} when no correct zygote says so */
+  #hear(word: number, pid: number, status: number): void {
+    if (word === SAID.ready) return this.#ready.resolve();
+    if (word === SAID.ended) return this.#heardEnd(pid, exitCode(status));
+    const asked = word === SAID.forked ? this.#asked.shift() : undefined;
+    if (asked === undefined) throw new Error(`Cannot understand the zygote: it said ${word}`);
+    if (pid > 0) asked.resolve(pid);
+    else asked.reject(new IsopodError("start_failed", { cause: "the zygote cannot fork" }));
+  }
+
+  #heardEnd(pid: number, code: number): void {
+    const instance = this.#instances.get(pid);
+    if (instance === undefined) this.#early.set(pid, code);
+    else instance.over(code);
+  }
+
+  #gone(cause: string): void {
+    this.#alive = false;
+    closeAll([this.#parts.requests]);
+    const error = new IsopodError("start_failed", { cause: `the zygote has ended: ${cause}` });
+    this.#ready.reject(error);
+    for (const asked of this.#asked.splice(0)) asked.reject(error);
+    // The kernel has ended them with the first process of their namespace's parent.
+    for (const instance of this.#instances.values()) instance.over(128 + 9);
+  }
+}
+
+/** The number that process `hostPid` has in the namespace above its own; undefined when it is gone. */
+function numberWithin(hostPid: number): number | undefined {
+  try {
+    const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${hostPid}/status`, "latin1"))?.[1]?.split("\t");
+    return numbers === undefined ? undefined : Number(numbers.at(-2));
+  } catch {
+    return undefined;
+  }
+}
+
+/** An exit code, or 128 + the signal's number, of the status that the kernel gives (wait(2)). */
+function exitCode(status: number): number {
+  return (status & 0x7f) === 0 ? (status >>> 8) & 0xff : 128 + (status & 0x7f);
+}
