@@ -58,7 +58,13 @@ export class ForkedProcess implements GuestProcess {
   /** Takes the process over. @throws {Error} when its sockets cannot be used */
   static async open(parts: ForkedParts): Promise<ForkedProcess> {
     const process = new ForkedProcess(parts);
-    await process.#connect();
+    try {
+      await process.#connect();
+    } catch (error) {
+      killProcess(parts.handle);
+      closeAll([parts.handle]);
+      throw error;
+    }
     return process;
   }
 

@@ -138,13 +138,9 @@ describe("network", () => {
 describe("files", () => {
   test("there are the program's and nothing else", () => {
     expect([inside.passwd, outside.passwd]).toEqual(["ENOENT", "allowed"]);
-    expect(inside.root.filter((name) => !["lib", "lib64", "usr", "filter.bpf"].includes(name))).toEqual([
-      "dev",
-      "probe.js",
-      "proc",
-      "program",
-      "tmp",
-    ]);
+    expect(
+      inside.root.filter((name) => !["lib", "lib64", "usr"].includes(name) && !name.endsWith("filter.bpf")),
+    ).toEqual(["dev", "probe.js", "proc", "program", "tmp"]);
   });
   test("nothing can be written", () => {
     for (const [at, result] of Object.entries(inside.writes)) expect([at, result]).not.toEqual([at, "allowed"]);

@@ -25,7 +25,8 @@ const CALL = { pidfdSendSignal: 424, pidfdOpen: 434, fcntl: process.arch === "ar
 /** Two connected sockets: the first is ours and never waits, the second is for a process that may. */
 export function openPair(): readonly [ours: number, theirs: number] {
   const pair = new Int32Array(2);
-  if (socketpair(AF_UNIX, SOCK_STREAM_NONBLOCK_CLOEXEC, 0, ptr(pair)) !== 0) throw new Error("Cannot make a socket pair");
+  if (socketpair(AF_UNIX, SOCK_STREAM_NONBLOCK_CLOEXEC, 0, ptr(pair)) !== 0)
+    throw new Error("Cannot make a socket pair");
   const [ours, theirs] = pair as unknown as [number, number];
   if (Number(syscall(CALL.fcntl, theirs, F_SETFL, 0, 0)) !== 0) {
     closeAll(pair);
@@ -47,7 +48,8 @@ export function sendDescriptors(socket: number, byte: number, descriptors: reado
   });
   const held = new Uint8Array(control.buffer);
   const message = new BigUint64Array([0n, 0n, BigInt(ptr(vector)), 1n, BigInt(ptr(held)), BigInt(held.length), 0n]);
-  if (Number(sendmsg(socket, ptr(message), MSG_DONTWAIT_NOSIGNAL)) !== 1) throw new Error("Cannot hand descriptors over");
+  if (Number(sendmsg(socket, ptr(message), MSG_DONTWAIT_NOSIGNAL)) !== 1)
+    throw new Error("Cannot hand descriptors over");
 }
 
 /** A descriptor of process `pid`, that stays the same process's when its number is another's; undefined when it is gone. */

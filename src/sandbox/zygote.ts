@@ -4,13 +4,13 @@
  * What it is asked goes over a socket that can carry descriptors, what it says comes back as records on its output. It
  * is trusted as little as any guest: what it says wrongly ends it, and with it, by the kernel, all that it has forked.
  */
-import { readFileSync } from "node:fs";
 import type { GuestProcess } from "../core/engine.ts";
 import { IsopodError } from "../core/errors.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
+import { findForked, threadCount } from "./forked_lookup.ts";
 import { ForkedProcess } from "./forked_process.ts";
-import { closeAll, openPair, openProcess, sendDescriptors } from "./native.ts";
+import { closeAll, openPair, sendDescriptors } from "./native.ts";
 import { onlyChild } from "./usage.ts";
 
 /** What a zygote is made of. */
@@ -47,7 +47,7 @@ export class Zygote {
   /** Ends of instances that were told before their forks had been dealt with. */
   readonly #early = new Map<number, number>();
   #pid: number | undefined;
-  #alive = true;
+  #usable = true;
   #retired = false;
   #forks = 0;
 
@@ -57,9 +57,9 @@ export class Zygote {
     this.ended = parts.process.exited.then((end) => this.#gone(`${end.code} ${end.stderr}`));
   }
 
-  /** Whether it can be asked. */
-  get alive(): boolean {
-    return this.#alive;
+  /** Whether it can be asked for more. */
+  get usable(): boolean {
+    return this.#usable;
   }
 
   /** Instances that it has been asked for. */
@@ -86,7 +86,9 @@ export class Zygote {
     const slot = this.#parts.takeSlot();
     try {
       const pid = await this.#ask([theirs, theirErrors]);
-      const found = this.#find(pid);
+      this.#requireOneThread();
+      const found = findForked(this.#pid as number, pid);
+      if (found === undefined) throw new IsopodError("start_failed", { cause: "the forked instance ended at once" });
       slot?.add(found.hostPid);
       const { hello, layers } = this.#parts;
       const instance = await ForkedProcess.open({ ...found, channel: ours, errors, slot, hello, layers });
@@ -101,6 +103,7 @@ export class Zygote {
       return instance;
     } catch (cause) {
       slot?.release();
+      // What was forked all the same finds its channel closed, and ends.
       closeAll([ours, errors]);
       throw cause instanceof IsopodError ? cause : new IsopodError("start_failed", { cause });
     } finally {
@@ -120,7 +123,7 @@ export class Zygote {
   }
 
   async #ask(descriptors: readonly number[]): Promise<number> {
-    if (!this.#alive) throw new IsopodError("start_failed", { cause: "the zygote is gone" });
+    if (!this.#usable) throw new IsopodError("start_failed", { cause: "the zygote is gone" });
     this.#forks += 1;
     const answer = deferred<number>();
     sendDescriptors(this.#parts.requests, FORK, descriptors);
@@ -133,19 +136,11 @@ export class Zygote {
     }
   }
 
-  /** The process on the host that is `pid` to the zygote. Whoever has its number once it is gone is not a child of it. */
-  #find(pid: number): { readonly hostPid: number; readonly handle: number } {
-    const zygote = this.#pid as number;
-    const children = readFileSync(`/proc/${zygote}/task/${zygote}/children`, "latin1").trim().split(" ");
-    for (let at = children.length - 1; at >= 0; at -= 1) {
-      const hostPid = Number(children[at]);
-      if (numberWithin(hostPid) !== pid) continue;
-      const handle = openProcess(hostPid);
-      if (handle === undefined) break;
-      if (numberWithin(hostPid) === pid) return { hostPid, handle };
-      closeAll([handle]);
-    }
-    throw new IsopodError("start_failed", { cause: "the forked instance ended at once" });
+  /** A child of a process with several threads would wait for those that it does not have; threads do not go again. */
+  #requireOneThread(): void {
+    if (threadCount(this.#pid as number) === 1) return;
+    this.#usable = false;
+    throw new IsopodError("start_failed", { cause: "the zygote has more than one thread" });
   }
 
   #leave(): void {
@@ -187,23 +182,13 @@ export class Zygote {
   }
 
   #gone(cause: string): void {
-    this.#alive = false;
+    this.#usable = false;
     closeAll([this.#parts.requests]);
     const error = new IsopodError("start_failed", { cause: `the zygote has ended: ${cause}` });
     this.#ready.reject(error);
     for (const asked of this.#asked.splice(0)) asked.reject(error);
     // The kernel has ended them with the first process of their namespace's parent.
     for (const instance of this.#instances.values()) instance.over(128 + 9);
-  }
-}
-
-/** The number that process `hostPid` has in the namespace above its own; undefined when it is gone. */
-function numberWithin(hostPid: number): number | undefined {
-  try {
-    const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${hostPid}/status`, "latin1"))?.[1]?.split("\t");
-    return numbers === undefined ? undefined : Number(numbers.at(-2));
-  } catch {
-    return undefined;
   }
 }
 

@@ -71,7 +71,10 @@ export function createScriptEngine(options: ScriptEngineOptions): Engine {
     uids: options.uids,
   });
   const args = text ? [GUEST] : [];
-  const zygotes = options.isolation === "none" ? undefined : new Zygotes(() => sandbox.openZygote([...args, "--zygote"]), options.report);
+  const zygotes =
+    options.isolation === "none"
+      ? undefined
+      : new Zygotes(() => sandbox.openZygote([...args, "--zygote"]), options.report);
   return {
     name: "script",
     layers: zygotes === undefined ? sandbox.layers : sandbox.forkedLayers,
