@@ -80,7 +80,8 @@ class FileLogStore implements WritableLogStore {
       }
     };
     retire();
-    this.#cancelRetiring = clock.every(Math.min(RETIRE_PERIOD_MAX_MS, ageMs / 8), retire);
+    const period = Math.min(RETIRE_PERIOD_MAX_MS, ageMs / 8);
+    this.#cancelRetiring = clock.every(period, () => this.#writer.betweenWrites(retire));
   }
 
   line(source: LogSource, line: LogLine): void {

@@ -86,6 +86,11 @@ export class LogWriter {
     return this.#writing;
   }
 
+  /** Does `work` when nothing is being written. `work` does not throw. */
+  betweenWrites(work: () => void): void {
+    this.#writing = this.#writing.then(work);
+  }
+
   #took(bytes: number): void {
     this.#pendingBytes += bytes;
     if (this.#pendingBytes > HASTE_BYTES && !this.#hurried) {
