@@ -46,6 +46,8 @@ export interface LogTail {
   readonly lines: readonly LogLine[];
   readonly length: number;
   readonly cut: boolean;
+  /** Lines that left before the first one. */
+  readonly missing: number;
 }
 
 /** The port. */

@@ -8,8 +8,8 @@ import type { LogLine } from "../core/invocation.ts";
 import type { LogGap, LogItem, LogOrigin, LogRecord } from "../core/log_store.ts";
 import type { FinishedRequest, LogSource } from "../core/observer.ts";
 
-/** The most characters of a record's text. */
-export const TEXT_LENGTH_MAX = 16 * 1024;
+/** The most characters of a record's text; more than our guests send in a line. */
+export const TEXT_LENGTH_MAX = 48 * 1024;
 const NAME_LENGTH_MAX = 1024;
 
 /** The most bytes of a line: a text of nothing but control characters, six bytes each, and two long names. */

@@ -6,6 +6,8 @@ import { IsopodError } from "../core/errors.ts";
 import { countDense, finishedRequest, LogRig, sourceOf, textsOf } from "../testing/log_rig.ts";
 
 const MB = 1024 * 1024;
+/** Characters of a record's text that are kept. */
+const KEPT = 48 * 1024;
 
 test("a record an invocation, with why it failed and which limit struck", async () => {
   await using rig = new LogRig();
@@ -185,8 +187,8 @@ test("whatever a program writes is one bounded line, and looks like nothing else
   const { items, missing } = await rig.query();
   expect(missing).toBe(0);
   expect(textsOf(items.slice(0, 5))).toEqual(nasty.with(3, "\ufffd alone"));
-  expect(items[5]).toMatchObject({ text: "\u0001".repeat(16_384), cut: MB - 16_384 });
-  expect(items[6]).toMatchObject({ text: "😀".repeat(8192), cut: 2 * MB - 16_384 });
+  expect(items[5]).toMatchObject({ text: "\u0001".repeat(KEPT), cut: MB - KEPT });
+  expect(items[6]).toMatchObject({ text: "😀".repeat(KEPT / 2), cut: 2 * MB - KEPT });
   const [name = ""] = rig.files();
   expect(readFileSync(join(rig.directory, name), "utf8").split("\n")).toHaveLength(8);
   expect(textsOf((await rig.query({ text: "b\r\n{" })).items)).toEqual([nasty[0] ?? ""]);
