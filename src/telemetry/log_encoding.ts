@@ -33,9 +33,26 @@ export class PendingLine {
   }
 }
 
+/** Stands for records that were refused, where the first of them would have stood. */
+export class PendingGap {
+  readonly origin: LogOrigin;
+  readonly timeMs: number;
+  count = 0;
+
+  constructor(origin: LogOrigin, timeMs: number) {
+    this.origin = origin;
+    this.timeMs = timeMs;
+  }
+}
+
 /** Whose the records of `source` are. */
 export function originOf({ project, functionName, version, programHash }: LogSource): LogOrigin {
   return { project, function: functionName, version, program: programHash };
+}
+
+/** The gap after the record before `id`; its own is that of the last one that it stands for. */
+export function gapRecord(id: number, { origin, timeMs, count }: PendingGap): LogGap {
+  return { id: id + count - 1, time_ms: timeMs, kind: "missing", missing: count, reason: "overload", ...origin };
 }
 
 /** The record of a program's line. */

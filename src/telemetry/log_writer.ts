@@ -10,7 +10,16 @@ import type { LogLine } from "../core/invocation.ts";
 import type { LogOrigin } from "../core/log_store.ts";
 import type { FinishedRequest, LogSource } from "../core/observer.ts";
 import { LogBatch } from "./log_batch.ts";
-import { failureRecord, invocationRecord, lineRecord, originOf, PendingLine, TEXT_LENGTH_MAX } from "./log_encoding.ts";
+import {
+  failureRecord,
+  gapRecord,
+  invocationRecord,
+  lineRecord,
+  originOf,
+  PendingGap,
+  PendingLine,
+  TEXT_LENGTH_MAX,
+} from "./log_encoding.ts";
 import type { LogFiles } from "./log_files.ts";
 
 /** What a writer is made of. */
@@ -31,8 +40,8 @@ const HASTE_BYTES = 1024 * 1024;
 const PENDING_BYTES_MAX = 16 * 1024 * 1024;
 /** What a record costs beside its text, about. */
 const RECORD_BYTES = 512;
-/** Functions whose refused records are counted each by itself. */
-const REFUSED_OWNERS_MAX = 1000;
+/** Functions whose refused records are counted each by itself, in one batch. */
+const GAPS_MAX = 1000;
 /** Who owns refused records of which nobody knows whose they were. */
 const NOBODY = "";
 
@@ -41,12 +50,13 @@ export class LogWriter {
   readonly #options: LogWriterOptions;
   readonly #pendingBytesMax: number;
   readonly #batch: LogBatch;
-  #entries: (PendingLine | FinishedRequest)[] = [];
+  #entries: (PendingLine | PendingGap | FinishedRequest)[] = [];
   /** Of `#entries` and of what is being written. */
   #pendingBytes = 0;
   /** Bytes of lines in `#entries`, by function. */
   readonly #lineBytes = new Map<string, number>();
-  #refused = new Map<string, LogOrigin & { count: number }>();
+  /** The gaps in `#entries`, by function. */
+  readonly #gaps = new Map<string, PendingGap>();
   #cancelTimer: (() => void) | undefined;
   #hurried = false;
   #failing = false;
@@ -100,44 +110,38 @@ export class LogWriter {
   }
 
   #refuse(owner: string, origin: LogOrigin, count: number): void {
-    const known = this.#refused.has(owner) || this.#refused.size < REFUSED_OWNERS_MAX;
+    const known = this.#gaps.has(owner) || this.#gaps.size < GAPS_MAX;
     const key = known ? owner : NOBODY;
-    const before = this.#refused.get(key)?.count ?? 0;
-    this.#refused.set(key, { ...(key === NOBODY ? {} : origin), count: before + count });
+    let gap = this.#gaps.get(key);
+    if (gap === undefined) {
+      gap = new PendingGap(key === NOBODY ? {} : origin, this.#options.clock.wallNow());
+      this.#gaps.set(key, gap);
+      this.#entries.push(gap);
+    }
+    gap.count += count;
     this.#startTimer();
   }
 
   async #writeTaken(): Promise<void> {
     const entries = this.#entries;
-    const refused = this.#refused;
     this.#entries = [];
     this.#lineBytes.clear();
-    this.#refused = new Map();
+    this.#gaps.clear();
     this.#hurried = false;
     const batch = this.#batch;
     batch.begin();
     for (const entry of entries) {
       if (batch.full) await this.#write(batch);
-      const isLine = entry instanceof PendingLine;
-      this.#pendingBytes -= RECORD_BYTES + (isLine ? entry.text.length : 0);
-      if (isLine) batch.add(lineRecord(batch.nextId, entry));
-      else {
+      if (entry instanceof PendingGap) batch.add(gapRecord(batch.nextId, entry));
+      else if (entry instanceof PendingLine) {
+        this.#pendingBytes -= RECORD_BYTES + entry.text.length;
+        batch.add(lineRecord(batch.nextId, entry));
+      } else {
+        this.#pendingBytes -= RECORD_BYTES;
         const { error } = entry;
         if (error !== undefined) batch.add(failureRecord(batch.nextId, entry, error));
         batch.add(invocationRecord(batch.nextId, entry));
       }
-    }
-    const timeMs = this.#options.clock.wallNow();
-    for (const { count, ...origin } of refused.values()) {
-      if (batch.full) await this.#write(batch);
-      batch.add({
-        id: batch.nextId + count - 1,
-        kind: "missing",
-        missing: count,
-        reason: "overload",
-        time_ms: timeMs,
-        ...origin,
-      });
     }
     await this.#write(batch);
   }
