@@ -72,7 +72,9 @@ const store = openLogStore({
 try {
   const { takeMs, wholeMs, cpuMs } = await fill(store);
   const each = (ms: number) => ((ms * 1000) / RECORDS).toFixed(3);
-  console.log(`${RECORDS} records: ${each(takeMs)} µs each on the request's way, ${each(cpuMs)} µs of processor time in`);
+  console.log(
+    `${RECORDS} records: ${each(takeMs)} µs each on the request's way, ${each(cpuMs)} µs of processor time in`,
+  );
   console.log(`all, ${Math.round((RECORDS * 1000) / wholeMs)} records a second written and flushed every ${BURST}`);
   const middle = request(Math.floor(RECORDS / 2)).requestId;
   const questions: [string, Partial<LogQuery>][] = [

@@ -56,7 +56,7 @@ test("what was written before the server was killed, or ended, is there afterwar
   const after = await readAll(third.adminUrl, {});
   expect(textsOf(after.slice(4))).toEqual(["line 0x", "GET /quiet 200"]);
   expect(countDense(after)).toBe(6);
-});
+}, 60_000);
 
 test("100,000 lines of one request are all there or counted, and another function loses none", async () => {
   await using server = await startTestServer({ config: CONFIG, files: { "flood.ts": FLOOD } });

@@ -2,10 +2,11 @@
  * The files of the log store: lines of JSON, appended to the newest file; the oldest files leave as wholes.
  *
  * A file is named by the id that the next record had when it began, so that the files' names say what has left. Appending needs no index and no lock; a
- * reader sees whole lines only, up to `bytes`. What a killed server wrote half is cut off at the next start. Writes go
+ * reader sees whole lines only, up to `bytes`. Opening changes nothing, so that a second server that is started by
+ * mistake spoils nothing: where a killed server ended in half a line, a new file begins. Writes go
  * to the kernel and are not waited for on the disk: they survive the process, not a power cut.
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, unlinkSync, write } from "node:fs";
+import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, rmSync, write } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { recoverFile } from "./log_recovery.ts";
@@ -30,7 +31,13 @@ export interface Segment {
   readonly newestMs: number;
 }
 
-type OpenSegment = { -readonly [Member in keyof Segment]: Segment[Member] };
+interface OpenSegment extends Segment {
+  bytes: number;
+  /** Bytes behind the last line of a server that was killed: never read, never touched. */
+  readonly brokenBytes: number;
+  oldestMs: number;
+  newestMs: number;
+}
 
 const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
 const SEGMENTS_OF_BOUND = 32;
@@ -58,10 +65,12 @@ export class LogFiles {
       .sort();
     const found = names.map((name) => segmentOf(join(directory, name), name));
     this.#segments = found;
-    const newest = this.#segments.at(-1) ?? this.#begin(1);
-    this.#nextId = Math.max(newest.base, (found.at(-1)?.lastId ?? 0) + 1);
-    this.#bytes = this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#fd = openSync(newest.path, "a", 0o600);
+    const newest = found.at(-1);
+    this.#nextId = newest === undefined ? 1 : Math.max(newest.base, newest.lastId + 1);
+    this.#bytes = found.reduce((sum, segment) => sum + sizeOf(segment), 0);
+    // A file that ends in half a line is left as it is: it may be that of a server that runs.
+    const goesOn = newest !== undefined && newest.brokenBytes === 0;
+    this.#fd = goesOn ? openSync(newest.path, "a", 0o600) : this.#begin();
   }
 
   get segments(): readonly Segment[] {
@@ -127,18 +136,22 @@ export class LogFiles {
   }
 
   #rotate(): void {
-    const { path } = this.#begin(this.#nextId);
-    closeSync(this.#fd);
-    this.#fd = openSync(path, "a", 0o600);
+    const before = this.#fd;
+    this.#fd = this.#begin();
+    closeSync(before);
   }
 
-  #begin(base: number): OpenSegment {
+  /** Begins a file, and gives its descriptor. */
+  #begin(): number {
+    const base = this.#nextId;
     const path = join(this.#directory, `${String(base).padStart(16, "0")}.jsonl`);
-    closeSync(openSync(path, "a", 0o600));
+    // What already has this name holds no record.
+    if (this.#segments.at(-1)?.base === base) this.#bytes -= sizeOf(this.#segments.pop() as OpenSegment);
+    const fd = openSync(path, "a", 0o600);
+    ftruncateSync(fd);
     const times = { oldestMs: Number.POSITIVE_INFINITY, newestMs: Number.NEGATIVE_INFINITY };
-    const segment = { base, path, bytes: 0, ...times };
-    this.#segments.push(segment);
-    return segment;
+    this.#segments.push({ base, path, bytes: 0, brokenBytes: 0, ...times });
+    return fd;
   }
 
   /** Removes the oldest file; false when there was nothing to remove. */
@@ -147,8 +160,8 @@ export class LogFiles {
     if (this.#segments.length === 1) this.#rotate();
     const oldest = this.#segments.shift();
     if (oldest === undefined) return false;
-    this.#bytes -= oldest.bytes;
-    unlinkSync(oldest.path);
+    this.#bytes -= sizeOf(oldest);
+    rmSync(oldest.path, { force: true });
     return true;
   }
 }
@@ -156,11 +169,15 @@ export class LogFiles {
 /** A file of an earlier run; its times are unknown, and so in no range and too old, when it holds no record. */
 function segmentOf(path: string, name: string): OpenSegment & { readonly lastId: number } {
   const base = Number(NAME.exec(name)?.[1]);
-  const { bytes, first, last } = recoverFile(path);
+  const { bytes, brokenBytes, first, last } = recoverFile(path);
   return {
-    ...{ base, path, bytes },
+    ...{ base, path, bytes, brokenBytes },
     oldestMs: first?.time_ms ?? Number.POSITIVE_INFINITY,
     newestMs: last?.time_ms ?? Number.NEGATIVE_INFINITY,
     lastId: last?.id ?? 0,
   };
+}
+
+function sizeOf({ bytes, brokenBytes }: OpenSegment): number {
+  return bytes + brokenBytes;
 }

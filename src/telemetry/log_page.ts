@@ -1,6 +1,6 @@
 /** What queries and followers make of pieces of the files: items, and pages of them within bounds. */
 import type { LogItem, LogPage, LogQuery } from "../core/log_store.ts";
-import { isGap } from "./log_encoding.ts";
+import { idOfLine, isGap } from "./log_encoding.ts";
 import type { LogFiles, Segment } from "./log_files.ts";
 import type { LineFilter } from "./log_filter.ts";
 import { ForwardReader, type Piece, readBackward, type Skip } from "./log_reader.ts";
@@ -88,17 +88,24 @@ export async function* readNewest(
   newestId: number,
 ): AsyncGenerator<LogItem | undefined> {
   const before = Math.min(query.cursor ?? newestId + 1, newestId + 1);
+  let lowest = before;
   for await (const lines of readBackward(files, before, skipOf(query))) {
+    // Files leave from the oldest on: with this one, all before it are gone.
+    if (lines === undefined) return yield* leftBefore(lowest);
     const places = filter.candidates(lines);
     for (let at = places.length - 2; at >= 0; at -= 2) {
       const item = filter.read(lines, places[at] ?? 0, places[at + 1] ?? 0);
       if (item !== undefined && item.id < before) yield item;
     }
+    lowest = Math.min(lowest, idOfLine(lines, 0) || lowest);
     yield undefined;
   }
   const first = files.segments[0];
-  if (first === undefined || beginsBefore(first, query.fromMs)) return;
-  const missing = Math.min(first.base, before) - 1;
+  if (first !== undefined && !beginsBefore(first, query.fromMs)) yield* leftBefore(Math.min(first.base, before));
+}
+
+function* leftBefore(id: number): Generator<LogItem> {
+  const missing = id - 1;
   if (missing > 0) yield { id: missing, kind: "missing", missing, reason: "retention" };
 }
 

@@ -10,6 +10,7 @@ import type { LogFiles, Segment } from "./log_files.ts";
 /** Bytes that are read and searched in one turn; more than a line has. */
 const CHUNK_BYTES = 512 * 1024;
 const LINE_FEED = 10;
+const GONE = "gone";
 
 /** Lines, which stand until the next piece is asked for; or how many records are missing before the next ones. */
 export type Piece =
@@ -62,7 +63,12 @@ export class ForwardReader {
         return this.#jump(after.base, "damage");
       } else {
         const lines = await this.#read(segment);
-        if (lines !== undefined) return { lines };
+        if (lines === GONE && this.#files.segments.includes(segment)) {
+          // Nobody but us removes files here; somebody did.
+          this.#offset = segment.bytes;
+          return this.#jump(after?.base ?? this.#files.nextId, "damage");
+        }
+        if (lines instanceof Buffer) return { lines };
       }
     }
   }
@@ -73,10 +79,10 @@ export class ForwardReader {
     return { missing, lastId: to - 1, reason };
   }
 
-  async #read(segment: Segment): Promise<Buffer | undefined> {
+  async #read(segment: Segment): Promise<Buffer | typeof GONE | undefined> {
     const end = Math.min(segment.bytes, this.#offset + CHUNK_BYTES);
     const read = await this.#files.read(segment, this.#offset, end, this.#buffer);
-    if (read === undefined) return undefined;
+    if (read === undefined) return GONE;
     const length = read.lastIndexOf(LINE_FEED) + 1;
     // Without a line end it is no line of ours.
     if (length === 0) {
@@ -91,8 +97,11 @@ export class ForwardReader {
   }
 }
 
-/** The lines before record `beforeId`, the newest piece first; the order within a piece is that of the file. */
-export async function* readBackward(files: LogFiles, beforeId: number, skip: Skip): AsyncGenerator<Buffer> {
+/**
+ * The lines before record `beforeId`, the newest piece first; the order within a piece is that of the file. Undefined,
+ * at the end, when what is left has left meanwhile.
+ */
+export async function* readBackward(files: LogFiles, beforeId: number, skip: Skip): AsyncGenerator<Buffer | undefined> {
   const segments = files.segments.map((segment) => ({ ...segment }));
   const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   for (const segment of segments.reverse()) {
@@ -100,7 +109,7 @@ export async function* readBackward(files: LogFiles, beforeId: number, skip: Ski
     for (let end = segment.bytes; end > 0; ) {
       const start = Math.max(0, end - CHUNK_BYTES);
       const read = await files.read(segment, start, end, buffer);
-      if (read === undefined) return;
+      if (read === undefined) return yield;
       const cut = start === 0 ? 0 : read.indexOf(LINE_FEED) + 1;
       yield read.subarray(cut);
       // A piece without a line end but its last is no line of ours.

@@ -1,5 +1,5 @@
 /** What a file of the log store holds that an earlier run wrote: read from its two ends. */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { LogItem } from "../core/log_store.ts";
 import { decodeItem, LINE_BYTES_MAX } from "./log_encoding.ts";
 
@@ -7,6 +7,8 @@ import { decodeItem, LINE_BYTES_MAX } from "./log_encoding.ts";
 export interface Recovered {
   /** Up to the end of its last line. */
   readonly bytes: number;
+  /** Bytes behind it: what a server that was killed wrote half. */
+  readonly brokenBytes: number;
   /** Undefined when it holds no record. */
   readonly first: LogItem | undefined;
   readonly last: LogItem | undefined;
@@ -15,15 +17,15 @@ export interface Recovered {
 const WINDOW_BYTES = 2 * LINE_BYTES_MAX;
 const LINE_FEED = 10;
 
-/** Reads the ends of a file, and cuts off what follows its last record: a server that was killed wrote it half. */
+/** Reads the ends of a file. */
 export function recoverFile(path: string): Recovered {
-  const fd = openSync(path, "r+");
+  const fd = openSync(path, "r");
   try {
     const { size } = fstatSync(fd);
     const { end: bytes, item: last } = lastItem(fd, size);
-    if (bytes < size) ftruncateSync(fd, bytes);
     const head = readAt(fd, 0, Math.min(bytes, WINDOW_BYTES));
-    return { bytes, first: decodeItem(head.toString("utf8", 0, head.indexOf(LINE_FEED) + 1)), last };
+    const brokenBytes = size - bytes;
+    return { bytes, brokenBytes, first: decodeItem(head.toString("utf8", 0, head.indexOf(LINE_FEED) + 1)), last };
   } finally {
     closeSync(fd);
   }

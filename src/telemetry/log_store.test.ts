@@ -4,6 +4,7 @@ import { appendFileSync, readFileSync, rmSync, symlinkSync, truncateSync } from 
 import { join } from "node:path";
 import { IsopodError } from "../core/errors.ts";
 import { countDense, finishedRequest, LogRig, sourceOf, textsOf } from "../testing/log_rig.ts";
+import { openLogStore } from "./log_store.ts";
 
 const MB = 1024 * 1024;
 /** Characters of a record's text that are kept. */
@@ -77,27 +78,48 @@ test("pages follow each other without overlap, over many files", async () => {
   expect((await rig.query({ cursor: 5000 })).next).toBeUndefined();
 });
 
-test("a restart goes on where it ended; a line that was written half is cut off", async () => {
+test("a restart goes on where it ended; a line that was written half does not count", async () => {
   await using rig = new LogRig();
   rig.lines("f", "one", "two");
   await rig.restart();
   rig.lines("f", "three");
   await rig.restart();
   const [name = ""] = rig.files();
-  const file = join(rig.directory, name);
   await rig.store.close();
-  appendFileSync(file, '{"id":4,"time_ms":17000000');
+  appendFileSync(join(rig.directory, name), '{"id":4,"time_ms":17000000');
   await rig.restart();
   rig.lines("f", "four");
   expect(textsOf(await rig.all())).toEqual(["one", "two", "three", "four"]);
-  expect(countDense(await rig.all())).toBe(4);
   await rig.store.close();
-  // What a power cut leaves: a file as long as it was, with nothing at its end.
-  truncateSync(file, readFileSync(file).lastIndexOf('{"id":4'));
-  appendFileSync(file, Buffer.alloc(300_000));
+  // What a power cut leaves: a file that has its length already, and not yet its contents.
+  appendFileSync(join(rig.directory, rig.files().at(-1) ?? ""), Buffer.alloc(900_000));
   await rig.restart();
-  rig.lines("f", "again four");
-  expect(textsOf(await rig.all())).toEqual(["one", "two", "three", "again four"]);
+  rig.lines("f", "five");
+  await rig.restart();
+  rig.lines("f", "six");
+  expect(textsOf(await rig.all())).toEqual(["one", "two", "three", "four", "five", "six"]);
+  expect(countDense(await rig.all())).toBe(6);
+  expect(rig.files()).toHaveLength(3);
+});
+
+test("a second store in the same folder that only looks spoils nothing; files that somebody removed are a gap", async () => {
+  await using rig = new LogRig();
+  rig.lines("f", "one");
+  await rig.query();
+  const { directory, clock } = rig;
+  const second = openLogStore({ directory, clock, bytesMax: MB, ageMs: 3_600_000, report: () => {} });
+  rig.lines("f", "two");
+  expect(textsOf(await rig.all())).toEqual(["one", "two"]);
+  await second.close();
+  for (const file of rig.files()) rmSync(join(directory, file));
+  rig.lines("f", "three");
+  const items = await rig.all();
+  expect([countDense(items), textsOf(items)]).toEqual([3, ["-3"]]);
+  expect(items).toMatchObject([{ reason: "damage" }]);
+  expect((await rig.query({ order: "newest" })).missing).toBe(3);
+  await rig.restart();
+  rig.lines("f", "four");
+  expect(textsOf(await rig.all())).toContain("four");
 });
 
 test("what cannot be read in the middle is said to be missing", async () => {
