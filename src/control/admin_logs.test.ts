@@ -31,7 +31,7 @@ beforeAll(async () => {
 [functions.limits]\ncpu_ms = 300\nlog_kb = 8192\n`,
   );
   server = await startTestServer({ config: config.join(""), files: { "f.ts": FUNCTION } });
-});
+}, 30_000);
 afterAll(() => server[Symbol.asyncDispose]());
 
 const call = (path: string) => fetch(`${server.url}${path}`);
