@@ -57,15 +57,18 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const { config, dataDirectory, logLevel } = options;
   if (config.sandbox !== "none") await requireSandbox();
   openDataDirectory(dataDirectory);
-  const telemetry = createTelemetry(clock, logLevel);
+  const logs = { ...config.logs, directory: join(dataDirectory, "logs") };
+  const telemetry = createTelemetry({ clock, logLevel, logs });
   if (config.sandbox === "none") telemetry.log.warn("There is no sandbox: every program can do what this user can");
-  const plant = await createPlant(config, dataDirectory, telemetry);
+  let plant: Plant | undefined;
   try {
+    plant = await createPlant(config, dataDirectory, telemetry);
     return await openServer(options, telemetry, plant);
   } catch (error) {
     // What was prewarmed meanwhile must not outlive a start that failed.
-    await plant.pool.close(0);
-    await closePlant(plant);
+    await plant?.pool.close(0);
+    if (plant !== undefined) await closePlant(plant);
+    await telemetry.close();
     throw error;
   }
 }
@@ -122,7 +125,7 @@ async function openServer(options: ServerOptions, telemetry: Telemetry, plant: P
       await pool.close(present.pool.drainMs);
       await Promise.race([drained, listener.close()]);
       front.sources.close();
-      await Promise.all([admin.close(), closePlant(plant)]);
+      await Promise.all([admin.close(), closePlant(plant), telemetry.close()]);
       log.info("The server has ended");
       log.flushSync();
     },
@@ -178,6 +181,7 @@ function openAdmin(
     loopback: isLoopback(config.admin.host),
     metrics: () => telemetry.metrics.expose(),
     invocation: (id) => telemetry.invocations.get(id),
+    logs: { store: telemetry.logs, clock },
     ...parts,
   });
   return openListener({ ...config.admin, limits: { ...config.server, bodyBytesMax: 2 * CODE_BYTES_MAX }, handle });

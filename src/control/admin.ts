@@ -1,5 +1,5 @@
 /**
- * The admin listener: health, metrics, what became of an invocation, pins, the server's state.
+ * The admin listener: health, metrics, logs, what became of an invocation, pins, the server's state.
  *
  * Requests that change something need the token that lies in the data directory; pins also take a key that may pin. Requests that only read are open on
  * a loopback address, and need it elsewhere. Web pages get nowhere: Host and Origin are checked before anything else.
@@ -10,6 +10,7 @@ import { z } from "zod";
 import { errorBody, IsopodError, toIsopodError } from "../core/errors.ts";
 import type { Language } from "../core/function.ts";
 import { hashOf } from "../stdx/hash.ts";
+import { type LogRouteParts, logRoutes, type QuietExchange } from "./admin_logs.ts";
 
 /** What the admin API reaches. */
 export interface AdminParts {
@@ -24,6 +25,7 @@ export interface AdminParts {
   invocation(requestId: string): unknown;
   /** The state of the server, for people and for `isopod doctor`. */
   status(): unknown;
+  readonly logs: LogRouteParts;
   readonly pins: {
     pin(code: string, language: Language): Promise<string>;
     list(): readonly {
@@ -42,8 +44,10 @@ const PIN = z.strictObject({
 });
 
 /** Creates the handler of the admin listener. */
-export function createAdmin(parts: AdminParts): (request: Request) => Response | Promise<Response> {
-  const app = new Hono();
+export function createAdmin(
+  parts: AdminParts,
+): (request: Request, exchange: QuietExchange) => Response | Promise<Response> {
+  const app = new Hono<{ Bindings: QuietExchange }>();
   app.use(async (context, next) => {
     checkSender(context, parts);
     await next();
@@ -63,12 +67,13 @@ export function createAdmin(parts: AdminParts): (request: Request) => Response |
     if (found === undefined) throw new IsopodError("not_found", { message: "No such invocation is remembered" });
     return context.json(found);
   });
+  app.route("/v1/logs", logRoutes(parts.logs));
   app.get("/v1/pins", (context) => context.json({ pins: parts.pins.list() }));
   app.post("/v1/pins", async (context) => {
     const { code, language } = await readPin(context);
     return context.json({ hash: await parts.pins.pin(code, language) }, 201);
   });
-  return (request) => app.fetch(request);
+  return (request, exchange) => app.fetch(request, exchange);
 }
 
 async function readPin(context: Context): Promise<z.infer<typeof PIN>> {

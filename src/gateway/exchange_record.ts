@@ -39,7 +39,7 @@ export class ExchangeRecord implements InvocationObserver {
 
   /** A line of the program: to the log now, and the last ones to the record. */
   log(line: LogLine): void {
-    this.#observer.log(this.requestId, this.target, line);
+    this.#observer.log(this, line);
     this.#tail ??= this.#observer.tail();
     this.#tail.add(line);
   }
