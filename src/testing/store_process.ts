@@ -20,7 +20,7 @@ export type Told =
 export interface FillReport {
   readonly acknowledged: number;
   readonly blobs: number;
-  /** Codes of the errors that writes and blobs were refused with. */
+  /** Codes, or names, of the errors that writes and blobs were refused with. */
   readonly refusals: readonly string[];
   /** What had been acknowledged and is not there: before and after opening again. */
   readonly lost: readonly string[];
@@ -106,7 +106,7 @@ async function fill(directory: string, seed: number): Promise<void> {
   const blobs: string[] = [];
   const refusals: string[] = [];
   const lost: string[] = [];
-  const refused = (error: unknown) => refusals.push(error instanceof IsopodError ? error.code : String(error));
+  const refused = (error: unknown) => refusals.push(error instanceof IsopodError ? error.code : (error as Error).name);
   const look = async () => {
     for (const [name, hash] of values) {
       const entry = await store.get(["k", name]);

@@ -121,3 +121,22 @@ test.skipIf(cannotMount)(
   },
   TEST_MS_MAX,
 );
+
+test(
+  "a disk that fails in the middle of a commit leaves it open, and loses nothing that was acknowledged",
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), "isopod-store-"));
+    try {
+      // Writes beyond 2 MiB of a file fail, with another error than that of a full disk.
+      const prefix = ["sh", "-c", 'trap "" XFSZ; ulimit -f 4096; exec "$@"', "sh"];
+      await using child = new StoreChild("fill", directory, 6, prefix);
+      const report = (await child.line()) as FillReport;
+      expect(report).toMatchObject({ refusals: ["Indeterminate"], lost: [], drafts: 0 });
+      expect(report.acknowledged).toBeGreaterThan(20);
+      expect(await child.exited).toBe(0);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  },
+  TEST_MS_MAX,
+);
