@@ -92,7 +92,6 @@ export class MemoryStore implements Store {
   ): AsyncGenerator<StoreEvent> {
     checkPrefix(prefix);
     if (from !== undefined) checkRevision(from, "from");
-    this.#checkOpen();
     if (this.#watches >= STORE_LIMITS.watchesMax) throw tooManyWatches();
     const end = AbortSignal.any([signal, this.#closing.signal]);
     this.#watches += 1;

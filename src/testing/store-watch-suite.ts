@@ -224,6 +224,7 @@ function testEnding(at: StoreFixture): void {
     const last = closed.next();
     await at.store.close();
     expect(await last).toBeUndefined();
+    expect(await new Follower(at.store, []).next()).toBeUndefined();
   });
 
   test("watches are bounded, and room is made by those that end", async () => {

@@ -117,14 +117,11 @@ class SqliteStore implements Store {
     });
   }
 
-  async *watch(
+  watch(
     prefix: StoreKey,
     { from, signal }: { readonly from?: number | undefined; readonly signal: AbortSignal },
-  ): AsyncGenerator<StoreEvent> {
-    checkPrefix(prefix);
-    if (from !== undefined) checkRevision(from, "from");
-    this.#checkOpen();
-    yield* this.#watches.follow({ prefix, from, signal, closed: () => this.#closing !== undefined });
+  ): AsyncIterable<StoreEvent> {
+    return this.#watches.follow({ prefix, from, signal, closed: () => this.#closing !== undefined });
   }
 
   async compact(revision: number): Promise<void> {
