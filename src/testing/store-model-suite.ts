@@ -73,14 +73,16 @@ class RandomReader {
     this.follower = new Follower(store, prefix);
   }
 
-  /** Reads until the store's newest revision is told of, by a last write where nothing else would tell. */
+  /** Reads until what has been told is what should stand. */
   async catchUp(model: Model): Promise<void> {
     const { state } = this.follower;
     const wanted = model.under(this.prefix);
     const isThere = () =>
       state.size === wanted.length &&
       wanted.every(({ key, revision }) => state.get(JSON.stringify(key))?.revision === revision);
-    while (!isThere()) await this.follower.next();
+    while (!isThere()) {
+      if ((await this.follower.next()) === undefined) throw new Error("The watch has ended before it told everything");
+    }
     const found = [...state].map(([name, standing]) => ({ key: JSON.parse(name) as StoreKey, ...standing }));
     expect(found.sort((first, second) => compareKeys(first.key, second.key))).toEqual(wanted);
   }

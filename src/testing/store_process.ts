@@ -20,6 +20,8 @@ export type Told =
 export interface FillReport {
   readonly acknowledged: number;
   readonly blobs: number;
+  /** Small writes that were made although a large one of the same turn was refused. */
+  readonly beside: number;
   /** Codes, or names, of the errors that writes and blobs were refused with. */
   readonly refusals: readonly string[];
   /** What had been acknowledged and is not there: before and after opening again. */
@@ -106,6 +108,7 @@ async function fill(directory: string, seed: number): Promise<void> {
   const blobs: string[] = [];
   const refusals: string[] = [];
   const lost: string[] = [];
+  let beside = 0;
   const refused = (error: unknown) => refusals.push(error instanceof IsopodError ? error.code : (error as Error).name);
   const look = async () => {
     for (const [name, hash] of values) {
@@ -115,13 +118,14 @@ async function fill(directory: string, seed: number): Promise<void> {
     for (const hash of blobs) if ((await store.blobs.read(hash)) === undefined) lost.push(hash);
   };
   for (let index = 0; refusals.length < 20; index += 1) {
-    const names = [`${index}-small`, `${index}-large`];
+    const names = [`${index}-small`, `${index}-large`] as const;
     await Promise.all(
       names.map(async (name, at) => {
-        const value = random.bytes(at === 0 ? 100 : 20_000);
+        const value = random.bytes(at === 0 ? 100 : 100_000);
         await store.put(["k", name], value).then(() => values.set(name, hashOf(value)), refused);
       }),
     );
+    if (values.has(names[0]) && !values.has(names[1])) beside += 1;
     await store.blobs.put(random.bytes(10_000)).then(({ hash }) => blobs.push(hash), refused);
   }
   await look();
@@ -136,6 +140,7 @@ async function fill(directory: string, seed: number): Promise<void> {
   say({
     acknowledged: values.size,
     blobs: blobs.length,
+    beside,
     refusals: [...new Set(refusals)],
     lost,
     drafts,

@@ -112,8 +112,9 @@ test.skipIf(cannotMount)(
       await using child = new StoreChild("fill", directory, 5, smallDisk(directory));
       const report = (await child.line()) as FillReport;
       expect(report).toMatchObject({ refusals: ["storage_full"], lost: [], drafts: 0 });
-      expect(report.acknowledged).toBeGreaterThan(20);
-      expect(report.blobs).toBeGreaterThan(20);
+      expect(report.acknowledged).toBeGreaterThan(10);
+      expect(report.blobs).toBeGreaterThan(10);
+      expect(report.beside).toBeGreaterThan(0);
       expect(await child.exited).toBe(0);
     } finally {
       rmSync(directory, { recursive: true });
@@ -132,7 +133,7 @@ test(
       await using child = new StoreChild("fill", directory, 6, prefix);
       const report = (await child.line()) as FillReport;
       expect(report).toMatchObject({ refusals: ["Indeterminate"], lost: [], drafts: 0 });
-      expect(report.acknowledged).toBeGreaterThan(20);
+      expect(report.acknowledged).toBeGreaterThan(10);
       expect(await child.exited).toBe(0);
     } finally {
       rmSync(directory, { recursive: true });
