@@ -35,6 +35,7 @@ export const ERROR_RULES = {
   body_timeout: user(408, "The request's body did not arrive in time."),
   body_too_large: user(413, "The request's body is over its limit."),
   code_too_large: user(413, "The program's source is over its limit."),
+  value_too_large: user(413, "The value is over its limit."),
   integrity_mismatch: user(422, "The program's hash is not the one that was asked for."),
   rate_limited: user(429, "The caller is over the rate of its plan."),
   concurrency_limited: user(429, "The caller is over the concurrency of its plan."),
@@ -55,6 +56,8 @@ export const ERROR_RULES = {
   draining: system(503, "The server is shutting down."),
   start_failed: system(503, "No instance could be started."),
   protocol_error: system(500, "The instance broke the protocol and was ended."),
+  store_unusable: system(500, "The store cannot be used."),
+  storage_full: system(507, "The server's disk is full."),
 } as const satisfies Record<string, ErrorRule>;
 
 /** A code of the catalogue. */
