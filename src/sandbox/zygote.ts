@@ -108,6 +108,7 @@ export class Zygote {
       throw cause instanceof IsopodError ? cause : new IsopodError("start_failed", { cause });
     } finally {
       closeAll([theirs, theirErrors]);
+      this.#leave();
     }
   }
 

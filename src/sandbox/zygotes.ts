@@ -13,10 +13,10 @@ import type { Zygote } from "./zygote.ts";
  * A zygote that has forked so many is replaced: until then Bun has no reason to start threads in it, and what a program
  * has learnt of the addresses that it has in common with its siblings is soon worth nothing.
  */
-const FORKS_MAX = 200;
+const FORKS_MAX = 100;
 
 /** The next one boots while the present one makes its last forks. */
-const FORKS_AHEAD = 20;
+const FORKS_AHEAD = 10;
 
 /** After a zygote could not be opened, it is not tried again for this long, in milliseconds. */
 const RETRY_MS = 60_000;

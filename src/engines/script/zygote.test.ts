@@ -148,7 +148,7 @@ describe("a server", () => {
     const open = descriptors();
     const first = zygotes().filter((pid) => !others.has(pid));
     const seen = new Set(first);
-    for (let index = 0; index < 260; index += 1) {
+    for (let index = 0; index < 130; index += 1) {
       expect(await (await server.run(`console.log(${index})`)).text()).toBe(`${index}\n`);
       if (index % 20 === 0) for (const pid of zygotes()) if (!others.has(pid)) seen.add(pid);
     }
