@@ -13,6 +13,7 @@ import { type Cgroups, openCgroups } from "./cgroup.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
 import { SandboxedProcess } from "./process.ts";
 import type { SandboxRoot } from "./root.ts";
+import { socketPair } from "./socket_pair.ts";
 import { DEFAULT_UIDS, UidPool, type UidRange } from "./uids.ts";
 
 const NO_FILTER = new Uint8Array(0);
@@ -115,14 +116,23 @@ export class Sandbox {
       isolation === "none"
         ? [root.programSource ?? join(root.path, root.program), ...args.map((arg) => join(root.path, arg))]
         : [this.#bwrap, ...bubblewrapArgs(wrapped)];
-    const child = Bun.spawn(dataBytes === 0 ? command : withDataLimit(command, dataBytes), {
-      stdio: ["pipe", "pipe", "pipe", filter],
-      env: isolation === "none" ? { ...env } : {},
-      cwd: "/",
-      ...(uid !== undefined && { uid, gid: uid }),
-    });
+    const [pipe, theirs] = socketPair();
+    let child: Bun.Subprocess<number, number, "pipe">;
+    try {
+      child = Bun.spawn(dataBytes === 0 ? command : withDataLimit(command, dataBytes), {
+        stdio: [theirs, theirs, "pipe", filter],
+        env: isolation === "none" ? { ...env } : {},
+        cwd: "/",
+        ...(uid !== undefined && { uid, gid: uid }),
+      });
+    } catch (error) {
+      closeSync(pipe);
+      throw error;
+    } finally {
+      closeSync(theirs);
+    }
     slot?.add(child.pid);
-    return new SandboxedProcess(child, { rlimits, seal, dataBytes }, this.layers, slot, {
+    return new SandboxedProcess(child, pipe, { rlimits, seal, dataBytes }, this.layers, slot, {
       killSurvivors: () => slot?.killAll(),
       release: () => {
         if (uid !== undefined) this.#uids?.give(uid);
