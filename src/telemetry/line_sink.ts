@@ -50,7 +50,7 @@ class BatchingSink implements LineSink {
   #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #gathered = 0;
   /** The buffer before, when nobody has it any more. */
-  #spare: Buffer | undefined;
+  #spare: Buffer<ArrayBuffer> | undefined;
   #dropped = 0;
   /** What a write has not taken. */
   #rest: Buffer = NOTHING;
