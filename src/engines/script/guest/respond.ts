@@ -153,7 +153,8 @@ class ProgramResponse extends NativeResponse {
 
   /** Whether `response` was made of a text alone, and its headers can be nothing but what follows from that. */
   static isBare(response: Response): boolean {
-    return #bare in response && response.#bare;
+    // Programs may put properties of their own before those of the class.
+    return #bare in response && response.#bare && response.status === 200 && !Object.hasOwn(response, "headers");
   }
 
   /** With the type that the standard gives to a text, which Bun leaves out until it sends. */
