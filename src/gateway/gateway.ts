@@ -6,7 +6,7 @@
  */
 import { type ErrorCode, IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
-import type { HeaderList, Invoker } from "../core/invocation.ts";
+import { type HeaderList, type Invoker, whenOver } from "../core/invocation.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Admission, Lease } from "./admission.ts";
 import { type Caller, identifyCaller, identifyRunner } from "./callers.ts";
@@ -85,7 +85,7 @@ export class Gateway {
       exchange.allowSilence(work.silenceMs + SILENCE_SLACK_MS);
       if (work.events) return answerWithEvents(work, record, extra, request.signal, releaseOf(lease));
       const response = await work.invoke(request, record);
-      response.ended.then(releaseOf(lease));
+      whenOver(response, releaseOf(lease));
       return toHttp(response, record, exchange, extra);
     } catch (thrown) {
       lease?.release();

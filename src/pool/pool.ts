@@ -4,10 +4,18 @@
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
-import type { InvocationRequest, InvocationResponse, Invoker, Target } from "../core/invocation.ts";
+import {
+  type InvocationEnd,
+  type InvocationRequest,
+  type InvocationResponse,
+  type Invoker,
+  type Target,
+  whenOver,
+} from "../core/invocation.ts";
 import { Meter } from "./figures.ts";
 import type { Instance, InstanceScheduler } from "./instance.ts";
 import { RunningInvocation } from "./invocation.ts";
+import { RetoldAnswer } from "./invocation_answer.ts";
 import type { PoolOptions } from "./options.ts";
 import { Positions } from "./positions.ts";
 import { Prewarmed } from "./prewarmed.ts";
@@ -73,7 +81,7 @@ export class Pool implements Invoker {
           ? await this.#runProgram(target, request, meter)
           : await this.#versionPool(target.version).dispatch(request, meter);
       const response = await invocation.answered.promise;
-      response.ended.then(this.#done);
+      whenOver(response, this.#done);
       return this.#inSourceTerms(response, target);
     } catch (error) {
       this.#done();
@@ -89,10 +97,9 @@ export class Pool implements Invoker {
   #inSourceTerms(response: InvocationResponse, target: Target): InvocationResponse {
     const { sourceMap } = target.kind === "program" ? target.program : target.version.program;
     if (sourceMap === undefined) return response;
-    const ended = response.ended.then(({ error, figures }) =>
-      error === undefined ? { figures } : { error: this.#translate(error, target), figures },
+    return new RetoldAnswer(response, (end: InvocationEnd) =>
+      end.error === undefined ? end : { error: this.#translate(end.error, target), figures: end.figures },
     );
-    return { ...response, ended };
   }
 
   /** Ends the instances of versions that are not among `current`, when their invocations are over. */

@@ -4,11 +4,11 @@
  * It is over when its zygote has said so and its sockets are closed. It is killed by a descriptor and not by its
  * number, which may be somebody else's once its zygote has collected it.
  */
-import type { GuestProcess, ProcessEnd, Usage } from "../core/engine.ts";
+import type { GuestProcess, GuestReader, ProcessEnd, Usage } from "../core/engine.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
+import { GuestPipe } from "./guest_pipe.ts";
 import { closeAll, killProcess } from "./native.ts";
-import { SocketChannel } from "./socket_channel.ts";
 import { UsageReader } from "./usage.ts";
 
 /** What a forked process is made of. */
@@ -27,9 +27,6 @@ export interface ForkedParts {
 /** How much of its standard error is kept for the log, in characters. */
 const STDERR_LENGTH_MAX = 4096;
 
-/** How much it may leave unread, in bytes: more than the largest program and what its invocations' credit allows. */
-const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
-
 /** A forked process. */
 export class ForkedProcess implements GuestProcess {
   readonly pid: number;
@@ -41,41 +38,37 @@ export class ForkedProcess implements GuestProcess {
   readonly #code: Deferred<number> = deferred();
   /** All that it has written to its standard error has arrived. */
   readonly #told: Deferred<void> = deferred();
-  #channel: SocketChannel | undefined;
+  readonly #pipe: GuestPipe;
   #reader: UsageReader | undefined;
   #last: Usage | undefined;
   #over = false;
   #stderr = "";
 
-  private constructor(parts: ForkedParts) {
+  /** Takes the process over, with its descriptors. */
+  constructor(parts: ForkedParts) {
     this.#parts = parts;
     this.pid = parts.hostPid;
     this.hello = parts.hello;
     this.layers = parts.layers;
+    this.#pipe = new GuestPipe(parts.channel, () => this.kill());
+    this.#listen(new GuestPipe(parts.errors, () => {}));
     this.exited = this.#watch();
   }
 
-  /** Takes the process over. @throws {Error} when its sockets cannot be used */
-  static async open(parts: ForkedParts): Promise<ForkedProcess> {
-    const process = new ForkedProcess(parts);
-    try {
-      await process.#connect();
-    } catch (error) {
-      killProcess(parts.handle);
-      closeAll([parts.handle]);
-      throw error;
-    }
-    return process;
-  }
-
-  get output(): ReadableStream<Uint8Array> {
-    return (this.#channel as SocketChannel).output;
-  }
-
   write(bytes: Uint8Array): void {
-    const channel = this.#channel as SocketChannel;
-    channel.write(bytes);
-    if (channel.unsentBytes > UNREAD_BYTES_MAX) this.kill();
+    this.#pipe.write(bytes);
+  }
+
+  read(reader: GuestReader): void {
+    this.#pipe.read(reader);
+  }
+
+  pause(): void {
+    this.#pipe.pause();
+  }
+
+  resume(): void {
+    this.#pipe.resume();
   }
 
   usage(): Usage | undefined {
@@ -102,21 +95,16 @@ export class ForkedProcess implements GuestProcess {
     this.#code.resolve(code);
   }
 
-  async #connect(): Promise<void> {
-    const { channel, errors } = this.#parts;
-    const [opened, told] = await Promise.all([SocketChannel.open(channel), SocketChannel.open(errors)]);
-    this.#channel = opened;
-    this.#listen(told);
-  }
-
-  async #listen(errors: SocketChannel): Promise<void> {
+  #listen(errors: GuestPipe): void {
     const decoder = new TextDecoder();
-    for await (const chunk of errors.output) {
-      const text = decoder.decode(chunk, { stream: true });
-      this.stray?.(text);
-      this.#stderr = (this.#stderr + text).slice(-STDERR_LENGTH_MAX);
-    }
-    this.#told.resolve();
+    errors.read({
+      data: (chunk) => {
+        const text = decoder.decode(chunk, { stream: true });
+        this.stray?.(text);
+        this.#stderr = (this.#stderr + text).slice(-STDERR_LENGTH_MAX);
+      },
+      end: () => this.#told.resolve(),
+    });
   }
 
   async #watch(): Promise<ProcessEnd> {
@@ -128,6 +116,7 @@ export class ForkedProcess implements GuestProcess {
     await this.#told.promise;
     const { slot, handle } = this.#parts;
     const outOfMemory = slot?.outOfMemory() ?? false;
+    this.#pipe.close();
     closeAll([handle]);
     slot?.release();
     return { code, outOfMemory, stderr: this.#stderr };

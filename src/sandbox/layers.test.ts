@@ -88,7 +88,9 @@ async function reportFrom(isolation: "bubblewrap" | "none", probe: string): Prom
     const guest = box.start(["/probe.js"], false);
     layers = guest.layers;
     if (isolation === "bubblewrap") hostUid = await hostUidOf(guest.pid);
-    const text = await new Response(guest.output).text();
+    const chunks: Uint8Array[] = [];
+    await new Promise<void>((end) => guest.read({ data: (chunk) => void chunks.push(chunk), end }));
+    const text = Buffer.concat(chunks).toString();
     const { code, stderr } = await guest.exited;
     if (code !== 0) throw new Error(`The probe ended with ${code}: ${stderr}`);
     return JSON.parse(text) as InsideReport;

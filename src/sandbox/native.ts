@@ -13,26 +13,19 @@ const { socketpair, sendmsg, syscall } = dlopen("libc.so.6", {
 }).symbols;
 
 const AF_UNIX = 1;
-const SOCK_STREAM_NONBLOCK_CLOEXEC = 1 | 0x800 | 0x80000;
+const SOCK_STREAM_CLOEXEC = 1 | 0x80000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
-const F_SETFL = 4;
 
-/** The numbers of calls, the same on every architecture that has them, but for `fcntl`. */
-const CALL = { pidfdSendSignal: 424, pidfdOpen: 434, fcntl: process.arch === "arm64" ? 25 : 72 } as const;
+/** The numbers of calls, the same on every architecture. */
+const CALL = { pidfdSendSignal: 424, pidfdOpen: 434 } as const;
 
-/** Two connected sockets: the first is ours and never waits, the second is for a process that may. */
-export function openPair(): readonly [ours: number, theirs: number] {
+/** A pair of connected sockets, closed in children that are not handed one of them. @throws {Error} when there is none */
+export function socketPair(): readonly [ours: number, theirs: number] {
   const pair = new Int32Array(2);
-  if (socketpair(AF_UNIX, SOCK_STREAM_NONBLOCK_CLOEXEC, 0, ptr(pair)) !== 0)
-    throw new Error("Cannot make a socket pair");
-  const [ours, theirs] = pair as unknown as [number, number];
-  if (Number(syscall(CALL.fcntl, theirs, F_SETFL, 0, 0)) !== 0) {
-    closeAll(pair);
-    throw new Error("Cannot make a socket wait");
-  }
-  return [ours, theirs];
+  if (socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, ptr(pair)) !== 0) throw new Error("Cannot open a pair of sockets");
+  return [pair[0] as number, pair[1] as number];
 }
 
 /** Sends one byte over `socket`, and copies of `descriptors` with it. @throws {Error} when the peer does not read */

@@ -11,7 +11,7 @@ import { IsopodError } from "../core/errors.ts";
 import { BUBBLEWRAP_LAYERS, bubblewrapArgs, FORKED_LAYERS } from "./bubblewrap.ts";
 import { type Cgroups, openCgroups } from "./cgroup.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
-import { closeAll, openPair } from "./native.ts";
+import { closeAll, socketPair } from "./native.ts";
 import { SandboxedProcess } from "./process.ts";
 import type { SandboxRoot } from "./root.ts";
 import { DEFAULT_UIDS, UidPool, type UidRange } from "./uids.ts";
@@ -86,7 +86,7 @@ export class Sandbox {
 
   /** Starts the root's program with `args` as a zygote, and waits until it has booted. @throws {IsopodError} `start_failed` */
   async openZygote(args: readonly string[]): Promise<Zygote> {
-    const [requests, theirs] = openPair();
+    const [requests, theirs] = socketPair();
     let zygote: Zygote;
     try {
       const process = this.#start(args, false, theirs);
@@ -153,14 +153,23 @@ export class Sandbox {
       isolation === "none"
         ? [root.programSource ?? join(root.path, root.program), ...args.map((arg) => join(root.path, arg))]
         : [this.#bwrap, ...bubblewrapArgs(wrapped)];
-    const child = Bun.spawn(dataBytes === 0 ? command : withDataLimit(command, dataBytes), {
-      stdio: [requests ?? "pipe", "pipe", "pipe", filter],
-      env: isolation === "none" ? { ...env } : {},
-      cwd: "/",
-      ...(uid !== undefined && { uid, gid: uid }),
-    });
+    const [pipe, theirs] = socketPair();
+    let child: Bun.Subprocess<number, number, "pipe">;
+    try {
+      child = Bun.spawn(dataBytes === 0 ? command : withDataLimit(command, dataBytes), {
+        stdio: [requests ?? theirs, theirs, "pipe", filter],
+        env: isolation === "none" ? { ...env } : {},
+        cwd: "/",
+        ...(uid !== undefined && { uid, gid: uid }),
+      });
+    } catch (error) {
+      closeSync(pipe);
+      throw error;
+    } finally {
+      closeSync(theirs);
+    }
     slot?.add(child.pid);
-    return new SandboxedProcess(child, { rlimits, seal, dataBytes }, this.layers, slot, {
+    return new SandboxedProcess(child, pipe, { rlimits, seal, dataBytes }, this.layers, slot, {
       killSurvivors: () => slot?.killAll(),
       release: () => {
         if (uid !== undefined) this.#uids?.give(uid);

@@ -10,7 +10,7 @@ import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
 import { findForked, threadCount } from "./forked_lookup.ts";
 import { ForkedProcess } from "./forked_process.ts";
-import { closeAll, openPair, sendDescriptors } from "./native.ts";
+import { closeAll, sendDescriptors, socketPair } from "./native.ts";
 import { onlyChild } from "./usage.ts";
 
 /** What a zygote is made of. */
@@ -81,7 +81,7 @@ export class Zygote {
 
   /** Forks an instance. @throws {IsopodError} `start_failed` */
   async fork(): Promise<GuestProcess> {
-    const pairs = [openPair(), openPair()] as const;
+    const pairs = [socketPair(), socketPair()] as const;
     const [[ours, theirs], [errors, theirErrors]] = pairs;
     const slot = this.#parts.takeSlot();
     try {
@@ -91,7 +91,7 @@ export class Zygote {
       if (found === undefined) throw new IsopodError("start_failed", { cause: "the forked instance ended at once" });
       slot?.add(found.hostPid);
       const { hello, layers } = this.#parts;
-      const instance = await ForkedProcess.open({ ...found, channel: ours, errors, slot, hello, layers });
+      const instance = new ForkedProcess({ ...found, channel: ours, errors, slot, hello, layers });
       this.#instances.set(pid, instance);
       instance.exited.then(() => {
         this.#instances.delete(pid);
@@ -148,30 +148,26 @@ export class Zygote {
     if (this.#retired && this.#instances.size === 0 && this.#asked.length === 0) this.close();
   }
 
-  async #read(): Promise<void> {
+  #read(): void {
     let rest: Uint8Array = new Uint8Array(0);
-    try {
-      for await (const chunk of this.#parts.process.output) {
-        const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-        let at = 0;
-        for (; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) {
-          this.#hear(view.getInt32(at, true), view.getInt32(at + 4, true), view.getInt32(at + 8, true));
-        }
-        rest = bytes.slice(at);
+    const data = (chunk: Uint8Array) => {
+      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      let at = 0;
+      for (; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) {
+        this.#hear(view.getInt32(at, true), view.getInt32(at + 4, true), view.getInt32(at + 8, true));
       }
-    } catch (cause) {
-      this.#ready.reject(new IsopodError("start_failed", { cause }));
-    }
-    this.close();
+      rest = bytes.slice(at);
+    };
+    this.#parts.process.read({ data, end: () => this.close() });
   }
 
-  /** @throws {Error} when no correct zygote says so */
+  /** What no correct zygote says ends it. */
   #hear(word: number, pid: number, status: number): void {
     if (word === SAID.ready) return this.#ready.resolve();
     if (word === SAID.ended) return this.#heardEnd(pid, exitCode(status));
     const asked = word === SAID.forked ? this.#asked.shift() : undefined;
-    if (asked === undefined) throw new Error(`Cannot understand the zygote: it said ${word}`);
+    if (asked === undefined) return this.close();
     if (pid > 0) asked.resolve(pid);
     else asked.reject(new IsopodError("start_failed", { cause: "the zygote cannot fork" }));
   }

@@ -139,12 +139,9 @@ async function ended(process: GuestProcess): Promise<void> {
   await process.exited;
 }
 
-async function drain({ output }: GuestProcess): Promise<void> {
-  try {
-    for await (const _chunk of output);
-  } catch {
-    // Ended in the middle.
-  }
+/** Reads to the end, which may come in the middle of anything. */
+function drain(process: GuestProcess): Promise<void> {
+  return new Promise((end) => process.read({ data() {}, end }));
 }
 
 function ownerOf(pid: number): string | undefined {
