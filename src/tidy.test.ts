@@ -48,7 +48,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   "bindings/guest": { rooms: ["wire"], types: ["core"], packages: "none", platform: ["bun:ffi"] },
   sdk: { rooms: [], types: ["core"], packages: "any", platform: [] },
-  pinning: { rooms: ["sdk"], packages: "any", platform: ["node:fs/promises"] },
+  pinning: { rooms: ["sdk"], packages: "any", platform: ["node:fs/promises", "node:path"] },
   cli: { rooms: ["sdk", "pinning"], packages: "any", platform: "any" },
   "cli/serve": { rooms: ["cli", "sdk", "pinning", "main"], packages: "any", platform: "any" },
   dashboard: { rooms: ["sdk"], packages: "any", platform: "any" },
@@ -73,7 +73,13 @@ const ROOM_OF_FILE: Readonly<Record<string, string>> = {
 };
 
 /** Where something outside starts reading; `PATTERN.ts` may use `*` for one part of a path. */
-const ENTRIES = ["src/cli/main.ts", "src/standard_guest.ts", "src/sdk/main.ts", "src/pinning/*.ts", "src/*/*/guest/main.ts"];
+const ENTRIES = [
+  "src/cli/main.ts",
+  "src/standard_guest.ts",
+  "src/sdk/main.ts",
+  "src/pinning/*_plugin.ts",
+  "src/*/*/guest/main.ts",
+];
 
 const FILE_LINES_MAX = 200;
 const TEST_FILE_LINES_MAX = 400;
