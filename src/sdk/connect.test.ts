@@ -4,11 +4,13 @@ import { descendants, goneAfter } from "../testing/children.ts";
 import { startTestServer, type TestServer } from "../testing/server.ts";
 import { connect, type RemoteServer, type RunContext } from "./connect.ts";
 import { IsopodRunError } from "./run_error.ts";
+import { runRequest } from "./run_options.ts";
+import { programOf } from "./sent_function.ts";
 
 const CONFIG = `
 [plans.anonymous]
 run = "any"
-concurrency = 50
+origins = ["https://app.example.com"]
 [plans.pinned]
 run = "pinned"
 [[keys]]
@@ -264,4 +266,25 @@ test("whole programs run too: what a script prints, what a module answers, what 
   expect(await (await server.runCode("1")).text()).toBe("");
   expect(await (await server.runCode("export default (r, e, { args }) => ({ args })", 1)).json()).toEqual({ args: 1 });
   expect((await failure(server.runUrl("https://example.com/x.ts"))).code).toBe("source_refused");
+});
+
+test("a page whose origin the plan allows may run functions, and see the answer", async () => {
+  const { body, headers } = runRequest({ code: programOf("() => 1"), language: "javascript" }, 1, {}, undefined);
+  const page = { origin: "https://app.example.com" };
+  const preflight = await fetch(server.url, {
+    method: "OPTIONS",
+    headers: {
+      ...page,
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "authorization,content-type",
+    },
+  });
+  expect(preflight.headers.get("access-control-allow-headers")).toBe("authorization, content-type");
+  const answer = await fetch(server.url, {
+    method: "POST",
+    body: body as string,
+    headers: { ...page, ...(headers as object) },
+  });
+  expect(answer.headers.get("access-control-allow-origin")).toBe("https://app.example.com");
+  expect(await answer.text()).toContain('event: output\ndata: "1"');
 });
