@@ -31,6 +31,7 @@ export class ProgramHost implements ProgramRunner {
   #headSent = false;
   #evaluated = false;
   #calling = false;
+  #ranDry = false;
   #failed = false;
 
   constructor(channel: Channel, load: LoadParcel, code: Uint8Array) {
@@ -107,6 +108,12 @@ export class ProgramHost implements ProgramRunner {
   /** The event loop has nothing left to wait for. */
   #ranEmpty(): void {
     if (!this.#isScript) return;
+    // A rejection of the very last turn is told only in the next one.
+    if (!this.#ranDry) {
+      this.#ranDry = true;
+      setImmediate(() => {});
+      return;
+    }
     if (this.#evaluated) this.#finish(0);
     this.#fail(new Error("A top-level await waits for something that can no longer happen"));
     this.#channel.connection.flush();
