@@ -82,6 +82,7 @@ export class RemoteServer {
    */
   run<R>(fn: (context: RunContext<undefined>) => R): Promise<RunResult<R>>;
   run<A, R>(fn: (context: RunContext<A>) => R, args: A, options?: RunOptions): Promise<RunResult<R>>;
+  run(fn: PinnedFunction, args?: unknown, options?: RunOptions): Promise<unknown>;
   run(fn: ((context: RunContext<never>) => unknown) | PinnedFunction, args?: unknown, options: RunOptions = {}) {
     const called = calledFrom(this.run);
     if (isPinned(fn)) {
@@ -90,7 +91,7 @@ export class RemoteServer {
     }
     const source = sourceOf(fn);
     const program = { code: programOf(source), language: "javascript" } as const;
-    return this.#send(program, args, options, called, translateFrom(source, called)) as Promise<never>;
+    return this.#send(program, args, options, called, translateFrom(source, called));
   }
 
   /**

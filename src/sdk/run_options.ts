@@ -50,7 +50,8 @@ export function runRequest(
   const headers: Record<string, string> = { accept: "text/event-stream" };
   if (key !== undefined) headers.authorization = `Bearer ${key}`;
   const fields = { ...program, args, env, limits };
-  const init = { method: "POST", redirect: "error", ...(signal && { signal }) } as const;
+  // Bun ends what is silent for five minutes unless it is told not to; others do not know the word.
+  const init = { method: "POST", redirect: "error", timeout: false, ...(signal && { signal }) } as const;
   if (input === undefined) {
     return { ...init, headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(fields) };
   }
