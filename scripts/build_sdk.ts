@@ -21,13 +21,20 @@ for (const { file, target, external } of ENTRIES) {
   const entrypoints = [join(ROOT, file)];
   await Bun.build({ entrypoints, outdir: OUT, target, external: [...external], format: "esm", packages: "bundle" });
 }
-// Every compiler's option that concerns what is written; the rest is the repository's own.
-const written = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--rootDir", join(ROOT, "src")];
+// Here and not in the file: options that concern only what is written.
+const written = [
+  "--noEmit",
+  "false",
+  "--declaration",
+  "--emitDeclarationOnly",
+  "--rootDir",
+  "src",
+  "--outDir",
+  join(OUT, "types"),
+];
+const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
 const compiler = Bun.spawnSync(
-  [
-    ...[process.execPath, join(ROOT, "node_modules", "typescript", "bin", "tsc"), "--project", join(ROOT, "scripts")],
-    ...[...written, "--outDir", join(OUT, "types")],
-  ],
+  [process.execPath, tsc, "--project", join(ROOT, "scripts", "sdk_types.json"), ...written],
   { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] },
 );
 if (!compiler.success) throw new Error(`Cannot write the declarations of the SDK: tsc ended with ${compiler.exitCode}`);
