@@ -210,6 +210,6 @@ test("a program that is sent may listen too; its console is then its log, and no
   const [, text] = await run(`${route} console.log("first"); await app.listen(1);`, events);
   expect(text).toContain("Cannot listen: what was written to the console before");
   expect((await run(`${route} app.listen(1); await app.listen(2);`))[1]).toContain("the program listens already");
-  const late = await run(`${route} setTimeout(() => app.listen(1), 1);`);
+  const late = await run(`${route} setTimeout(() => app.listen(1), 20);`);
   expect(late[1]).toContain("the program's top level is over");
 });
