@@ -13,7 +13,7 @@ import { createConsole } from "./console.ts";
 import { installFacades } from "./facade.ts";
 import { Invocation } from "./invocations.ts";
 import { exit } from "./libc.ts";
-import { describeFailure, type Handler, parseProgram } from "./program.ts";
+import { describeFailure, type Handler, offerToListen, parseProgram } from "./program.ts";
 import { LEVEL_MARK } from "./program_host.ts";
 import type { ProgramRunner } from "./runner.ts";
 
@@ -64,8 +64,10 @@ export class FunctionHost implements ProgramRunner {
       this.#storage = new AsyncLocalStorage();
       this.#installGlobals(load);
       const program = parseProgram(load, code);
-      if (!program.isModule) throw new TypeError(`Cannot load function: export default is missing (${load.name})`);
+      offerToListen(() => {});
       this.#handler = await program.evaluate();
+      if (this.#handler === undefined)
+        throw new TypeError(`Cannot load function: export default is missing, and nothing listens (${load.name})`);
       connection.sendText(FRAME.ready, 0, "{}");
     } catch (thrown) {
       connection.sendText(FRAME.ready, 0, JSON.stringify({ error: describeFailure(thrown) }));
