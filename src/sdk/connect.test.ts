@@ -1,6 +1,6 @@
 /** Functions that run on a real server: what they give, what they are given, how they fail, how they end. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { descendants, goneAfter } from "../testing/children.ts";
+import { instances, goneAfter } from "../testing/children.ts";
 import { startTestServer, type TestServer } from "../testing/server.ts";
 import { connect, type RemoteServer, type RunContext } from "./connect.ts";
 import { IsopodRunError } from "./run_error.ts";
@@ -121,7 +121,7 @@ test("an async generator's values come as they are yielded, and leaving the loop
   for await (const { i } of values) expect(i).toBe(next++);
   expect(next).toBe(1000);
 
-  await goneAfter(descendants(), 5000);
+  await goneAfter(instances(), 5000);
   const endless = await server.run(async function* () {
     for (let i = 0; ; i++) {
       yield i;
@@ -130,10 +130,10 @@ test("an async generator's values come as they are yielded, and leaving the loop
   });
   for await (const i of endless) {
     if (i < 2) continue;
-    expect(descendants().length).toBeGreaterThan(0);
+    expect(instances().length).toBeGreaterThan(0);
     break;
   }
-  await goneAfter(descendants(), 5000);
+  await goneAfter(instances(), 5000);
 });
 
 test("a Response comes with its status, headers and bytes as they stream", async () => {
@@ -227,7 +227,7 @@ test("a connection that ends before the run is told from an answer", async () =>
 });
 
 test("an aborted signal rejects with its reason, and ends the run on the server", async () => {
-  await goneAfter(descendants(), 5000);
+  await goneAfter(instances(), 5000);
   const aborted = new AbortController();
   const log = () => aborted.abort(new Error("enough"));
   const run = server.run(
@@ -240,7 +240,7 @@ test("an aborted signal rejects with its reason, and ends the run on the server"
   );
   expect(run).rejects.toThrow("enough");
   await run.catch(() => {});
-  await goneAfter(descendants(), 5000);
+  await goneAfter(instances(), 5000);
   expect(server.run(() => 1, undefined, { signal: AbortSignal.abort(new Error("before")) })).rejects.toThrow("before");
 });
 
