@@ -17,6 +17,8 @@ export class ExchangeRecord implements InvocationObserver {
   readonly path: string;
   target = "-";
   functionName: string | undefined;
+  /** The beginning of the hash of the function's version. */
+  version: string | undefined;
   programHash: string | undefined;
   status = 0;
   remoteAddress = "";

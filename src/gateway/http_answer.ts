@@ -22,6 +22,7 @@ export function toHttp(
   }
   const own = extra.length === 0 ? headers : headers.filter(([name]) => !isOf(extra, name));
   const all = [...own, ["isopod-request-id", record.requestId], ...extra] as [string, string][];
+  if (record.version !== undefined) all.push(["isopod-version", record.version]);
   if (body instanceof ReadableStream) response.ended.then(() => exchange.endSilence());
   else exchange.endSilence();
   return new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null, { status, headers: all });
