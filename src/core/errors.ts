@@ -43,6 +43,7 @@ export const ERROR_RULES = {
   changed_meanwhile: user(412, "It has changed since it was read."),
   body_too_large: user(413, "The request's body is over its limit."),
   code_too_large: user(413, "The program's source is over its limit."),
+  value_too_large: user(413, "The value is over its limit."),
   integrity_mismatch: user(422, "The program's hash is not the one that was asked for."),
   program_invalid: user(422, "The program cannot be deployed, because it does not load."),
   blobs_missing: user(422, "The deploy names contents that the server does not have."),
@@ -66,6 +67,8 @@ export const ERROR_RULES = {
   draining: system(503, "The server is shutting down."),
   start_failed: system(503, "No instance could be started."),
   protocol_error: system(500, "The instance broke the protocol and was ended."),
+  store_unusable: system(500, "The store cannot be used."),
+  storage_full: system(507, "The server's disk is full."),
 } as const satisfies Record<string, ErrorRule>;
 
 /** A code of the catalogue. */

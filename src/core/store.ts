@@ -11,12 +11,15 @@
  *   history has been compacted.
  * - Reading one's own write needs `fresh`, or waiting until the watch has reached its revision. A listing is no
  *   point in time. Expiry stands in the value, and is checked by who reads it.
- * - `Conflict` means not applied, `Indeterminate` maybe applied: read again.
+ * - `Conflict` means not applied, `Indeterminate` maybe applied: read again. Any other error of a write means not
+ *   applied: `storage_full`, `overloaded`, and what `store_rules.ts` refuses.
+ * - Keys are in order segment by segment, by the bytes of their UTF-8. An entry of no bytes is an entry.
  *
- * Life cycle: opened by its implementation, `close` once; watches end with their signal or with the store.
+ * Life cycle: opened by its implementation, `close` once; it finishes writes that have been asked for. Watches end with
+ * their signal or with the store, without an error.
  */
 
-/** A key: one to sixteen segments, none empty. */
+/** A key: one to sixteen segments, none empty; `store_rules.ts` has its bounds. */
 export type StoreKey = readonly string[];
 
 /** What stands under a key. */
@@ -62,11 +65,10 @@ export interface BlobFacts {
 /** Contents by their hash: written once, never changed. */
 export interface BlobStore {
   /**
-   * Writes a blob, durable when it resolves; one that is there already is not written again. What a writer who died
-   * has left is never visible.
-   * @param expected refuses other contents
-   * @param bytesMax refuses larger contents
-   * @throws {IsopodError} `integrity_mismatch`, `body_too_large`
+   * Writes a blob, durable when it resolves; one that is there already is not written again, but touched, unless what
+   * is there is damaged. What a writer who died has left is never visible.
+   * @param options `expected` refuses other contents, `bytesMax` larger ones
+   * @throws {IsopodError} `integrity_mismatch`, `body_too_large`, `storage_full`
    */
   put(
     body: Uint8Array | ReadableStream<Uint8Array>,
@@ -76,11 +78,14 @@ export interface BlobStore {
   head(hash: string): Promise<BlobFacts | undefined>;
   /** The bytes, checked against the hash before they are given. @throws {IsopodError} `internal` when they are not it */
   read(hash: string): Promise<Uint8Array | undefined>;
-  /** The bytes as a stream, checked while it flows: it errors instead of ending when they are not the hash's. */
+  /**
+   * The bytes as a stream, checked while it flows: it errors instead of ending when they are not the hash's. Who has
+   * asked for it reads it to its end, or cancels it.
+   */
   stream(hash: string): Promise<ReadableStream<Uint8Array> | undefined>;
   /** Every blob with when it was last written or found, in milliseconds since the epoch. */
   list(): AsyncIterable<BlobFacts & { readonly touchedAt: number }>;
-  /** Removes blobs that nobody wrote or found since `before`; those that are there anew since then stay. */
+  /** Removes a blob that nobody wrote or found since `before`, in milliseconds since the epoch; else it stays: false. */
   delete(hash: string, before: number): Promise<boolean>;
 }
 
@@ -90,19 +95,30 @@ export interface Store {
   get(key: StoreKey, options?: { readonly fresh?: boolean }): Promise<StoreEntry | undefined>;
   /** Writes, durable when it resolves; returns the revision. @throws {Conflict | Indeterminate} */
   put(key: StoreKey, value: Uint8Array, condition?: StoreCondition): Promise<number>;
-  /** Deletes, and returns the revision. A key without an entry is a `Conflict` when a revision was asked for. */
+  /**
+   * Deletes, durable when it resolves, and returns the revision. A key without an entry is a `Conflict` when a revision
+   * was asked for, 0 included. @throws {Conflict | Indeterminate}
+   */
   delete(key: StoreKey, condition?: StoreCondition): Promise<number>;
-  /** The entries whose keys begin with `prefix`, by key; `after` goes on behind a key. At most `limit`, 1000 if unset. */
+  /**
+   * The entries whose keys begin with `prefix`, by key; `after` goes on behind a key. At most `limit`, which is 1000 if
+   * unset and at most; fewer, but never none, when their values are over 16 MiB together: an empty list is the end.
+   */
   list(
     prefix: StoreKey,
     options?: { readonly after?: StoreKey | undefined; readonly limit?: number | undefined },
   ): Promise<StoreEntry[]>;
-  /** @param options `from` resumes behind a revision that an earlier watch of the same prefix has told. */
+  /**
+   * Follows a prefix, at the pace of who reads. It begins when the first event is asked for.
+   * @param options `from` resumes behind a revision that an earlier watch of the same prefix has told; one that the
+   * store has not reached is of another store, and gets `reset`
+   * @throws {IsopodError} `overloaded` when there are too many watches
+   */
   watch(
     prefix: StoreKey,
     options: { readonly from?: number | undefined; readonly signal: AbortSignal },
   ): AsyncIterable<StoreEvent>;
-  /** Forgets the history up to `revision`, never what stands. */
+  /** Forgets the history up to `revision`, or up to now when that is less; never what stands. */
   compact(revision: number): Promise<void>;
   readonly blobs: BlobStore;
   close(): Promise<void>;
