@@ -9,6 +9,7 @@ import { z } from "zod";
 import { ENGINE_NAMES } from "../core/function.ts";
 import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
 import { RUN_RIGHTS } from "../core/plan.ts";
+import { parseRoute } from "../core/route.ts";
 import { QUOTA_NAMES, type Quotas } from "./quotas.ts";
 
 /** Names of projects, functions, aliases and plans: a label of a host, without the "--" that divides a preview's. */
@@ -112,7 +113,18 @@ export const aliasRecord = z.strictObject({
 });
 
 /** A route of a function. */
-export const routeRecord = z.strictObject({ route: z.string().min(1).max(1024), alias: name.default("production") });
+export const routeRecord = z.strictObject({
+  route: z.string().min(1).max(512).check(isRoute),
+  alias: name.default("production"),
+});
+
+function isRoute({ value, issues }: z.core.ParsePayload<string>): void {
+  try {
+    parseRoute(value);
+  } catch (error) {
+    issues.push({ code: "custom", message: error instanceof Error ? error.message : String(error), input: value });
+  }
+}
 
 /** The pointer: what is current of a function. */
 export const functionRecord = z.object({

@@ -5,8 +5,8 @@
  * is lost, what was known stays, and the watch is begun again where it was.
  */
 import type { Clock } from "../core/clock.ts";
-import { IsopodError } from "../core/errors.ts";
 import type { Store, StoreEvent, StoreKey } from "../core/store.ts";
+import { ReachedRevision } from "./reached_revision.ts";
 import { type AuditRecord, auditRecord, RECORDS, type RecordKind, type RecordOf } from "./records.ts";
 
 /** A record with where it stands. */
@@ -34,8 +34,6 @@ export interface ReplicaEvents {
 type Tables = { readonly [Kind in RecordKind]: Map<string, Known<Kind>> };
 
 const RETRY_MS = 500;
-/** How long a change may take to come back over the watch. */
-const REACH_MS_MAX = 10_000;
 
 /** The replica. */
 export class Replica {
@@ -44,8 +42,7 @@ export class Replica {
   readonly #events: ReplicaEvents;
   readonly #tables = Object.fromEntries(Object.keys(RECORDS).map((kind) => [kind, new Map()])) as unknown as Tables;
   readonly #ending = new AbortController();
-  readonly #waiting = new Set<{ readonly revision: number; resolve(): void }>();
-  #revision = 0;
+  readonly #reached: ReachedRevision;
   #synced = false;
   /** Keys that a snapshot after a reset has not named yet: what is left at its end is gone. */
   #unconfirmed: Map<string, RecordChange> | undefined;
@@ -57,6 +54,7 @@ export class Replica {
     this.#store = store;
     this.#clock = clock;
     this.#events = events;
+    this.#reached = new ReachedRevision(clock);
   }
 
   /** Reads everything, and follows from then on. @throws {Error} when the store cannot be read */
@@ -88,21 +86,7 @@ export class Replica {
 
   /** Resolves when everything up to `revision` is known here. @throws {IsopodError} `store_unavailable` */
   reached(revision: number): Promise<void> {
-    if (this.#revision >= revision) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const waiter = {
-        revision,
-        resolve: () => {
-          cancel();
-          resolve();
-        },
-      };
-      const cancel = this.#clock.after(REACH_MS_MAX, () => {
-        this.#waiting.delete(waiter);
-        reject(new IsopodError("store_unavailable", { cause: `revision ${revision} did not come back` }));
-      });
-      this.#waiting.add(waiter);
-    });
+    return this.#reached.wait(revision);
   }
 
   /** Follows no longer. */
@@ -126,7 +110,7 @@ export class Replica {
       }
       if (this.#ending.signal.aborted) return;
       await this.#pause();
-      events = this.#watch(this.#revision);
+      events = this.#watch(this.#reached.revision);
     }
   }
 
@@ -156,12 +140,8 @@ export class Replica {
       if (change !== undefined && this.#synced) this.#tell([change]);
       else if (change !== undefined) this.#held.push(change);
     }
-    this.#revision = Math.max(this.#revision, event.revision);
-    for (const waiter of this.#waiting) {
-      if (waiter.revision > this.#revision) continue;
-      this.#waiting.delete(waiter);
-      waiter.resolve();
-    }
+    // Within a snapshot revisions are in no order: it counts as a whole, at its end.
+    if (this.#synced) this.#reached.advance(event.revision);
   }
 
   #reset(): void {
@@ -173,7 +153,12 @@ export class Replica {
   }
 
   #tell(changes: readonly RecordChange[]): void {
-    if (changes.length > 0) this.#events.changed(changes);
+    if (changes.length === 0) return;
+    try {
+      this.#events.changed(changes);
+    } catch (error) {
+      this.#events.report("A change of the store could not be taken over", { cause: String(error) });
+    }
   }
 
   #apply(event: Extract<StoreEvent, { type: "put" | "delete" }>): RecordChange | undefined {

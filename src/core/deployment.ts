@@ -3,6 +3,7 @@
  * lead where. The control plane says it, the gateway goes by it.
  */
 import type { FunctionVersion } from "./function.ts";
+import type { Plan } from "./plan.ts";
 import type { RoutePattern } from "./route.ts";
 
 /** The alias that routes use unless they say otherwise. */
@@ -71,4 +72,18 @@ export interface CallerKey {
   readonly mayInvoke: boolean;
   /** Milliseconds since the Unix epoch. */
   readonly expiresAt: number | undefined;
+}
+
+/** Everything that the data plane goes by. What is the same object as before has not changed. */
+export interface Deployment {
+  /** By `functionKey`. */
+  readonly functions: ReadonlyMap<string, RoutedFunction>;
+  readonly routes: readonly FunctionRoute[];
+  readonly plans: ReadonlyMap<string, Plan>;
+  readonly keys: readonly CallerKey[];
+  /** Path of the codeless endpoint, and of JSON-RPC. */
+  readonly codelessPath: string;
+  readonly rpcPath: string;
+  /** Domains below which previews have their hosts, beside `localhost`. */
+  readonly previewDomains: readonly string[];
 }

@@ -77,7 +77,14 @@ export class JsonRpc {
     recordCall(record, call.version);
     exchange.allowSilence(limits.wallMs * Math.ceil(BATCH_CALLS_MAX / BATCH_CONCURRENCY_MAX) + SILENCE_SLACK_MS);
     const { headers } = request;
-    const holder = { headers, body: exchange.body(), bytes: () => request.bytes() };
+    const holder = {
+      headers,
+      // Asked for only when it is read as a stream.
+      get body() {
+        return exchange.body();
+      },
+      bytes: () => request.bytes(),
+    };
     const bounds = { max: limits.bodyBytesMax, code: "body_too_large", idleMs: exchange.bodyIdleMs } as const;
     const text = new TextDecoder().decode(await readBytes(holder, bounds));
     const answer = await this.#answerText(text, { ...rpc, caller }, call);

@@ -7,7 +7,7 @@
  */
 import {
   type CallerKey,
-  type FunctionRoute,
+  type Deployment,
   functionKey,
   type RoutedFunction,
   type RouteTarget,
@@ -16,20 +16,6 @@ import { DEFAULT_PROJECT, type FunctionVersion } from "../core/function.ts";
 import { combineLimits, completeLimits, type Limits } from "../core/limits.ts";
 import { ANONYMOUS, type Plan } from "../core/plan.ts";
 import { createRouter, type Router } from "./router.ts";
-
-/** What a snapshot is made of. */
-export interface SnapshotSource {
-  /** By `functionKey`. */
-  readonly functions: ReadonlyMap<string, RoutedFunction>;
-  readonly routes: readonly FunctionRoute[];
-  readonly plans: ReadonlyMap<string, Plan>;
-  readonly keys: readonly CallerKey[];
-  /** Path of the codeless endpoint, and of JSON-RPC. */
-  readonly codelessPath: string;
-  readonly rpcPath: string;
-  /** Domains below which previews have their hosts, beside `localhost`. */
-  readonly previewDomains: readonly string[];
-}
 
 /** A plan with what follows from it. */
 export interface CallerPlan extends Plan {
@@ -54,7 +40,7 @@ interface Callers {
 
 /** A snapshot. */
 export interface Snapshot extends Callers {
-  readonly source: SnapshotSource;
+  readonly source: Deployment;
   readonly router: Router<RouteTarget>;
   readonly codelessPath: string;
   readonly rpcPath: string;
@@ -63,7 +49,7 @@ export interface Snapshot extends Callers {
 }
 
 /** Builds a snapshot that takes over from `before` what is the same. @throws {Error} when there is no anonymous plan */
-export function createSnapshot(source: SnapshotSource, before?: Snapshot): Snapshot {
+export function createSnapshot(source: Deployment, before?: Snapshot): Snapshot {
   const sameCallers = before?.source.plans === source.plans && before.source.keys === source.keys;
   const { anonymous, keys, origins } = sameCallers ? (before as Snapshot) : callersOf(source);
   const { functions, codelessPath, rpcPath } = source;
@@ -74,7 +60,7 @@ export function createSnapshot(source: SnapshotSource, before?: Snapshot): Snaps
   };
 }
 
-function callersOf(source: SnapshotSource): Callers {
+function callersOf(source: Deployment): Callers {
   const plans = new Map([...source.plans].map(([name, plan]) => [name, toCallerPlan(plan)]));
   const anonymous = plans.get(ANONYMOUS);
   if (anonymous === undefined) throw new Error(`Cannot build the routing snapshot: there is no plan "${ANONYMOUS}"`);

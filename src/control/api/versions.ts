@@ -1,0 +1,112 @@
+/** Versions, and the blobs that they are made of. */
+import { z } from "zod";
+import { IsopodError } from "../../core/errors.ts";
+import { hash } from "../records.ts";
+import { CODE_BYTES_MAX } from "../version_files.ts";
+import { resolveVersion } from "../version_names.ts";
+import { FORM_TYPES, readDeploy, versionBody } from "./deploy_body.ts";
+import { type Endpoint, endpoint, inProject, ofFunction, page, pageOf, paginate } from "./endpoint.ts";
+import type { ApiParts } from "./parts.ts";
+import { showVersion, versionView } from "./views.ts";
+
+const DEPLOY = { scopes: ["deploy"] } as const;
+const READ = { scopes: ["deploy", "logs"] } as const;
+const versionParams = ofFunction.extend({ version: z.string().min(1).max(80) });
+
+/** The endpoints. */
+export function versionEndpoints(parts: ApiParts): Endpoint[] {
+  const { plane } = parts;
+  const show = (project: string, fn: string, version: string) => {
+    const known = plane.replica.get("versions", project, fn, version);
+    if (known === undefined)
+      throw new IsopodError("version_unknown", { message: `Function "${fn}" has no version "${version}".` });
+    const record = plane.replica.get("functions", project, fn)?.value;
+    return showVersion(project, fn, version, known.value, record, parts.baseUrl());
+  };
+  const resolve = (params: z.infer<typeof versionParams>) => {
+    return plane.aliases.resolve({ project: params.project, name: params.function, by: "" }, params.version);
+  };
+  return [
+    endpoint({
+      ...{
+        method: "get",
+        path: "/v1/projects/{project}/functions/{function}/versions",
+        id: "listVersions",
+        access: READ,
+      },
+      summary: "The versions of a function, the youngest first",
+      ...{ params: ofFunction, query: page, answer: pageOf(versionView) },
+      handle: async ({ params: { project, function: fn }, query }) => {
+        const all = plane.replica.all("versions", project, fn).map(({ key }) => show(project, fn, key[3] ?? ""));
+        return {
+          body: paginate(all, query, (each) => `${String(1e15 - each.createdAt).padStart(16, "0")} ${each.version}`),
+        };
+      },
+    }),
+    endpoint({
+      ...{
+        method: "post",
+        path: "/v1/projects/{project}/functions/{function}/versions",
+        id: "createVersion",
+        access: DEPLOY,
+      },
+      summary: "Makes a version that no alias stands for; its preview answers at once",
+      ...{ params: ofFunction, body: versionBody, bodyTypes: FORM_TYPES, answer: versionView, status: 201 },
+      handle: async (call) => {
+        const { project, function: fn } = call.params;
+        const input = await readDeploy(call.body as typeof call.body | undefined, call.request);
+        const owner = { project, name: fn, by: call.who.label };
+        const version = await plane.deployer.create(owner, input);
+        return { body: show(project, fn, version), status: 201 };
+      },
+    }),
+    endpoint({
+      ...{
+        method: "get",
+        path: "/v1/projects/{project}/functions/{function}/versions/{version}",
+        id: "getVersion",
+        access: READ,
+      },
+      summary: "A version, by its hash, the beginning of it, or an alias",
+      ...{ params: versionParams, answer: versionView },
+      handle: async ({ params }) => ({ body: show(params.project, params.function, resolve(params)) }),
+    }),
+    endpoint({
+      ...{
+        method: "delete",
+        path: "/v1/projects/{project}/functions/{function}/versions/{version}",
+        id: "deleteVersion",
+        access: DEPLOY,
+      },
+      summary: "Deletes a version that no alias stands for",
+      params: versionParams,
+      handle: async ({ params, who }) => {
+        const { project, function: fn } = params;
+        const hashes = plane.replica.all("versions", project, fn).map(({ key }) => key[3] ?? "");
+        const version = resolveVersion(params.version, fn, hashes);
+        await plane.removals.deleteVersion({ project, name: fn, by: who.label }, version);
+        return {};
+      },
+    }),
+    endpoint({
+      ...{ method: "post", path: "/v1/projects/{project}/blobs/missing", id: "findMissingBlobs", access: DEPLOY },
+      summary: "Which of these contents the server does not have",
+      ...{ params: inProject, body: z.strictObject({ hashes: z.array(hash).max(1000) }) },
+      answer: z.object({ missing: z.array(z.string()) }),
+      handle: async ({ body: { hashes } }) => {
+        const found = await Promise.all(hashes.map((each) => plane.store.blobs.head(each)));
+        return { body: { missing: hashes.filter((_, index) => found[index] === undefined) } };
+      },
+    }),
+    endpoint({
+      ...{ method: "put", path: "/v1/projects/{project}/blobs/{hash}", id: "putBlob", access: DEPLOY },
+      summary: "Stores contents under their hash",
+      ...{ params: inProject.extend({ hash }), answer: z.object({ hash: z.string(), bytes: z.number() }) },
+      handle: async ({ params, request }) => {
+        const bounds = { expected: params.hash, bytesMax: CODE_BYTES_MAX };
+        const { hash: stored, bytes } = await plane.store.blobs.put(request.body ?? new Uint8Array(), bounds);
+        return { body: { hash: stored, bytes } };
+      },
+    }),
+  ];
+}
