@@ -15,9 +15,9 @@ import { completeLimits } from "../core/limits.ts";
 import { parseRoute } from "../core/route.ts";
 import { hashOf } from "../stdx/hash.ts";
 import { type AppFiles, listFolders, readAppFiles } from "./app_files.ts";
+import { name } from "./fields.ts";
 import { type Build, bundleFunction } from "./function_bundles.ts";
 import type { LoadedFunction } from "./functions.ts";
-import { name } from "./records.ts";
 
 /** A burst of changes counts as one after this long, in milliseconds. */
 const SETTLE_MS = 100;

@@ -5,8 +5,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { Store, StoreKey } from "../core/store.ts";
-import { type AuditRecord, auditRecord, toBytes } from "./records.ts";
-import { readJson } from "./replica.ts";
+import { type AuditRecord, auditRecord, readJson, toBytes } from "./records.ts";
 
 /** How long an entry is kept, in milliseconds, and how many entries there are at the most. */
 const KEPT_MS = 90 * 24 * 3600 * 1000;

@@ -6,8 +6,7 @@
  */
 import { IsopodError } from "../core/errors.ts";
 import { Conflict, Indeterminate, type Store, type StoreKey } from "../core/store.ts";
-import { type FunctionRecord, functionRecord, toBytes } from "./records.ts";
-import { readJson } from "./replica.ts";
+import { type FunctionRecord, functionRecord, readJson, toBytes } from "./records.ts";
 
 /** Races that are lost before the caller is told to try again. */
 const ATTEMPTS_MAX = 64;

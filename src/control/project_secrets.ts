@@ -4,8 +4,8 @@ import type { Store } from "../core/store.ts";
 import type { Audit } from "./audit.ts";
 import type { Expected } from "./pointers.ts";
 import { checkQuota } from "./quotas.ts";
-import { secretRecord } from "./records.ts";
-import { type Replica, readJson } from "./replica.ts";
+import { readJson, secretRecord } from "./records.ts";
+import type { Replica } from "./replica.ts";
 import type { SecretBox } from "./secret_box.ts";
 import { changeRecord, deleteRecord } from "./stored_records.ts";
 

@@ -14,10 +14,10 @@ import {
 } from "../core/deployment.ts";
 import { DEFAULT_PROJECT, type FunctionVersion } from "../core/function.ts";
 import type { KeyRecord, Plan } from "../core/plan.ts";
-import { parseRoute } from "../core/route.ts";
 import { isUnder, routeShape } from "./config_routes.ts";
 import { type LoadedFunction, routedFileFunction } from "./functions.ts";
 import { PublishedCallers } from "./published_callers.ts";
+import { publishedRoutes } from "./published_routes.ts";
 import type { RecordChange, Replica } from "./replica.ts";
 import { StoredFunctions } from "./stored_functions.ts";
 import type { StoredVersions } from "./stored_versions.ts";
@@ -189,30 +189,12 @@ export class Published {
   }
 
   #allRoutes(): FunctionRoute[] {
-    const all = new Map(this.#fileRoutes);
-    for (const [key, { project, name, routes }] of this.#stored.routes) {
-      if (this.#fileFunctions.has(key)) {
-        this.#parts.report("A deployed function is hidden by one of the configuration", { function: key });
-        continue;
-      }
-      for (const { route, target } of routes) {
-        const pattern = parseRoute(route);
-        const shape = routeShape(pattern);
-        const taken = this.isReserved(pattern.path)
-          ? "the server"
-          : this.#hiddenBy(all.get(shape), shape, project, name);
-        if (taken === undefined) all.set(shape, { pattern, target });
-        else this.#parts.report("A route of a deployed function is taken", { function: key, route, by: taken });
-      }
-    }
-    return [...all.values()];
-  }
-
-  /** Who has the route, when it is not this function. */
-  #hiddenBy(other: FunctionRoute | undefined, shape: string, project: string, name: string): string | undefined {
-    if (other === undefined || other.target.key === functionKey(project, name)) return undefined;
-    if (this.#fileRoutes.has(shape)) return other.target.key;
-    const claim = this.#parts.replica.get("routes", shape)?.value;
-    return claim?.project === project && claim.function === name ? undefined : other.target.key;
+    return publishedRoutes({
+      ...this.#parts,
+      ofFile: this.#fileRoutes,
+      stored: this.#stored.routes,
+      isOfFile: (key) => this.#fileFunctions.has(key),
+      isReserved: (path) => this.isReserved(path),
+    });
   }
 }

@@ -9,8 +9,8 @@ import { IsopodError } from "../core/errors.ts";
 import { Conflict, type Store } from "../core/store.ts";
 import type { Audit } from "./audit.ts";
 import { checkExpected, type Expected } from "./pointers.ts";
-import { type FunctionRecord, functionRecord, manifestRecord, toBytes } from "./records.ts";
-import { type Known, type Replica, readJson } from "./replica.ts";
+import { type FunctionRecord, functionRecord, manifestRecord, readJson, toBytes } from "./records.ts";
+import type { Known, Replica } from "./replica.ts";
 import { type ClaimParts, releaseRoutes } from "./route_claims.ts";
 import type { VersionOwner } from "./version_maker.ts";
 

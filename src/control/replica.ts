@@ -7,7 +7,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Store, StoreEvent, StoreKey } from "../core/store.ts";
 import { ReachedRevision } from "./reached_revision.ts";
-import { type AuditRecord, auditRecord, RECORDS, type RecordKind, type RecordOf } from "./records.ts";
+import { type AuditRecord, auditRecord, RECORDS, type RecordKind, type RecordOf, readJson } from "./records.ts";
 
 /** A record with where it stands. */
 export interface Known<Kind extends RecordKind> {
@@ -189,13 +189,4 @@ export class Replica {
 
 function isKind(text: string): text is RecordKind {
   return Object.hasOwn(RECORDS, text);
-}
-
-/** The value that bytes are the JSON of; undefined when they are none. */
-export function readJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
 }

@@ -9,8 +9,7 @@ import { Conflict, type Store, type StoreKey } from "../core/store.ts";
 import { routeShape } from "./config_routes.ts";
 import { tryPut } from "./pointers.ts";
 import type { Published } from "./published.ts";
-import { claimRecord, functionRecord, toBytes } from "./records.ts";
-import { readJson } from "./replica.ts";
+import { claimRecord, functionRecord, readJson, toBytes } from "./records.ts";
 
 /** A claim without a pointer this old, in milliseconds, is of a deploy that died. */
 const STALE_MS = 10_000;

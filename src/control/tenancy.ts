@@ -5,8 +5,8 @@ import { ANONYMOUS, type Plan } from "../core/plan.ts";
 import type { Store } from "../core/store.ts";
 import type { Audit } from "./audit.ts";
 import type { Expected } from "./pointers.ts";
-import { planRecord, projectRecord, type RecordOf } from "./records.ts";
-import { type Replica, readJson } from "./replica.ts";
+import { planRecord, projectRecord, type RecordOf, readJson } from "./records.ts";
+import type { Replica } from "./replica.ts";
 import { changeRecord, deleteRecord } from "./stored_records.ts";
 
 /** What a project is set to. */

@@ -16,7 +16,7 @@ import { type Caller, callerFor } from "./callers.ts";
 import { ExchangeRecord, newRequestId } from "./exchange_record.ts";
 import { type CallHead, checkInsider, type FunctionCall, recordCall } from "./function_call.ts";
 import {
-  failureAnswer,
+  answerOf,
   parseCall,
   RPC_CODES,
   type RpcAnswer,
@@ -188,11 +188,4 @@ export class JsonRpc {
 async function textOf({ body }: InvocationResponse, max: number): Promise<string> {
   const bytes = body instanceof ReadableStream ? await collect(body, { max, code: "body_too_large" }) : body;
   return new TextDecoder().decode(bytes ?? new Uint8Array());
-}
-
-/** What the guest's answer says; it is as hostile as its function, and read as such. */
-function answerOf(status: number, text: string, { id = null, method }: RpcCall): RpcAnswer {
-  if (status === 404) return rpcError(id, RPC_CODES.methodNotFound, `The function exports no method "${method}"`);
-  const value = parseBoundedJson(text, "the result");
-  return status === 400 ? failureAnswer(id, value) : { jsonrpc: "2.0", id, result: value };
 }

@@ -1,5 +1,6 @@
 /** The messages of JSON-RPC 2.0: what a call looks like, what answers and errors look like. */
-import { errorBody, type IsopodError } from "../core/errors.ts";
+import { errorBody, IsopodError, toIsopodError } from "../core/errors.ts";
+import { parseBoundedJson } from "./bounded_json.ts";
 
 /** The standard's codes. */
 export const RPC_CODES = {
@@ -71,9 +72,24 @@ export function serverError(id: RpcId, error: IsopodError, requestId: string): R
 }
 
 /** The error that a method threw on purpose: its own code, message and data. */
-export function failureAnswer(id: RpcId, value: unknown): RpcError {
+function failureAnswer(id: RpcId, value: unknown): RpcError {
   const { code, message, data } = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
   if (typeof code !== "number" || !Number.isInteger(code))
     return rpcError(id, RPC_CODES.internalError, "Internal error");
   return rpcError(id, code, typeof message === "string" ? message : "", data);
+}
+
+/** What the guest's answer says; it is as hostile as its function, and read as such. */
+export function answerOf(status: number, text: string, { id = null, method }: RpcCall): RpcAnswer {
+  if (status === 404) return rpcError(id, RPC_CODES.methodNotFound, `The function exports no method "${method}"`);
+  const value = readResult(text);
+  return status === 400 ? failureAnswer(id, value) : { jsonrpc: "2.0", id, result: value };
+}
+
+function readResult(text: string): unknown {
+  try {
+    return parseBoundedJson(text, "the result");
+  } catch (error) {
+    throw new IsopodError("invalid_result", { message: toIsopodError(error).message });
+  }
 }

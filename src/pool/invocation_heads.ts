@@ -30,7 +30,7 @@ export function answerHeaders(headers: Pairs): Pairs {
 export function requestHead(request: InvocationRequest, deadline: number): RequestHead {
   const { requestId, method, url, headers, params, argsJson, exportName, body } = request;
   const head = { id: requestId, m: method, u: url, h: headers, d: deadline };
-  if (body === null && argsJson === undefined && params === NO_PARAMS) return head;
+  if (body === null && argsJson === undefined && exportName === undefined && params === NO_PARAMS) return head;
   return {
     ...{ ...head, p: params },
     ...(argsJson !== undefined && { a: argsJson }),

@@ -32,8 +32,8 @@ export class VersionPool implements InstanceScheduler {
   readonly #retired = new Set<Instance>();
   readonly #waiting: WaitingLine;
   #starting = 0;
-  /** The program of its instances, from the first load on. */
-  #program: Program | undefined;
+  /** What positions in its errors are translated by; undefined before the first load. */
+  program: Program | undefined;
 
   constructor(version: FunctionVersion, options: PoolOptions, prewarmed: Prewarmed, supervisor: Supervisor) {
     this.version = version;
@@ -51,11 +51,6 @@ export class VersionPool implements InstanceScheduler {
   /** Whether nothing is running or waiting. */
   get idle(): boolean {
     return this.#instances.size + this.#retired.size + this.#starting + this.#waiting.size === 0;
-  }
-
-  /** What positions in its errors are translated by; undefined before it has been read. */
-  get program(): Program | undefined {
-    return this.#program;
   }
 
   /** Has an instance that is loaded, unless there is one. @throws {IsopodError} what loading failed of */
@@ -180,7 +175,7 @@ export class VersionPool implements InstanceScheduler {
 
   async #start(): Promise<Instance> {
     const contents = await this.version.contents();
-    this.#program = contents.program;
+    this.program = contents.program;
     const instance = await this.#prewarmed.take();
     const refill = this.#prewarmed.refillSoon();
     instance.scheduler = this;

@@ -31,6 +31,8 @@ export interface TestServer extends AsyncDisposable {
   readonly port: number;
   readonly token: string;
   readonly directory: string;
+  /** Asks the admin listener with the server's token, unless `init` has another credential. */
+  admin(path: string, init?: RequestInit): Promise<Response>;
   /** Sends a program to `/run`. */
   run(code: string, init?: RequestInit): Promise<Response>;
   /** Writes the configuration anew and reloads it. */
@@ -68,6 +70,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     port: server.listener.port,
     token: findToken(data) ?? "",
     directory,
+    admin(path, init) {
+      const headers = new Headers(init?.headers);
+      if (!headers.has("authorization")) headers.set("authorization", `Bearer ${findToken(data)}`);
+      return fetch(`http://127.0.0.1:${server.admin.port}${path}`, { ...init, headers });
+    },
     run: (code, init) => fetch(`${url}/run`, { method: "POST", body: code, ...init }),
     reload: async (text) => server.reload(await read(text)),
     async [Symbol.asyncDispose]() {

@@ -1,28 +1,43 @@
 /** The admin API: all endpoints, and the document that is made of them. */
 import type { Hono } from "hono";
 import { z } from "zod";
+import { aliasEndpoints } from "./aliases.ts";
+import { blobEndpoints } from "./blobs.ts";
+import { deployEndpoints, settingsEndpoints } from "./deploys.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
-import { functionEndpoints } from "./functions.ts";
+import { functionEndpoints, routeEndpoints } from "./functions.ts";
+import { keyEndpoints } from "./keys.ts";
 import { openApiDocument } from "./openapi.ts";
 import type { ApiParts } from "./parts.ts";
-import { type Identify, routeEndpoints } from "./router.ts";
+import { planEndpoints } from "./plans.ts";
+import { projectEndpoints } from "./projects.ts";
+import { createRoutes, type Identify } from "./router.ts";
+import { secretEndpoints } from "./secrets.ts";
 import { auditEndpoints, pinEndpoints, stateEndpoints } from "./server_state.ts";
-import { keyEndpoints, planEndpoints, projectEndpoints, secretEndpoints } from "./tenants.ts";
-import { versionEndpoints } from "./versions.ts";
+import { versionChangeEndpoints, versionEndpoints } from "./versions.ts";
+
+/** Everything that the API has, one function a resource. */
+const RESOURCES: readonly ((parts: ApiParts) => Endpoint[])[] = [
+  projectEndpoints,
+  functionEndpoints,
+  routeEndpoints,
+  deployEndpoints,
+  settingsEndpoints,
+  aliasEndpoints,
+  versionEndpoints,
+  versionChangeEndpoints,
+  blobEndpoints,
+  secretEndpoints,
+  keyEndpoints,
+  planEndpoints,
+  auditEndpoints,
+  pinEndpoints,
+  stateEndpoints,
+];
 
 /** The app of everything under `/v1`. */
 export function createApi(parts: ApiParts, identify: Identify): Hono {
-  const endpoints: Endpoint[] = [
-    ...projectEndpoints(parts),
-    ...functionEndpoints(parts),
-    ...versionEndpoints(parts),
-    ...secretEndpoints(parts),
-    ...keyEndpoints(parts),
-    ...planEndpoints(parts),
-    ...auditEndpoints(parts),
-    ...pinEndpoints(parts),
-    ...stateEndpoints(parts),
-  ];
+  const endpoints = RESOURCES.flatMap((resource) => resource(parts));
   let document: Readonly<Record<string, unknown>> | undefined;
   endpoints.push(
     endpoint({
@@ -34,5 +49,5 @@ export function createApi(parts: ApiParts, identify: Identify): Hono {
       },
     }),
   );
-  return routeEndpoints(endpoints, identify, (project) => parts.plane.replica.get("projects", project) !== undefined);
+  return createRoutes(endpoints, identify, (project) => parts.plane.replica.get("projects", project) !== undefined);
 }

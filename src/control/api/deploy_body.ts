@@ -3,7 +3,7 @@ import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
 import { ENGINE_NAMES } from "../../core/function.ts";
 import type { DeployInput } from "../deployer.ts";
-import { hash, name, routeRecord, settings, versionFile } from "../records.ts";
+import { hash, name, routeRecord, settings, versionFile } from "../fields.ts";
 import { read } from "./router.ts";
 
 const FILE = z

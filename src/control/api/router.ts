@@ -11,7 +11,7 @@ export type Identify = (request: Request) => Principal;
 const BODY_BYTES_MAX = 20 * 1024 * 1024;
 
 /** A Hono app that has the endpoints. */
-export function routeEndpoints(
+export function createRoutes(
   endpoints: readonly Endpoint[],
   identify: Identify,
   hasProject: (project: string) => boolean,

@@ -1,7 +1,8 @@
 /** The server itself: its state, what it remembers of invocations, pins, the audit, collecting, events. */
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
-import { auditRecord, hash, instant } from "../records.ts";
+import { hash, instant } from "../fields.ts";
+import { auditRecord } from "../records.ts";
 import { COLLECT_POLICY } from "../removals.ts";
 import { type Endpoint, endpoint, inProject, page, pageOf, readCursor, writeCursor } from "./endpoint.ts";
 import { deploymentEvents, statusEvents } from "./event_stream.ts";

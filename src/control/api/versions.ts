@@ -1,31 +1,19 @@
-/** Versions, and the blobs that they are made of. */
+/** Versions: listed, shown, made without an alias, deleted. */
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
-import { hash } from "../records.ts";
-import { CODE_BYTES_MAX } from "../version_files.ts";
 import { resolveVersion } from "../version_names.ts";
 import { FORM_TYPES, readDeploy, versionBody } from "./deploy_body.ts";
-import { type Endpoint, endpoint, inProject, ofFunction, page, pageOf, paginate } from "./endpoint.ts";
+import { type Endpoint, endpoint, ofFunction, page, pageOf, paginate } from "./endpoint.ts";
+import { DEPLOY, ownerOf, READ } from "./function_answers.ts";
 import type { ApiParts } from "./parts.ts";
 import { showVersion, versionView } from "./views.ts";
 
-const DEPLOY = { scopes: ["deploy"] } as const;
-const READ = { scopes: ["deploy", "logs"] } as const;
 const versionParams = ofFunction.extend({ version: z.string().min(1).max(80) });
 
-/** The endpoints. */
+/** The endpoints that show versions. */
 export function versionEndpoints(parts: ApiParts): Endpoint[] {
   const { plane } = parts;
-  const show = (project: string, fn: string, version: string) => {
-    const known = plane.replica.get("versions", project, fn, version);
-    if (known === undefined)
-      throw new IsopodError("version_unknown", { message: `Function "${fn}" has no version "${version}".` });
-    const record = plane.replica.get("functions", project, fn)?.value;
-    return showVersion(project, fn, version, known.value, record, parts.baseUrl());
-  };
-  const resolve = (params: z.infer<typeof versionParams>) => {
-    return plane.aliases.resolve({ project: params.project, name: params.function, by: "" }, params.version);
-  };
+  const show = versionShower(parts);
   return [
     endpoint({
       ...{
@@ -45,6 +33,31 @@ export function versionEndpoints(parts: ApiParts): Endpoint[] {
     }),
     endpoint({
       ...{
+        method: "get",
+        path: "/v1/projects/{project}/functions/{function}/versions/{version}",
+        id: "getVersion",
+        access: READ,
+      },
+      summary: "A version, by its hash, the beginning of it, or an alias",
+      ...{ params: versionParams, answer: versionView },
+      handle: async ({ params }) => ({
+        body: show(
+          params.project,
+          params.function,
+          plane.aliases.resolve({ project: params.project, name: params.function, by: "" }, params.version),
+        ),
+      }),
+    }),
+  ];
+}
+
+/** The endpoints that make and delete versions. */
+export function versionChangeEndpoints(parts: ApiParts): Endpoint[] {
+  const { plane } = parts;
+  const show = versionShower(parts);
+  return [
+    endpoint({
+      ...{
         method: "post",
         path: "/v1/projects/{project}/functions/{function}/versions",
         id: "createVersion",
@@ -55,21 +68,9 @@ export function versionEndpoints(parts: ApiParts): Endpoint[] {
       handle: async (call) => {
         const { project, function: fn } = call.params;
         const input = await readDeploy(call.body as typeof call.body | undefined, call.request);
-        const owner = { project, name: fn, by: call.who.label };
-        const version = await plane.deployer.create(owner, input);
+        const version = await plane.deployer.create(ownerOf(call), input);
         return { body: show(project, fn, version), status: 201 };
       },
-    }),
-    endpoint({
-      ...{
-        method: "get",
-        path: "/v1/projects/{project}/functions/{function}/versions/{version}",
-        id: "getVersion",
-        access: READ,
-      },
-      summary: "A version, by its hash, the beginning of it, or an alias",
-      ...{ params: versionParams, answer: versionView },
-      handle: async ({ params }) => ({ body: show(params.project, params.function, resolve(params)) }),
     }),
     endpoint({
       ...{
@@ -88,25 +89,16 @@ export function versionEndpoints(parts: ApiParts): Endpoint[] {
         return {};
       },
     }),
-    endpoint({
-      ...{ method: "post", path: "/v1/projects/{project}/blobs/missing", id: "findMissingBlobs", access: DEPLOY },
-      summary: "Which of these contents the server does not have",
-      ...{ params: inProject, body: z.strictObject({ hashes: z.array(hash).max(1000) }) },
-      answer: z.object({ missing: z.array(z.string()) }),
-      handle: async ({ body: { hashes } }) => {
-        const found = await Promise.all(hashes.map((each) => plane.store.blobs.head(each)));
-        return { body: { missing: hashes.filter((_, index) => found[index] === undefined) } };
-      },
-    }),
-    endpoint({
-      ...{ method: "put", path: "/v1/projects/{project}/blobs/{hash}", id: "putBlob", access: DEPLOY },
-      summary: "Stores contents under their hash",
-      ...{ params: inProject.extend({ hash }), answer: z.object({ hash: z.string(), bytes: z.number() }) },
-      handle: async ({ params, request }) => {
-        const bounds = { expected: params.hash, bytesMax: CODE_BYTES_MAX };
-        const { hash: stored, bytes } = await plane.store.blobs.put(request.body ?? new Uint8Array(), bounds);
-        return { body: { hash: stored, bytes } };
-      },
-    }),
   ];
+}
+
+function versionShower({ plane, baseUrl }: ApiParts) {
+  return (project: string, fn: string, version: string) => {
+    const known = plane.replica.get("versions", project, fn, version);
+    if (known === undefined) {
+      throw new IsopodError("version_unknown", { message: `Function "${fn}" has no version "${version}".` });
+    }
+    const record = plane.replica.get("functions", project, fn)?.value;
+    return showVersion(project, fn, version, known.value, record, baseUrl());
+  };
 }
