@@ -4,6 +4,7 @@
  * Everything that is joined is joined here, and in the files beside it that each join one part; no other file knows two
  * rooms.
  */
+import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { createAdmin } from "./control/admin.ts";
 import { type Config, isLoopback } from "./control/config.ts";
@@ -28,11 +29,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const { config, dataDirectory, logLevel } = options;
   if (config.sandbox !== "none") await requireSandbox();
   openDataDirectory(dataDirectory);
-  const telemetry = createTelemetry(clock, logLevel);
+  const logs = { ...config.logs, directory: join(dataDirectory, "logs") };
+  const telemetry = createTelemetry({ clock, logLevel, logs });
   if (config.sandbox === "none") telemetry.log.warn("There is no sandbox: every program can do what this user can");
-  const plant = await createPlant(config, dataDirectory, telemetry);
+  let plant: Plant | undefined;
   let deploying: Deploying | undefined;
   try {
+    plant = await createPlant(config, dataDirectory, telemetry);
     const front = await createFront(config, dataDirectory, plant);
     const warm = plant.pool.warm();
     deploying = await openDeploying(config, dataDirectory, plant, telemetry);
@@ -41,9 +44,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     return server;
   } catch (error) {
     // What was prewarmed meanwhile must not outlive a start that failed.
-    await plant.pool.close(0);
+    await plant?.pool.close(0);
     await deploying?.close();
-    await closePlant(plant);
+    if (plant !== undefined) await closePlant(plant);
+    await telemetry.close();
     throw error;
   }
 }
@@ -91,7 +95,7 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
       await Promise.race([drained, listener.close()]);
       front.sources.close();
       await admin.close();
-      await Promise.all([deploying.close(), closePlant(plant)]);
+      await Promise.all([deploying.close(), closePlant(plant), telemetry.close()]);
       log.info("The server has ended");
       log.flushSync();
     },
@@ -124,6 +128,7 @@ function openAdmin(options: ServerOptions, telemetry: Telemetry, parts: Parts, t
     loopback: isLoopback(config.admin.host),
     metrics: () => telemetry.metrics.expose(),
     invocation: (id) => telemetry.invocations.get(id),
+    logs: { store: telemetry.logs, clock },
     report: (message, fields) => telemetry.log.error(message, { ...fields }),
     plane: parts.deploying.plane,
     status: told.status,

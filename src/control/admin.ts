@@ -1,5 +1,5 @@
 /**
- * The admin listener: health, metrics, the server's state, and the API under `/v1`.
+ * The admin listener: health, metrics, logs, the server's state, and the API under `/v1`.
  *
  * Nothing but `/healthz` is open without a credential, not on loopback either: the token that lies in the data directory,
  * or a key of a project for what its scopes allow there. Web pages get nowhere: Host and Origin are checked before
@@ -10,6 +10,7 @@ import { type Context, Hono } from "hono";
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { KeyRecord } from "../core/plan.ts";
 import { hashOf } from "../stdx/hash.ts";
+import type { QuietExchange } from "./admin_logs.ts";
 import { createApi } from "./api/api.ts";
 import type { Principal } from "./api/endpoint.ts";
 import type { ApiParts } from "./api/parts.ts";
@@ -26,13 +27,13 @@ export interface AdminParts extends ApiParts {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   /** What of ours cannot be told to callers goes to the log. */
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
-  /** Apps beside the API, by the path that they answer below; each is given who calls by `principalOf`. */
-  readonly apps?: ReadonlyMap<string, Hono> | undefined;
 }
 
 /** Creates the handler of the admin listener. */
-export function createAdmin(parts: AdminParts): (request: Request) => Response | Promise<Response> {
-  const app = new Hono();
+export function createAdmin(
+  parts: AdminParts,
+): (request: Request, exchange: QuietExchange) => Response | Promise<Response> {
+  const app = new Hono<{ Bindings: QuietExchange }>();
   app.use(async (context, next) => {
     checkSender(context, parts);
     await next();
@@ -57,12 +58,11 @@ export function createAdmin(parts: AdminParts): (request: Request) => Response |
     checkServer(context, parts);
     return context.json(parts.status());
   });
-  for (const [path, own] of parts.apps ?? []) app.route(path, own);
   app.route(
     "/",
     createApi(parts, (request) => principalOf(request, parts)),
   );
-  return (request) => app.fetch(request);
+  return (request, exchange) => app.fetch(request, exchange);
 }
 
 /** Who calls, by the request's credential. @throws {IsopodError} `unauthorized` */
@@ -77,7 +77,8 @@ export function principalOf(request: Request, parts: Pick<AdminParts, "token" | 
     return { label: prefix, project, scopes, mayPin };
   }
   // A key of the file opens nothing here but pinning.
-  const ofFile = parts.fileKeys().find(({ hash }) => hash === hashOf(given));
+  const mayPin = new URL(request.url).pathname === "/v1/pins" && request.method === "POST";
+  const ofFile = mayPin ? parts.fileKeys().find(({ hash }) => hash === hashOf(given)) : undefined;
   if (ofFile?.mayPin === true) return { label: "key of the file", project: "", scopes: [], mayPin: true };
   throw new IsopodError("unauthorized", {
     message: "The admin token is missing or wrong; it lies in the data directory. Keys of projects are taken as well.",

@@ -10,9 +10,17 @@ import type { Limits } from "../core/limits.ts";
 import { ANONYMOUS, type KeyRecord, type Plan } from "../core/plan.ts";
 import type { RoutePattern } from "../core/route.ts";
 import type { TextPosition } from "./config_error.ts";
-import { defaultsOf, POOL_RULES, type PoolConfig, SERVER_RULES, type ServerConfig } from "./config_rules.ts";
+import {
+  defaultsOf,
+  LOGS_RULES,
+  type LogsConfig,
+  POOL_RULES,
+  type PoolConfig,
+  SERVER_RULES,
+  type ServerConfig,
+} from "./config_rules.ts";
 
-export type { PoolConfig, ServerConfig } from "./config_rules.ts";
+export type { LogsConfig, PoolConfig, ServerConfig } from "./config_rules.ts";
 
 /** An address to listen on; port 0 takes any free port. IPv6 hosts stand without brackets. */
 export interface Address {
@@ -94,6 +102,7 @@ export interface Config {
   readonly functions: readonly FunctionConfig[];
   readonly pool: PoolConfig;
   readonly server: ServerConfig;
+  readonly logs: LogsConfig;
   readonly sandbox: (typeof SANDBOX_NAMES)[number];
 }
 
@@ -128,6 +137,7 @@ export function defaultConfig(): Config {
     functions: [],
     pool: defaultsOf(POOL_RULES),
     server: defaultsOf(SERVER_RULES),
+    logs: defaultsOf(LOGS_RULES),
     sandbox: "bubblewrap",
   };
 }

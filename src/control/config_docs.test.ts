@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { LIMIT_RULES, type LimitRule } from "../core/limits.ts";
 import { parseConfig } from "./config_file.ts";
-import { FUNCTION_INSTANCES_RULE, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
+import { FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
 import { allKeys, configSchema } from "./config_schema.ts";
 
 const page = await Bun.file(new URL("../../docs/configuration.md", import.meta.url)).text();
@@ -25,7 +25,7 @@ function documentedKeys(): Map<string, string[]> {
 }
 
 function unitOf(key: string): string {
-  const units: Readonly<Record<string, string>> = { ms: "ms", mb: "MiB", kb: "KiB" };
+  const units: Readonly<Record<string, string>> = { ms: "ms", mb: "MiB", kb: "KiB", hours: "hours" };
   return units[key.split("_").at(-1) ?? ""] ?? "number";
 }
 
@@ -45,6 +45,7 @@ test("every number's unit, default, floor and ceiling are those of the code", ()
     ["functions.", [FUNCTION_INSTANCES_RULE]],
     ["server.", Object.values(SERVER_RULES)],
     ["pool.", Object.values(POOL_RULES)],
+    ["logs.", Object.values(LOGS_RULES)],
   ];
   for (const [prefix, rules] of tables) {
     for (const rule of rules) {

@@ -11,7 +11,7 @@ import { type Address, type Config, defaultConfig, isLoopback, LOOPBACK_ANONYMOU
 import { ConfigError } from "./config_error.ts";
 import { readFunctions } from "./config_functions.ts";
 import { ConfigReport } from "./config_report.ts";
-import { defaultsOf, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
+import { defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
 import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf, type ValueChecks } from "./config_schema.ts";
 import { readSecretKeys } from "./config_secrets.ts";
 import { readToml } from "./config_toml.ts";
@@ -108,6 +108,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     functions,
     pool: readPool(raw, report),
     server: { ...defaultsOf(SERVER_RULES), ...settingsOf(SERVER_RULES, raw.server) },
+    logs: { ...defaultsOf(LOGS_RULES), ...settingsOf(LOGS_RULES, raw.logs) },
     sandbox: raw.sandbox ?? standard.sandbox,
   };
 }

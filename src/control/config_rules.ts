@@ -33,7 +33,14 @@ export interface ServerConfig {
   readonly webSocketIdleMs: number;
 }
 
+/** How much of the log is kept, and for how long. */
+export interface LogsConfig {
+  readonly bytesMax: number;
+  readonly ageMs: number;
+}
+
 const KB = 1024;
+const HOUR_MS = 3_600_000;
 const INSTANCE_BYTES_GUESS = 64 * KB * KB;
 
 /** Instances that half of the machine's memory holds at 64 MiB each, from 8 to 1000. */
@@ -100,6 +107,12 @@ export const SERVER_RULES: Readonly<Record<keyof ServerConfig, LimitRule>> = {
     900_000,
     "How long a WebSocket may carry nothing before it is closed; up to 7 s later.",
   ),
+};
+
+/** The settings of `[logs]`. */
+export const LOGS_RULES: Readonly<Record<keyof LogsConfig, LimitRule>> = {
+  bytesMax: limitRule("max_mb", KB * KB, 512, 1, 1_048_576, "Size of the log store; the oldest records leave first."),
+  ageMs: limitRule("retention_hours", HOUR_MS, 168, 1, 87_600, "Age at which records leave the log store."),
 };
 
 /** The setting of a function for the instances that it may have. */

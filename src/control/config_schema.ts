@@ -9,7 +9,7 @@ import { ENGINE_NAMES } from "../core/function.ts";
 import { LIMIT_RULES, type LimitRule, type Limits } from "../core/limits.ts";
 import { RUN_RIGHTS } from "../core/plan.ts";
 import { SANDBOX_NAMES } from "./config.ts";
-import { FUNCTION_INSTANCES_RULE, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
+import { FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
 import {
   address,
   checked,
@@ -144,6 +144,7 @@ export function configSchema(checks: ValueChecks) {
     applications: z.array(applicationSchema).optional(),
     pool: z.strictObject(settings(POOL_RULES)).optional(),
     server: z.strictObject(settings(SERVER_RULES)).optional(),
+    logs: z.strictObject(settings(LOGS_RULES)).optional(),
   });
 }
 

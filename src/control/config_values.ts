@@ -64,11 +64,12 @@ export function oneOf<const Word extends string>(words: readonly Word[]): z.ZodT
   return leaf(expected, (value) => words.find((word) => word === value));
 }
 
+const UNITS: Readonly<Record<string, string>> = { ms: "milliseconds", mb: "MiB", kb: "KiB", hours: "hours" };
+
 /** The unit that a key says it is in. */
 function unitOf(key: string): string {
-  const unit = /_(ms|mb|kb)$/.exec(key)?.[1];
-  const name = unit === "ms" ? " of milliseconds" : unit === "mb" ? " of MiB" : unit === "kb" ? " of KiB" : "";
-  return `a whole number${name}`;
+  const unit = UNITS[key.split("_").at(-1) ?? ""];
+  return unit === undefined ? "a whole number" : `a whole number of ${unit}`;
 }
 
 /** A number in the unit of the rule's key; read into the rule's own unit. */

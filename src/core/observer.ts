@@ -25,10 +25,20 @@ export interface FinishedRequest {
   readonly target: string;
   readonly functionName: string | undefined;
   readonly programHash: string | undefined;
+  /** Of the function; undefined when it is not known. */
+  readonly project?: string | undefined;
+  /** `sha256-<hex>` of the function's version; undefined when it is not known. */
+  readonly version?: string | undefined;
   /** Why it failed; also when the answer had begun. */
   readonly error: IsopodError | undefined;
   readonly figures: InvocationFigures | undefined;
 }
+
+/** The request that a line was written by, as far as it is known by then. */
+export type LogSource = Pick<
+  FinishedRequest,
+  "requestId" | "target" | "functionName" | "programHash" | "project" | "version"
+>;
 
 /** The end of one request's log, bounded. */
 export interface LogTail {
@@ -36,6 +46,8 @@ export interface LogTail {
   readonly lines: readonly LogLine[];
   readonly length: number;
   readonly cut: boolean;
+  /** Lines that left before the first one. */
+  readonly missing: number;
 }
 
 /** The port. */
@@ -43,6 +55,6 @@ export interface Observer {
   /** A tail for a request whose program has begun to log. */
   tail(): LogTail;
   /** A program's line, when it was written. */
-  log(requestId: string, target: string, line: LogLine): void;
+  log(source: LogSource, line: LogLine): void;
   finished(request: FinishedRequest, tail: LogTail | undefined): void;
 }

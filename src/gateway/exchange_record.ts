@@ -17,7 +17,9 @@ export class ExchangeRecord implements InvocationObserver {
   readonly path: string;
   target = "-";
   functionName: string | undefined;
-  /** The beginning of the hash of the function's version. */
+  /** Of the function. */
+  project: string | undefined;
+  /** `sha256-<hex>` of the function's version. */
   version: string | undefined;
   programHash: string | undefined;
   status = 0;
@@ -41,7 +43,7 @@ export class ExchangeRecord implements InvocationObserver {
 
   /** A line of the program: to the log now, and the last ones to the record. */
   log(line: LogLine): void {
-    this.#observer.log(this.requestId, this.target, line);
+    this.#observer.log(this, line);
     this.#tail ??= this.#observer.tail();
     this.#tail.add(line);
   }
@@ -67,14 +69,15 @@ export class ExchangeRecord implements InvocationObserver {
     if (this.#over) return;
     this.#over = true;
     const figures = this.#figures;
-    const { requestId, method, host, path, status, remoteAddress, target, functionName, programHash } = this;
+    const { requestId, method, host, path, status, remoteAddress, target } = this;
+    const { functionName, programHash, project, version } = this;
     const durationMs = performance.now() - this.#startedAt;
     const responseBytes = figures?.responseBytes ?? 0;
     const startedAt = this.#startedWallAt;
     this.#observer.finished(
       {
         ...{ requestId, method, host, path, status, startedAt, durationMs, responseBytes, remoteAddress },
-        ...{ target, functionName, programHash, error, figures },
+        ...{ target, functionName, programHash, project, version, error, figures },
       },
       this.#tail,
     );

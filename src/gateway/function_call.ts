@@ -14,7 +14,7 @@ import type { ExchangeRecord } from "./exchange_record.ts";
 import { asksForSocket, type Exchange } from "./listener.ts";
 import { toldLength } from "./request_head.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { aliasOf, chooseVersion, type PreviewName, readPreviewHost, shortVersion } from "./version_choice.ts";
+import { aliasOf, chooseVersion, type PreviewName, readPreviewHost } from "./version_choice.ts";
 import { completeRequest, passedHeaders, type Work } from "./work.ts";
 
 /** What is to be called. */
@@ -120,7 +120,8 @@ export function functionWork(
 export function recordCall(record: ExchangeRecord, { project, name, version }: FunctionVersion): void {
   record.target = project === DEFAULT_PROJECT ? name : `${project}/${name}`;
   record.functionName = name;
-  record.version = shortVersion(version);
+  record.project = project;
+  record.version = version;
 }
 
 function nothingAt(path: string): IsopodError {

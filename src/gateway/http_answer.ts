@@ -2,6 +2,7 @@
 import type { HeaderList, InvocationResponse } from "../core/invocation.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 import { type Exchange, handshakeFailed } from "./listener.ts";
+import { shortVersion } from "./version_choice.ts";
 
 /**
  * The answer as the listener sends it; undefined when a WebSocket was accepted.
@@ -22,7 +23,7 @@ export function toHttp(
   }
   const own = extra.length === 0 ? headers : headers.filter(([name]) => !isOf(extra, name));
   const all = [...own, ["isopod-request-id", record.requestId], ...extra] as [string, string][];
-  if (record.version !== undefined) all.push(["isopod-version", record.version]);
+  if (record.version !== undefined) all.push(["isopod-version", shortVersion(record.version)]);
   if (body instanceof ReadableStream) response.ended.then(() => exchange.endSilence());
   else exchange.endSilence();
   return new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null, { status, headers: all });

@@ -26,7 +26,7 @@ import {
 } from "./json_rpc_messages.ts";
 import type { Exchange } from "./listener.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { aliasOf, chooseVersion } from "./version_choice.ts";
+import { aliasOf, chooseVersion, shortVersion } from "./version_choice.ts";
 import { completeRequest, passedHeaders } from "./work.ts";
 
 /** Calls in one batch, and how many of them run at a time. */
@@ -90,7 +90,7 @@ export class JsonRpc {
     const answer = await this.#answerText(text, { ...rpc, caller }, call);
     exchange.endSilence();
     const all = [["isopod-request-id", record.requestId], ...extra, ...call.headers];
-    if (record.version !== undefined) all.push(["isopod-version", record.version]);
+    if (record.version !== undefined) all.push(["isopod-version", shortVersion(record.version)]);
     record.status = answer === undefined ? 204 : 200;
     record.finish(undefined);
     if (answer === undefined) return new Response(null, { status: 204, headers: all as [string, string][] });
@@ -181,6 +181,7 @@ export class JsonRpc {
     own.target = record.target;
     own.functionName = record.functionName;
     own.version = record.version;
+    own.project = record.project;
     return own;
   }
 }

@@ -45,6 +45,7 @@ test("a record is found by its request id, with what was logged", () => {
       { level: "info", text: "two" },
     ],
     logsCut: false,
+    logsMissing: 0,
   });
   expect(invocations.get("b")?.logs).toEqual([]);
   expect(invocations.get("__proto__")).toBeUndefined();
@@ -70,6 +71,7 @@ test("the last lines of a log stay, within its bound", () => {
   expect(found?.logsCut).toBeTrue();
   expect(found?.logs.at(-1)?.text).toBe("line 4999");
   expect(found?.logs.length).toBe(13);
+  expect(found?.logsMissing).toBe(4987);
   logged(invocations, "b", "x".repeat(100_000));
   expect(invocations.get("b")?.logs[0]?.text.length).toBe(936);
   logged(invocations, "c", ...Array.from({ length: 1000 }, () => ""));
@@ -89,5 +91,5 @@ test("all logs together are bounded: the oldest records lose theirs", () => {
     );
     expect(kept.length).toBe(Math.min(3, index + 1));
   }
-  expect(invocations.get("r21")).toMatchObject({ logs: [], logsCut: true });
+  expect(invocations.get("r21")).toMatchObject({ logs: [], logsCut: true, logsMissing: 2 });
 });

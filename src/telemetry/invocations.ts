@@ -40,8 +40,10 @@ export interface InvocationRecord {
 /** A record with the end of its log. */
 export interface RememberedInvocation extends InvocationRecord {
   readonly logs: readonly LogLine[];
-  /** Whether lines are missing before the first one. */
+  /** Whether lines are missing before the first one, or are shortened; the log store may have them. */
   readonly logsCut: boolean;
+  /** How many lines are missing. */
+  readonly logsMissing: number;
 }
 
 /** The records. */
@@ -70,8 +72,8 @@ interface Slot {
   tail: LogTail | undefined;
   /** Of the tail when it was recorded: somebody may still add to it. */
   readonly length: number;
-  /** Whether its tail was taken away to keep all within their bound. */
-  stripped: boolean;
+  /** Lines that were taken away to keep all within their bound. */
+  stripped: number;
 }
 
 class RingInvocations implements Invocations {
@@ -100,7 +102,7 @@ class RingInvocations implements Invocations {
     const index = this.#count % this.#countMax;
     const leaving = this.#slots[index];
     if (leaving !== undefined) this.#strip(leaving);
-    const slot: Slot = { request, tail, length: tail?.length ?? 0, stripped: false };
+    const slot: Slot = { request, tail, length: tail?.length ?? 0, stripped: 0 };
     this.#slots[index] = slot;
     this.#count += 1;
     this.#length += slot.length;
@@ -116,21 +118,13 @@ class RingInvocations implements Invocations {
     const slot = this.#find(requestId);
     if (slot === undefined) return undefined;
     const { error, functionName, programHash, method, path, status, startedAt, figures } = slot.request;
-    const logsCut = slot.stripped || (slot.tail?.cut ?? false);
+    const logsMissing = slot.stripped + (slot.tail?.missing ?? 0);
+    const logsCut = logsMissing > 0 || (slot.tail?.cut ?? false);
     const logs = slot.tail?.lines ?? [];
     const why = error && errorBody(error, requestId);
     return {
-      requestId,
-      functionName,
-      programHash,
-      method,
-      path,
-      status,
-      startedAt,
-      error: why,
-      figures,
-      logs,
-      logsCut,
+      ...{ requestId, functionName, programHash, method, path, status, startedAt, error: why, figures },
+      ...{ logs, logsCut, logsMissing },
     };
   }
 
@@ -146,8 +140,8 @@ class RingInvocations implements Invocations {
   #strip(slot: Slot): void {
     if (slot.tail === undefined) return;
     this.#length -= slot.length;
+    slot.stripped = slot.tail.missing + slot.tail.lines.length;
     slot.tail = undefined;
-    slot.stripped = true;
   }
 }
 
@@ -158,6 +152,7 @@ class BoundedTail implements LogTail {
   #first = 0;
   #length = 0;
   #cut = false;
+  #missing = 0;
 
   constructor(lengthMax: number) {
     this.#lengthMax = lengthMax;
@@ -169,6 +164,10 @@ class BoundedTail implements LogTail {
 
   get length(): number {
     return this.#length;
+  }
+
+  get missing(): number {
+    return this.#missing;
   }
 
   get cut(): boolean {
@@ -186,7 +185,7 @@ class BoundedTail implements LogTail {
     while (this.#length > this.#lengthMax && this.#first < this.#lines.length - 1) {
       this.#length -= (this.#lines[this.#first]?.text.length ?? 0) + LINE_LENGTH;
       this.#first += 1;
-      this.#cut = true;
+      this.#missing += 1;
     }
     if (this.#first < 64 || this.#first * 2 < this.#lines.length) return;
     this.#lines = this.#lines.slice(this.#first);

@@ -1,9 +1,10 @@
-/** Brings what the gateway observes to the log, the access log, the metrics and the memory of invocations. */
+/** Brings what the gateway observes to the log, the access log, the log store, the metrics and the memory of invocations. */
 import type { IsopodError } from "../core/errors.ts";
 import type { Observer } from "../core/observer.ts";
 import type { AccessLog } from "./access_log.ts";
 import type { Invocations } from "./invocations.ts";
 import type { Log } from "./log.ts";
+import type { WritableLogStore } from "./log_store.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Where it all goes. */
@@ -12,18 +13,24 @@ export interface ObserverParts {
   readonly access: AccessLog;
   readonly metrics: Metrics;
   readonly invocations: Invocations;
+  readonly logs: WritableLogStore;
 }
 
 /** Creates the observer. */
-export function createObserver({ log, access, metrics, invocations }: ObserverParts): Observer {
+export function createObserver({ log, access, metrics, invocations, logs }: ObserverParts): Observer {
   return {
     tail: () => invocations.tail(),
-    log: (requestId, target, line) => log[line.level](line.text, { source: "program", target, requestId }),
+    log(source, line) {
+      const { target, requestId } = source;
+      log[line.level](line.text, { source: "program", target, requestId });
+      logs.line(source, line);
+    },
     finished(request, tail) {
       const { requestId, error, target, status, durationMs } = request;
       metrics.request(target, status, durationMs / 1000);
       access.write(request);
       invocations.record(request, tail);
+      logs.finished(request);
       if (error !== undefined) reportError(error, requestId, target);
     },
   };

@@ -1,10 +1,12 @@
 /** All of telemetry, joined: one log and one sink, and what listens to the gateway and the pool. */
 import type { Clock } from "../core/clock.ts";
 import type { LogLine } from "../core/invocation.ts";
+import type { LogStore } from "../core/log_store.ts";
 import type { Observer } from "../core/observer.ts";
 import { createAccessLog } from "./access_log.ts";
 import { createInvocations, type Invocations } from "./invocations.ts";
 import { createLog, createStderrSink, type Log, parseLogLevel } from "./log.ts";
+import { openLogStore, type WritableLogStore } from "./log_store.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createObserver } from "./observer.ts";
 
@@ -14,8 +16,20 @@ export interface Telemetry {
   readonly metrics: Metrics;
   readonly invocations: Invocations;
   readonly observer: Observer;
-  /** A line that belongs to no request. */
+  readonly logs: LogStore;
+  /** A line that belongs to no request; with a `function` among its fields, that function's. */
   report(line: LogLine, fields: Readonly<Record<string, unknown>>): void;
+  /** Writes what is pending and closes the log store. */
+  close(): Promise<void>;
+}
+
+/** What telemetry is made of. */
+export interface TelemetryOptions {
+  readonly clock: Clock;
+  /** `ISOPOD_LOG`. */
+  readonly logLevel: string | undefined;
+  /** Where the log store lies, and how much it keeps. */
+  readonly logs: { readonly directory: string; readonly bytesMax: number; readonly ageMs: number };
 }
 
 /** What the gauges read of a pool. */
@@ -25,15 +39,33 @@ export interface PoolFigures {
   readonly invocations: number;
 }
 
-/** Creates it. @throws {Error} when `logLevel` is none */
-export function createTelemetry(clock: Clock, logLevel: string | undefined): Telemetry {
+/** Creates it. @throws {Error} when `logLevel` is none, or the log store cannot be opened */
+export function createTelemetry({ clock, logLevel, logs: bounds }: TelemetryOptions): Telemetry {
   const sink = createStderrSink(clock);
   const log = createLog({ clock, level: parseLogLevel(logLevel), sink });
   const metrics = createMetrics();
   const invocations = createInvocations();
   const access = createAccessLog({ sink, clock, sample: logLevel === "silent" ? 0 : 1 });
-  const observer = createObserver({ log, access, metrics, invocations });
-  return { log, metrics, invocations, observer, report: (line, fields) => log[line.level](line.text, fields) };
+  const say = (line: LogLine, fields: Readonly<Record<string, unknown>>) => log[line.level](line.text, fields);
+  const logs = openLogStore({ ...bounds, clock, report: say });
+  const observer = createObserver({ log, access, metrics, invocations, logs });
+  return {
+    ...{ log, metrics, invocations, observer, logs },
+    report(line, fields) {
+      say(line, fields);
+      reportFunction(logs, line, fields);
+    },
+    close: () => logs.close(),
+  };
+}
+
+/** What a function's instance says outside of invocations is the function's; all else is the server's own. */
+function reportFunction(logs: WritableLogStore, line: LogLine, fields: Readonly<Record<string, unknown>>): void {
+  const text = (value: unknown) => (typeof value === "string" ? value : undefined);
+  const functionName = text(fields["function"]);
+  if (functionName === undefined) return;
+  const [project, version] = [text(fields["project"]), text(fields["version"])];
+  logs.line({ requestId: "", target: functionName, functionName, programHash: undefined, project, version }, line);
 }
 
 /** Shows what a pool is doing on `/metrics`. */

@@ -30,9 +30,12 @@ export class ServeProcess implements AsyncDisposable {
     this.#read();
   }
 
-  /** Starts a server with these files, `isopod.toml` among them, and waits until it is ready. */
-  static async start(files: Readonly<Record<string, string>>): Promise<ServeProcess> {
-    const directory = mkdtempSync(join(tmpdir(), "isopod-serve-"));
+  /**
+   * Starts a server with these files, `isopod.toml` among them, and waits until it is ready. In the folder of one
+   * that has ended, it finds what that one left.
+   */
+  static async start(files: Readonly<Record<string, string>>, after?: ServeProcess): Promise<ServeProcess> {
+    const directory = after?.directory ?? mkdtempSync(join(tmpdir(), "isopod-serve-"));
     chmodSync(directory, 0o755);
     for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
     const server = new ServeProcess(directory);

@@ -1,12 +1,14 @@
 /** The admin API: all endpoints, and the document that is made of them. */
 import type { Hono } from "hono";
 import { z } from "zod";
+import type { QuietExchange } from "../admin_logs.ts";
 import { aliasEndpoints } from "./aliases.ts";
 import { blobEndpoints } from "./blobs.ts";
 import { deployEndpoints, settingsEndpoints } from "./deploys.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
 import { functionEndpoints, routeEndpoints } from "./functions.ts";
 import { keyEndpoints } from "./keys.ts";
+import { logEndpoints } from "./logs.ts";
 import { openApiDocument } from "./openapi.ts";
 import type { ApiParts } from "./parts.ts";
 import { planEndpoints } from "./plans.ts";
@@ -31,12 +33,13 @@ const RESOURCES: readonly ((parts: ApiParts) => Endpoint[])[] = [
   keyEndpoints,
   planEndpoints,
   auditEndpoints,
+  logEndpoints,
   pinEndpoints,
   stateEndpoints,
 ];
 
 /** The app of everything under `/v1`. */
-export function createApi(parts: ApiParts, identify: Identify): Hono {
+export function createApi(parts: ApiParts, identify: Identify): Hono<{ Bindings: QuietExchange }> {
   const endpoints = RESOURCES.flatMap((resource) => resource(parts));
   let document: Readonly<Record<string, unknown>> | undefined;
   endpoints.push(

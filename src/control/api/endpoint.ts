@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
+import type { QuietExchange } from "../admin_logs.ts";
 import { name } from "../fields.ts";
 import type { Expected } from "../pointers.ts";
 
@@ -32,6 +33,8 @@ export interface Call<Params, Query, Body> {
   /** The revision of `If-Match`; 0 for `If-None-Match: *`. */
   readonly expected: Expected;
   readonly request: Request;
+  /** The exchange of streams, which may be silent for a while. */
+  readonly exchange: QuietExchange | undefined;
 }
 
 /** What an endpoint answers; a `Response` where it is no JSON. */
@@ -52,6 +55,8 @@ export interface Endpoint {
   readonly access: Access;
   readonly params?: Shape | undefined;
   readonly query?: Shape | undefined;
+  /** A query that the handler reads by itself. */
+  readonly ownQuery?: Shape | undefined;
   readonly body?: z.ZodType | undefined;
   /** Types of the body beside JSON. */
   readonly bodyTypes?: readonly string[] | undefined;

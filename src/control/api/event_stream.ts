@@ -2,6 +2,7 @@
 import { systemClock } from "../../core/clock.ts";
 import { IsopodError } from "../../core/errors.ts";
 import type { ControlPlane } from "../control_plane.ts";
+import type { Call } from "./endpoint.ts";
 
 /** Events that wait for one client. */
 const WAITING_MAX = 1000;
@@ -12,11 +13,14 @@ const COMMENT_MS = 10_000;
 
 let streams = 0;
 
+/** Who listens. */
+export type StreamCall = Pick<Call<unknown, unknown, unknown>, "request" | "exchange">;
+
 type Send = (event: string, data: unknown) => void;
 
 /** What is audited of a project, or of all. */
-export function deploymentEvents(plane: ControlPlane, project: string | undefined, signal: AbortSignal): Response {
-  return eventStream(signal, (send) => {
+export function deploymentEvents(plane: ControlPlane, project: string | undefined, call: StreamCall): Response {
+  return eventStream(call, (send) => {
     return plane.onAudit((entry) => {
       if (project === undefined || entry.project === project) send(entry.action, entry);
     });
@@ -24,17 +28,18 @@ export function deploymentEvents(plane: ControlPlane, project: string | undefine
 }
 
 /** The state of the server every `periodMs`. */
-export function statusEvents(status: () => object, periodMs: number, signal: AbortSignal): Response {
-  return eventStream(signal, (send) => {
+export function statusEvents(status: () => object, periodMs: number, call: StreamCall): Response {
+  return eventStream(call, (send) => {
     send("status", status());
     return systemClock.every(periodMs, () => send("status", status()));
   });
 }
 
 /** @param subscribe is given what sends, and returns what ends the subscription. @throws {IsopodError} `overloaded` */
-function eventStream(signal: AbortSignal, subscribe: (send: Send) => () => void): Response {
+function eventStream({ request: { signal }, exchange }: StreamCall, subscribe: (send: Send) => () => void): Response {
   if (streams >= STREAMS_MAX) throw new IsopodError("overloaded", { retryAfterSeconds: 1, cause: "event streams" });
   streams += 1;
+  exchange?.allowSilence(COMMENT_MS * 2);
   let end = () => {};
   const body = new ReadableStream<Uint8Array>(
     {

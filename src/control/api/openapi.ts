@@ -41,7 +41,7 @@ function operation(endpoint: Endpoint): Json {
     operationId: id,
     summary,
     description: accessText(access),
-    parameters: [...parameters(endpoint.params, "path"), ...parameters(endpoint.query, "query")],
+    parameters: [...parameters(endpoint.params, "path"), ...parameters(endpoint.query ?? endpoint.ownQuery, "query")],
     ...(endpoint.body && { requestBody: requestBody(endpoint, endpoint.body) }),
     responses: {
       [status]: { description: summary, ...(content && { content }) },

@@ -1,5 +1,6 @@
 /** What the admin API reaches, beside the control plane: the server that it is part of. */
 import type { Language } from "../../core/function.ts";
+import type { LogRouteParts } from "../admin_logs.ts";
 import type { ControlPlane, KnownProgram } from "../control_plane.ts";
 
 /** A pin, as it is listed. */
@@ -23,6 +24,8 @@ export interface ApiParts {
   };
   /** A program that was pinned or ran a while ago. */
   program(hash: string): Promise<KnownProgram | undefined>;
+  /** The log of what programs did. */
+  readonly logs: LogRouteParts;
   /** The address of the data plane. */
   baseUrl(): string;
   /** Of the server, for the document. */

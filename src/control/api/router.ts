@@ -2,6 +2,7 @@
 import { type Context, Hono } from "hono";
 import type { z } from "zod";
 import { errorBody, IsopodError } from "../../core/errors.ts";
+import type { QuietExchange } from "../admin_logs.ts";
 import type { Expected } from "../pointers.ts";
 import type { Answer, Call, Endpoint, Principal } from "./endpoint.ts";
 
@@ -15,8 +16,8 @@ export function createRoutes(
   endpoints: readonly Endpoint[],
   identify: Identify,
   hasProject: (project: string) => boolean,
-): Hono {
-  const app = new Hono();
+): Hono<{ Bindings: QuietExchange }> {
+  const app = new Hono<{ Bindings: QuietExchange }>();
   for (const endpoint of endpoints) {
     const path = endpoint.path.replace(/\{(\w+)\}/g, ":$1");
     app.on(endpoint.method.toUpperCase(), path, async (context) => {
@@ -30,7 +31,7 @@ export function createRoutes(
       }
       const query = read(endpoint.query, context.req.query(), "query");
       const body = await readBody(endpoint, context);
-      const call = { params, query, body, who, expected: expectedOf(request), request };
+      const call = { params, query, body, who, expected: expectedOf(request), request, exchange: context.env };
       const answer = await endpoint.handle(call as Call<never, never, never>);
       return answer instanceof Response ? answer : write(endpoint, answer);
     });

@@ -49,7 +49,7 @@ export function stateEndpoints(parts: ApiParts): Endpoint[] {
       ...{ method: "get", path: "/v1/status/events", id: "watchStatus", access: "server", answerType: EVENT_STREAM },
       summary: "The state of the server, again and again",
       query: z.object({ period_ms: z.coerce.number().int().min(STATUS_PERIOD_MS_MIN).max(60_000).default(1000) }),
-      handle: async ({ query, request }) => statusEvents(parts.status, query.period_ms, request.signal),
+      handle: async (call) => statusEvents(parts.status, call.query.period_ms, call),
     }),
     endpoint({
       ...{ method: "post", path: "/v1/collect", id: "collect", access: "server" },
@@ -113,7 +113,7 @@ export function auditEndpoints({ plane }: ApiParts): Endpoint[] {
     endpoint({
       ...{ method: "get", path: "/v1/events", id: "watchDeployments", access: "server", answerType: EVENT_STREAM },
       summary: "What is changed, as it happens",
-      handle: async ({ request }) => deploymentEvents(plane, undefined, request.signal),
+      handle: async (call) => deploymentEvents(plane, undefined, call),
     }),
     endpoint({
       ...{ method: "get", path: "/v1/projects/{project}/events", id: "watchProject", answerType: EVENT_STREAM },
@@ -122,7 +122,7 @@ export function auditEndpoints({ plane }: ApiParts): Endpoint[] {
         params: inProject,
         access: { scopes: ["deploy", "logs"] },
       },
-      handle: async ({ params, request }) => deploymentEvents(plane, params.project, request.signal),
+      handle: async (call) => deploymentEvents(plane, call.params.project, call),
     }),
   ];
 }

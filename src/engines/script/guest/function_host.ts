@@ -79,7 +79,7 @@ export class FunctionHost implements ProgramRunner {
   #installGlobals(load: LoadParcel): void {
     const log = (level: keyof typeof LEVEL_MARK, text: string) => {
       const { connection } = this.#channel;
-      connection.sendText(FRAME.log, this.currentInvocation(), `${LEVEL_MARK[level]}${text.slice(0, 40_000)}`);
+      connection.sendText(FRAME.log, this.currentInvocation(), LEVEL_MARK[level] + boundedLine(text));
       connection.flush();
     };
     globalThis.console = createConsole(log);
@@ -96,4 +96,12 @@ export class FunctionHost implements ProgramRunner {
     process.on("uncaughtException", report);
     process.on("unhandledRejection", report);
   }
+}
+
+/** A line that is longer is cut, and says by how much. */
+const LINE_LENGTH_MAX = 40_000;
+
+function boundedLine(text: string): string {
+  const missing = text.length - LINE_LENGTH_MAX;
+  return missing <= 0 ? text : `${text.slice(0, LINE_LENGTH_MAX)} … ${missing} more characters`;
 }
