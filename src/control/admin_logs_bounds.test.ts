@@ -84,7 +84,7 @@ test("a follower that does not read is told what it missed; one that reads misse
   await using server = await startTestServer({ config, files: { "flood.ts": FLOOD } });
   const port = Number(new URL(server.adminUrl).port);
   using slow = await RawClient.connect(port);
-  slow.request(["GET /v1/logs?follow=true HTTP/1.1", "Host: localhost"]);
+  slow.request(["GET /v1/logs?follow=true HTTP/1.1", "Host: localhost", `Authorization: Bearer ${server.token}`]);
   await slow.until(() => slow.received.includes(": \n\n"), "the beginning of the stream");
   slow.socket.pause();
   const response = await fetch(`${server.url}/flood?lines=40000&length=1000`);

@@ -17,6 +17,8 @@ export interface TestServerOptions {
   readonly config?: string;
   /** Files beside the configuration, by their relative path. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Where the data plane listens; a loopback address when left out. */
+  readonly listen?: string;
   /** Instances kept ready; 1 when left out. */
   readonly prewarmed?: number;
 }
@@ -51,7 +53,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const configFile = join(directory, "isopod.toml");
   const read = (text: string) => {
     const pool = /^\[pool\]/m.test(text) ? "" : `\n[pool]\nprewarmed = ${options.prewarmed ?? 1}\n`;
-    writeFileSync(configFile, `listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n${text}${pool}`);
+    writeFileSync(
+      configFile,
+      `listen_address = "${options.listen ?? "127.0.0.1:0"}"\nadmin_address = "127.0.0.1:0"\n${text}${pool}`,
+    );
     return loadConfig(configFile, CONFIG_CHECKS);
   };
   const remove = () => rmSync(directory, { recursive: true, force: true });
