@@ -1,9 +1,9 @@
 /**
  * `npm run bench`: Isopod and its peers on this machine, in this run. bench/README.md says what is measured and how.
  *
- * `-- --only hello,fresh,memory` runs some sections, `--quick` is a look in a fifth of the time, `--json FILE` keeps
- * the figures, `--rounds N` changes how many rounds the medians are of. Ends with 1 when an answer was wrong or a goal
- * was missed.
+ * `-- --only hello,fresh,memory,store` runs some sections, `--quick` is a look in a fifth of the time, `--json FILE`
+ * keeps the figures, `--rounds N` changes how many rounds the medians are of. Ends with 1 when an answer was wrong or a
+ * goal was missed.
  */
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
@@ -12,17 +12,22 @@ import { measureFresh } from "./fresh.ts";
 import { measureHello, type Pace, type Section } from "./hello.ts";
 import { measureMemory } from "./memory.ts";
 import { goalTable } from "./report.ts";
+import { measureStore } from "./store.ts";
 import { installTools, type Tools } from "./tools.ts";
 
-const SECTIONS: Readonly<Record<string, (tools: Tools, pace: Pace) => Promise<Section>>> = {
-  hello: measureHello,
-  fresh: measureFresh,
-  memory: measureMemory,
+type Measure = (pace: Pace) => Promise<Section>;
+
+/** What compares with peers, which are installed for it, and what does not. */
+const WITH_PEERS: Readonly<Record<string, (tools: Tools) => Measure>> = {
+  hello: (tools) => (pace) => measureHello(tools, pace),
+  fresh: (tools) => (pace) => measureFresh(tools, pace),
 };
+const ALONE: Readonly<Record<string, Measure>> = { memory: measureMemory, store: measureStore };
+const SECTIONS = [...Object.keys(WITH_PEERS), ...Object.keys(ALONE)];
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: Object.keys(SECTIONS).join(",") },
+    only: { type: "string", default: SECTIONS.join(",") },
     rounds: { type: "string" },
     quick: { type: "boolean", default: false },
     json: { type: "string" },
@@ -31,21 +36,23 @@ const { values } = parseArgs({
 const pace: Pace = { rounds: Number(values.rounds ?? (values.quick ? 1 : 3)), scale: values.quick ? 0.4 : 1 };
 const chosen = values.only.split(",");
 for (const name of chosen)
-  if (!(name in SECTIONS)) fail(`Cannot run "${name}": the sections are ${Object.keys(SECTIONS).join(", ")}`);
+  if (!SECTIONS.includes(name)) fail(`Cannot run "${name}": the sections are ${SECTIONS.join(", ")}`);
 if (!Number.isInteger(pace.rounds) || pace.rounds < 1)
   fail(`Cannot run "${values.rounds}" rounds: expected a whole number from 1`);
 
-const tools = await installTools();
+const tools = chosen.some((name) => name in WITH_PEERS) ? await installTools() : undefined;
+const toolVersions = tools?.versions ?? { bun: Bun.version };
 const loadBefore = loadavg()[0] ?? 0;
 const startedAt = new Date();
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}`;
-const versions = Object.entries(tools.versions).map(([name, version]) => `${name} ${version}`);
+const versions = Object.entries(toolVersions).map(([name, version]) => `${name} ${version}`);
 console.log(`${startedAt.toISOString().slice(0, 10)}, ${machine}, ${versions.join(", ")}`);
 if (loadBefore > 0.5) console.log(`The machine is not quiet: its load was ${loadBefore.toFixed(2)} before the run.`);
 
 const sections = new Map<string, Section>();
 for (const name of chosen) {
-  const section = await SECTIONS[name]?.(tools, pace);
+  const measure = (tools && WITH_PEERS[name]?.(tools)) ?? ALONE[name];
+  const section = await measure?.(pace);
   if (section === undefined) continue;
   sections.set(name, section);
   console.log(`\n${section.text}`);
@@ -62,7 +69,7 @@ if (values.json !== undefined) {
     at: startedAt,
     machine,
     loadBefore,
-    versions: tools.versions,
+    versions: toolVersions,
     pace,
     seconds,
     goals,

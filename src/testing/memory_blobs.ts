@@ -1,4 +1,5 @@
 /** The blobs of a store in memory. */
+import type { Clock } from "../core/clock.ts";
 import type { BlobFacts, BlobStore } from "../core/store.ts";
 import { blobMismatch, blobTooLarge, checkBlobBound, checkBlobHash, storeClosed } from "../core/store_rules.ts";
 import { hashOf } from "../stdx/hash.ts";
@@ -11,12 +12,12 @@ interface Held {
 /** Blobs in a map, which several stores may share. */
 export class MemoryBlobs implements BlobStore {
   #blobs: Map<string, Held>;
-  #wallNow: () => number;
+  #clock: Clock;
   #closing: AbortSignal;
 
-  constructor(blobs: Map<string, Held>, wallNow: () => number, closing: AbortSignal) {
+  constructor(blobs: Map<string, Held>, clock: Clock, closing: AbortSignal) {
     this.#blobs = blobs;
-    this.#wallNow = wallNow;
+    this.#clock = clock;
     this.#closing = closing;
   }
 
@@ -31,7 +32,7 @@ export class MemoryBlobs implements BlobStore {
     if (bytes.length > bytesMax) throw blobTooLarge(bytesMax);
     const hash = hashOf(bytes);
     if (options.expected !== undefined && hash !== options.expected) throw blobMismatch(hash, options.expected);
-    this.#blobs.set(hash, { bytes, touchedAt: this.#wallNow() });
+    this.#blobs.set(hash, { bytes, touchedAt: this.#clock.wallNow() });
     return { hash, bytes: bytes.length };
   }
 

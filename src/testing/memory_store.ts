@@ -3,6 +3,7 @@
  *
  * Its contents stand in a `MemoryContents`, of which several stores may be opened, as several processes would.
  */
+import { type Clock, systemClock } from "../core/clock.ts";
 import type { Store, StoreCondition, StoreEntry, StoreEvent, StoreKey } from "../core/store.ts";
 import { Conflict } from "../core/store.ts";
 import {
@@ -17,6 +18,7 @@ import {
   storeClosed,
   tooManyWatches,
 } from "../core/store_rules.ts";
+import { compareKeys } from "./key_order.ts";
 import { MemoryBlobs } from "./memory_blobs.ts";
 
 interface Version {
@@ -42,9 +44,9 @@ export class MemoryStore implements Store {
   #closing = new AbortController();
   #watches = 0;
 
-  constructor(contents = new MemoryContents(), wallNow: () => number = Date.now) {
+  constructor(contents = new MemoryContents(), clock: Clock = systemClock) {
     this.#contents = contents;
-    this.blobs = new MemoryBlobs(contents.blobs, wallNow, this.#closing.signal);
+    this.blobs = new MemoryBlobs(contents.blobs, clock, this.#closing.signal);
   }
 
   async get(key: StoreKey): Promise<StoreEntry | undefined> {
@@ -90,7 +92,6 @@ export class MemoryStore implements Store {
   ): AsyncGenerator<StoreEvent> {
     checkPrefix(prefix);
     if (from !== undefined) checkRevision(from, "from");
-    this.#checkOpen();
     if (this.#watches >= STORE_LIMITS.watchesMax) throw tooManyWatches();
     const end = AbortSignal.any([signal, this.#closing.signal]);
     this.#watches += 1;
@@ -186,17 +187,6 @@ export class MemoryStore implements Store {
   #checkOpen(): void {
     if (this.#closing.signal.aborted) throw storeClosed();
   }
-}
-
-/** The order of keys: by segment, by the bytes of its UTF-8. */
-export function compareKeys(first: StoreKey, second: StoreKey): number {
-  for (const [index, segment] of first.entries()) {
-    const other = second[index];
-    if (other === undefined) return 1;
-    const order = Buffer.compare(Buffer.from(segment), Buffer.from(other));
-    if (order !== 0) return order;
-  }
-  return first.length - second.length;
 }
 
 const byKey = (first: StoreEntry, second: StoreEntry) => compareKeys(first.key, second.key);

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { IsopodError } from "../../core/errors.ts";
 
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 128 * 1024;
 
 /** Opens the file at `path`; undefined when there is none, or something else than a file. */
 export async function openBlob(path: string): Promise<FileHandle | undefined> {

@@ -62,7 +62,8 @@ export class BlobFolder implements BlobStore {
     this.#checkOpen();
     const file = await openBlob(this.#pathOf(hash));
     if (file === undefined) return undefined;
-    const bytes = new Uint8Array(await file.readFile().finally(() => file.close()));
+    const { buffer, byteOffset, byteLength } = await file.readFile().finally(() => file.close());
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
     checkBytes(hashOf(bytes), hash);
     return bytes;
   }

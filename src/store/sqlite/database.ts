@@ -26,6 +26,13 @@ const SCHEMA_SQL = `
   PRAGMA user_version = ${SCHEMA};
 `;
 
+/** One statement, so that all of it is of one moment: another process may be making the tables. */
+const FACTS_SQL = `
+  SELECT (SELECT application_id FROM pragma_application_id) AS application,
+    (SELECT user_version FROM pragma_user_version) AS schema,
+    (SELECT count(*) FROM sqlite_schema) AS tables
+`;
+
 /** Files up to this size are checked as a whole when they are opened: 0.1 to 0.3 s at most. */
 const CHECKED_BYTES_MAX = 64 * 1024 * 1024;
 /** How long SQLite itself waits for a lock, which holds up the event loop. */
@@ -78,17 +85,14 @@ function prepare(database: DatabaseSync, path: string): void {
 
 /** Whether the file is empty still. @throws {IsopodError} `store_unusable` for what is no store, or a newer one */
 function checkSchema(database: DatabaseSync, path: string): boolean {
-  const pragma = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
-  const application = pragma("application_id");
-  const schema = Number(pragma("user_version"));
+  const { application, schema, tables } = database.prepare(FACTS_SQL).get() as Record<string, number>;
   if (application === APPLICATION_ID) {
     if (schema === SCHEMA) return false;
     throw new IsopodError("store_unusable", {
       message: `Cannot open the store ${path}: its schema is ${schema}, and this version of Isopod knows ${SCHEMA}. Start the newer version that wrote it.`,
     });
   }
-  const { count } = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get() as { count: number };
-  if (application === 0 && schema === 0 && count === 0) return true;
+  if (application === 0 && schema === 0 && tables === 0) return true;
   throw new IsopodError("store_unusable", {
     message: `Cannot open the store ${path}: it is a database of something else.`,
   });

@@ -25,7 +25,7 @@ import { BlobFolder } from "./blobs.ts";
 import { Changes } from "./changes.ts";
 import { openDatabase } from "./database.ts";
 import { nameOpening, whileBusy } from "./failures.ts";
-import { decodeKey, encodeKey, rangeOf } from "./keys.ts";
+import { decodeKey, encodeKey, rangeBehind, rangeOf } from "./keys.ts";
 import { Watches } from "./watch.ts";
 import { WriteQueue } from "./writes.ts";
 
@@ -70,7 +70,7 @@ class SqliteStore implements Store {
     this.#watches = new Watches(database, this.#changes);
     this.#get = database.prepare("SELECT revision, value FROM entries WHERE key = ? AND value IS NOT NULL");
     this.#list = database.prepare(
-      "SELECT revision, key, value FROM entries WHERE key > ? AND key >= ? AND key < ? AND value IS NOT NULL ORDER BY key",
+      "SELECT revision, key, value FROM entries WHERE key >= ? AND key < ? AND value IS NOT NULL ORDER BY key",
     );
     this.blobs = new BlobFolder(directory, clock, (step) => this.#exclusively(step));
   }
@@ -102,12 +102,11 @@ class SqliteStore implements Store {
     if (options.after !== undefined) checkKey(options.after);
     const limit = checkListLimit(options.limit);
     this.#checkOpen();
-    const { from, before } = rangeOf(prefix);
-    const after = encodeKey(options.after ?? []);
+    const { from, before } = rangeBehind(rangeOf(prefix), options.after);
     return whileBusy(() => {
       const entries: StoreEntry[] = [];
       let bytes = 0;
-      for (const found of this.#list.iterate(after, from, before)) {
+      for (const found of this.#list.iterate(from, before)) {
         const { key, value, revision } = found as unknown as { key: Uint8Array; value: Uint8Array; revision: number };
         bytes += value.length;
         if (entries.length > 0 && bytes > STORE_LIMITS.listBytesMax) break;
@@ -118,14 +117,11 @@ class SqliteStore implements Store {
     });
   }
 
-  async *watch(
+  watch(
     prefix: StoreKey,
     { from, signal }: { readonly from?: number | undefined; readonly signal: AbortSignal },
-  ): AsyncGenerator<StoreEvent> {
-    checkPrefix(prefix);
-    if (from !== undefined) checkRevision(from, "from");
-    this.#checkOpen();
-    yield* this.#watches.follow({ prefix, from, signal, closed: () => this.#closing !== undefined });
+  ): AsyncIterable<StoreEvent> {
+    return this.#watches.follow({ prefix, from, signal, closed: () => this.#closing !== undefined });
   }
 
   async compact(revision: number): Promise<void> {

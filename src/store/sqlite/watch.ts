@@ -7,6 +7,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { StoreEvent, StoreKey } from "../../core/store.ts";
+import { checkPrefix, checkRevision } from "../../core/store_rules.ts";
 import type { Changes } from "./changes.ts";
 import { whileBusy } from "./failures.ts";
 import { decodeKey, type KeyRange, rangeOf } from "./keys.ts";
@@ -14,16 +15,26 @@ import { decodeKey, type KeyRange, rangeOf } from "./keys.ts";
 const BATCH_ROWS_MAX = 64;
 const BATCH_BYTES_MAX = 2 * 1024 * 1024;
 
+const NOTHING = new Float64Array();
+
 interface Row {
   readonly revision: number;
   readonly key: Uint8Array;
   readonly value: Uint8Array | null;
 }
 
-/** What came behind a revision; `reached` is as far as it goes, `whole` when that was everything. */
+/** Where a watch is. */
+interface Position {
+  /** The revision up to which everything has been told, once the snapshot has. */
+  readonly told: number;
+  /** The revisions of the entries that are to be told before. */
+  readonly snapshot: Float64Array;
+}
+
 interface Batch {
   readonly rows: readonly Row[];
-  readonly reached: number;
+  readonly next: Position;
+  /** That was everything there is. */
   readonly whole: boolean;
 }
 
@@ -41,9 +52,9 @@ export class Watches {
   #database: DatabaseSync;
   #changes: Changes;
   #bounds: StatementSync;
-  #behind: StatementSync;
+  #rowsBehind: StatementSync;
   #revisions: StatementSync;
-  #row: StatementSync;
+  #rowOf: StatementSync;
 
   constructor(database: DatabaseSync, changes: Changes) {
     this.#database = database;
@@ -51,13 +62,13 @@ export class Watches {
     this.#bounds = database.prepare(
       "SELECT horizon.revision AS horizon, ifnull((SELECT seq FROM sqlite_sequence), 0) AS head FROM horizon",
     );
-    this.#behind = database.prepare(
+    this.#rowsBehind = database.prepare(
       "SELECT revision, key, value FROM entries NOT INDEXED WHERE revision > ? AND key >= ? AND key < ? ORDER BY revision",
     );
     this.#revisions = database.prepare(
       "SELECT revision FROM entries INDEXED BY entries_key WHERE key >= ? AND key < ?",
     );
-    this.#row = database.prepare("SELECT revision, key, value FROM entries WHERE revision = ? AND value IS NOT NULL");
+    this.#rowOf = database.prepare("SELECT revision, key, value FROM entries WHERE revision = ? AND value IS NOT NULL");
   }
 
   /** The newest revision, and the one up to which deletes may have been forgotten. */
@@ -65,23 +76,25 @@ export class Watches {
     return this.#bounds.get() as { head: number; horizon: number };
   }
 
-  /** One watch. @throws {IsopodError} `overloaded` */
+  /** One watch. @throws {IsopodError} `bad_request`, `overloaded` */
   async *follow({ prefix, from, signal, closed }: WatchOptions): AsyncGenerator<StoreEvent> {
+    checkPrefix(prefix);
+    if (from !== undefined) checkRevision(from, "from");
     const ended = () => signal.aborted || closed();
     if (ended()) return;
     using listener = this.#changes.listen();
     signal.addEventListener("abort", listener.wake);
     try {
       const range = rangeOf(prefix);
-      let reached = from ?? (yield* this.#snapshot(range, ended));
+      let position = from === undefined ? await this.#beginning(range) : { told: from, snapshot: NOTHING };
       let synced = false;
       while (!ended()) {
         listener.look();
-        const batch: Batch | undefined = await whileBusy(() => this.#after(reached, range));
+        const batch: Batch | undefined = await whileBusy(() => this.#batch(position, range));
         if (batch === undefined) {
           yield { type: "reset" };
           if (ended()) return;
-          reached = yield* this.#snapshot(range, ended);
+          position = await this.#beginning(range);
           synced = false;
           continue;
         }
@@ -89,9 +102,9 @@ export class Watches {
           if (ended()) return;
           yield eventOf(row);
         }
-        reached = batch.reached;
+        position = batch.next;
         if (!batch.whole) continue;
-        if (!synced && !ended()) yield { type: "sync", revision: reached };
+        if (!synced && !ended()) yield { type: "sync", revision: position.told };
         synced = true;
         await listener.changed();
       }
@@ -100,38 +113,51 @@ export class Watches {
     }
   }
 
-  /** What stands; returns the revision behind which the watch goes on. */
-  async *#snapshot(range: KeyRange, ended: () => boolean): AsyncGenerator<StoreEvent, number> {
-    const { head, revisions } = await whileBusy(() =>
+  /** Where a watch begins that has been told nothing. */
+  #beginning(range: KeyRange): Promise<Position> {
+    return whileBusy(() =>
       this.#atOnce(() => {
         const rows = this.#revisions.all(range.from, range.before) as unknown as { revision: number }[];
-        return { head: this.bounds().head, revisions: Float64Array.from(rows, ({ revision }) => revision).sort() };
+        return { told: this.bounds().head, snapshot: Float64Array.from(rows, ({ revision }) => revision).sort() };
       }),
     );
-    for (const revision of revisions) {
-      if (ended()) break;
-      const row = (await whileBusy(() => this.#row.get(revision))) as Row | undefined;
-      if (row !== undefined) yield eventOf(row);
-    }
-    return head;
   }
 
-  /** Undefined when the history behind `reached` is not whole any more, or is another store's. */
-  #after(reached: number, range: KeyRange): Batch | undefined {
+  /** What comes next; undefined when the history is not whole any more from there on, or is another store's. */
+  #batch(position: Position, range: KeyRange): Batch | undefined {
+    return position.snapshot.length > 0 ? this.#standing(position) : this.#behind(position.told, range);
+  }
+
+  #standing({ told, snapshot }: Position): Batch {
+    const rows: Row[] = [];
+    let bytes = 0;
+    let count = 0;
+    while (count < snapshot.length && count < BATCH_ROWS_MAX && bytes < BATCH_BYTES_MAX) {
+      // One that is not there has been replaced, and comes with its new revision.
+      const row = this.#rowOf.get(snapshot[count] as number) as Row | undefined;
+      count += 1;
+      if (row === undefined) continue;
+      rows.push(row);
+      bytes += row.value?.length ?? 0;
+    }
+    return { rows, next: { told, snapshot: snapshot.subarray(count) }, whole: false };
+  }
+
+  #behind(told: number, range: KeyRange): Batch | undefined {
     return this.#atOnce(() => {
       const { head, horizon } = this.bounds();
-      if (reached < horizon || reached > head) return undefined;
+      if (told < horizon || told > head) return undefined;
       const rows: Row[] = [];
       let bytes = 0;
-      for (const found of this.#behind.iterate(reached, range.from, range.before)) {
+      for (const found of this.#rowsBehind.iterate(told, range.from, range.before)) {
         const row = found as unknown as Row;
         rows.push(row);
         bytes += row.value?.length ?? 0;
         if (rows.length >= BATCH_ROWS_MAX || bytes >= BATCH_BYTES_MAX) {
-          return { rows, reached: row.revision, whole: false };
+          return { rows, next: { told: row.revision, snapshot: NOTHING }, whole: false };
         }
       }
-      return { rows, reached: head, whole: true };
+      return { rows, next: { told: head, snapshot: NOTHING }, whole: true };
     });
   }
 
