@@ -90,8 +90,8 @@ test("a version is reached by header and by host, whatever aliases stand for", a
   const unknown = await get("/f", { "isopod-version": "0123456789ab" });
   expect([unknown.response.status, unknown.text]).toEqual([404, expect.stringContaining("version_unknown")]);
   for (const host of [`${two}--f.localhost`, `next--f.localhost:${server.port}`, `${two}--F.preview.test`]) {
-    const { body, status } = await rawExchange(server.port, ["GET /any/path HTTP/1.1", `Host: ${host}`]);
-    expect([host, status, body]).toEqual([host, 200, "two"]);
+    const answer = await rawExchange(server.port, ["GET /any/path HTTP/1.1", `Host: ${host}`]);
+    expect([host, answer]).toEqual([host, expect.objectContaining({ status: 200, body: "two" })]);
   }
   for (const host of [`${two}--g.localhost`, `${two}--f--other.localhost`]) {
     expect(await rawExchange(server.port, ["GET / HTTP/1.1", `Host: ${host}`])).toMatchObject({ status: 404 });
