@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import { AppsFolder } from "./control/apps_folder.ts";
 import type { Config } from "./control/config.ts";
+import { largestLimit } from "./control/config_extremes.ts";
 import { type ControlPlane, openControlPlane } from "./control/control_plane.ts";
 import { FunctionLoader, type LoadedFunction } from "./control/functions.ts";
 import type { FileDeployment } from "./control/published.ts";
@@ -11,7 +12,7 @@ import { readOrCreateSecretKeys, SecretBox } from "./control/secret_box.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Deployment } from "./core/deployment.ts";
 import type { Store } from "./core/store.ts";
-import type { Plant } from "./plant.ts";
+import { BUILD_BYTES, type Plant } from "./plant.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
@@ -57,6 +58,11 @@ export async function openDeploying(
     prepare: (version) => pool.prepare(version),
     runningKeys: () => pool.versionKeys(),
     validateEgress: (rule) => void parseEgressRule(rule),
+    // Set when the server starts: what its sandboxes and its listener allow at the most.
+    largest: {
+      memoryBytes: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
+      bodyBytesMax: largestLimit(config, "bodyBytesMax"),
+    },
     validateHost: (host) => void parseHostPattern(host),
   });
   const openApps = async (folder: string | undefined): Promise<AppsFolder | undefined> => {

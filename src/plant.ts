@@ -5,14 +5,14 @@ import { largestLimit } from "./control/config_extremes.ts";
 import type { Binding } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Engine } from "./core/engine.ts";
-import { LIMIT_RULES } from "./core/limits.ts";
 import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
 import { prepareGuest } from "./prepare_guest.ts";
 import { BINDINGS, ENGINES } from "./standard.ts";
 import { gaugePool, type Telemetry } from "./telemetry/telemetry.ts";
 
-const BUILD_BYTES = 512 * 1024 * 1024;
+/** Memory of a build. */
+export const BUILD_BYTES = 512 * 1024 * 1024;
 
 /** What runs code. */
 export interface Plant {
@@ -31,7 +31,7 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
       ...guest,
       directory: join(dataDirectory, "sandbox"),
       isolation: config.sandbox,
-      memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES, LIMIT_RULES.memoryBytes.default),
+      memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
     }),
   );
   if (engine === undefined) throw new Error("Cannot start: there is no engine");

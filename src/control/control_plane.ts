@@ -6,6 +6,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Deployment } from "../core/deployment.ts";
 import type { FunctionVersion, Language } from "../core/function.ts";
+import type { Limits } from "../core/limits.ts";
 import type { Store } from "../core/store.ts";
 import { AliasMoves } from "./alias_moves.ts";
 import { ApiKeys } from "./api_keys.ts";
@@ -44,6 +45,8 @@ export interface ControlPlaneParts {
   publish(deployment: Deployment): void;
   validateEgress(rule: string): void;
   validateHost(host: string): void;
+  /** The largest values of limits that the server is set up for. */
+  readonly largest: Partial<Limits>;
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
@@ -86,9 +89,9 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
   published = own;
   const wallNow = () => clock.wallNow();
   const audit = new Audit(store, clock, report);
-  const { build, prepare, validateEgress, validateHost, runningKeys } = parts;
+  const { build, prepare, validateEgress, validateHost, largest, runningKeys } = parts;
   const base = { store, replica, audit, wallNow };
-  const maker = new VersionMaker({ ...base, versions, build, prepare, validateEgress, validateHost });
+  const maker = new VersionMaker({ ...base, versions, build, prepare, validateEgress, validateHost, largest });
   const deployer = new Deployer({ ...base, published: own, maker });
   const tenancy = new Tenancy({
     ...base,

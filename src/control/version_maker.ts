@@ -6,6 +6,7 @@
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
+import { LIMIT_NAMES, type Limits } from "../core/limits.ts";
 import type { Store } from "../core/store.ts";
 import type { Build } from "./function_bundles.ts";
 import { tryPut } from "./pointers.ts";
@@ -56,6 +57,8 @@ export interface VersionMakerParts {
   /** The checks of the bindings' languages. */
   validateEgress(rule: string): void;
   validateHost(host: string): void;
+  /** The largest values of limits that the server is set up for. */
+  readonly largest: Partial<Limits>;
   wallNow(): number;
 }
 
@@ -167,6 +170,11 @@ export class VersionMaker {
     const paths = new Set(files.map(({ path }) => path));
     if (paths.size < files.length) fail("two of its files have one path");
     if (!paths.has(entry)) fail(`its entry "${entry}" is not among its files: ${[...paths].slice(0, 10).join(", ")}`);
+    for (const limit of LIMIT_NAMES) {
+      const { [limit]: most = Number.POSITIVE_INFINITY } = this.#parts.largest;
+      if ((settings.limits[limit] ?? 0) <= most) continue;
+      fail(`${limit} is over ${most}, the most of any plan or function when this server was started`);
+    }
     for (const rule of settings.egress) attempt(() => this.#parts.validateEgress(rule), fail);
     for (const { binding, name: secret, hosts } of settings.secrets) {
       if (Object.hasOwn(settings.env, binding)) fail(`"${binding}" is both a variable and a secret`);

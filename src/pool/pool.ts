@@ -112,7 +112,7 @@ export class Pool implements Invoker {
 
   /** The keys of the versions that have instances. */
   versionKeys(): string[] {
-    return [...this.#versions.keys()];
+    return [...this.#versions].flatMap(([key, pool]) => (pool.inUse ? [key] : []));
   }
 
   /** Ends the instances of versions that are not `current`, when their invocations are over. */

@@ -43,14 +43,15 @@ export class VersionPool implements InstanceScheduler {
     this.#waiting = new WaitingLine(options.sizes.queueMax, options.clock);
   }
 
-  /** Instances that take invocations. */
-  get size(): number {
-    return this.#instances.size;
-  }
-
   /** Whether nothing is running or waiting. */
   get idle(): boolean {
     return this.#instances.size + this.#retired.size + this.#starting + this.#waiting.size === 0;
+  }
+
+  /** Whether an instance of it works, or is there to. */
+  get inUse(): boolean {
+    const works = [...this.#retired].some(({ invocations }) => invocations.size > 0);
+    return works || this.#instances.size + this.#starting + this.#waiting.size > 0;
   }
 
   /** Has an instance that is loaded, unless there is one. @throws {IsopodError} what loading failed of */

@@ -84,9 +84,22 @@ export function read<Schema extends z.ZodType>(
   if (schema === undefined) return undefined;
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const where = issue?.path.join(".") || "it";
-  throw new IsopodError("bad_request", { message: `Cannot read the ${what}: ${where}: ${issue?.message}` });
+  const { path, message } = plainIssue(parsed.error.issues[0], []);
+  throw new IsopodError("bad_request", { message: `Cannot read the ${what}: ${path.join(".") || "it"}: ${message}` });
+}
+
+/** An issue that says what was expected: of a choice of forms, the one that the value comes nearest to. */
+function plainIssue(issue: z.core.$ZodIssue | undefined, above: readonly PropertyKey[]): PlainIssue {
+  const path = [...above, ...(issue?.path ?? [])].map(String);
+  if (issue?.code !== "invalid_union")
+    return { path, message: issue?.message ?? "it is not of the form that was expected" };
+  const firsts = issue.errors.map(([first]) => first);
+  return plainIssue(firsts.find((first) => first?.code !== "invalid_type") ?? firsts[0], path);
+}
+
+interface PlainIssue {
+  readonly path: readonly string[];
+  readonly message: string;
 }
 
 function write(endpoint: Endpoint, { body, revision, status }: Answer<unknown>): Response {
