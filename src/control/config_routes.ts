@@ -1,4 +1,5 @@
 /** Finds routes of a configuration file that would hide each other, and tells where both stand. */
+import { routeNodeKeys } from "rou3";
 import { formatRoute, type RoutePattern } from "../core/route.ts";
 import type { FunctionConfig } from "./config.ts";
 import type { ConfigReport } from "./config_report.ts";
@@ -44,8 +45,13 @@ export function isUnder(path: string, codelessPath: string): boolean {
   return codelessPath !== "/" && (path === codelessPath || path.startsWith(`${codelessPath}/`));
 }
 
-/** What a route matches, whatever its parameters are called; a slash at the end makes no difference. */
+/**
+ * What a route matches, whatever its parameters are called and however its characters are written; a slash at the end
+ * makes no difference. The router itself says which paths are the same.
+ * @throws {Error} for a path that the router does not take
+ */
 export function routeShape(route: RoutePattern): string {
-  const path = route.path.replace(/\/:[^/]+/g, "/:").replace(/(.)\/$/, "$1");
-  return `${route.method ?? "ANY"} ${route.host ?? ""}${path}`;
+  // The router's syntax has meanings for these.
+  const path = route.path.replace(/[(){}\\]/g, "\\$&");
+  return `${route.method ?? "ANY"} ${route.host ?? ""} ${routeNodeKeys(path).join(" ")}`;
 }

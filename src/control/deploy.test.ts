@@ -133,6 +133,10 @@ test("routes are one function's; who has one is named; a route that is given up 
   expect((await taken("GET /run/x")).message).toContain("the server itself");
   expect((await taken("POST /rpc/x")).message).toContain("the server itself");
   expect((await taken("FETCH")).code).toBe("bad_request");
+  await deploy(server, "accents", saying("é"), { routes: ["GET /é/(x)", "GET /c/../d"] });
+  for (const same of ["GET /%C3%A9/(x)", "GET /d", "GET /é/(x)/"])
+    expect([same, (await taken(same)).code]).toEqual([same, "route_taken"]);
+  expect(await get("/d")).toBe("200 é");
   expect((await deploy(server, "filed", saying("x"))).body.error.code).toBe("name_taken");
   expect((await deploy(server, "other", saying("other"), { routes: ["POST /owned/:id"] })).status).toBe(200);
   await ask(server, "PUT", functionPath("owner", "/routes"), { routes: ["GET /elsewhere"] });

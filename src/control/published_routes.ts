@@ -3,8 +3,6 @@
  * want one route for a moment (a deploy that died), its claim decides.
  */
 import { type FunctionRoute, functionKey } from "../core/deployment.ts";
-import { parseRoute } from "../core/route.ts";
-import { routeShape } from "./config_routes.ts";
 import type { Replica } from "./replica.ts";
 import type { StoredRoutes } from "./stored_functions.ts";
 
@@ -30,11 +28,10 @@ export function publishedRoutes(parts: RouteParts): FunctionRoute[] {
       parts.report("A deployed function is hidden by one of the configuration", { function: key });
       continue;
     }
-    for (const { route, target } of routes) {
-      const pattern = parseRoute(route);
-      const shape = routeShape(pattern);
+    for (const each of routes) {
+      const { route, pattern, shape } = each;
       const by = parts.isReserved(pattern.path) ? "the server" : hiddenBy(parts, all.get(shape), shape, project, name);
-      if (by === undefined) all.set(shape, { pattern, target });
+      if (by === undefined) all.set(shape, each);
       else parts.report("A route of a deployed function is taken", { function: key, route, by });
     }
   }

@@ -4,7 +4,7 @@
  * claim without a pointer, which may be taken over.
  */
 import { IsopodError } from "../core/errors.ts";
-import { formatRoute, parseRoute } from "../core/route.ts";
+import { formatRoute, parseRoute, type RoutePattern } from "../core/route.ts";
 import { Conflict, type Store, type StoreKey } from "../core/store.ts";
 import { routeShape } from "./config_routes.ts";
 import { tryPut } from "./pointers.ts";
@@ -33,7 +33,7 @@ export async function claimRoutes(parts: ClaimParts, by: Claimant, routes: reado
   const shapes = new Map<string, string>();
   for (const text of routes) {
     const pattern = parseRoute(text);
-    const shape = routeShape(pattern);
+    const shape = shapeOf(pattern);
     const route = formatRoute(pattern);
     if (parts.published.isReserved(pattern.path)) throw taken(by, route, "the server itself");
     const owner = parts.published.fileOwner(shape);
@@ -80,6 +80,16 @@ async function claim(parts: ClaimParts, by: Claimant, shape: string, route: stri
     if ((await tryPut(store, key, value, entry?.revision ?? 0)) !== undefined) return;
   }
   throw new IsopodError("store_unavailable", { retryAfterSeconds: 1, cause: `lost races for ${shape}` });
+}
+
+/** @throws {IsopodError} `bad_request` for what no router takes */
+function shapeOf(pattern: RoutePattern): string {
+  try {
+    return routeShape(pattern);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new IsopodError("bad_request", { message: `Cannot read route "${formatRoute(pattern)}": ${why}` });
+  }
 }
 
 /** Whether a function's pointer lists a route like this one. */

@@ -2,18 +2,29 @@
  * The functions of the store as the data plane takes them: each made of its pointer and its manifests, and made anew
  * when one of those, or a secret or the project that it hangs on, has changed.
  */
-import { type AliasTargets, functionKey, type RoutedFunction, type RouteTarget } from "../core/deployment.ts";
+import { type AliasTargets, type FunctionRoute, functionKey, type RoutedFunction } from "../core/deployment.ts";
 import type { FunctionVersion } from "../core/function.ts";
+import { parseRoute } from "../core/route.ts";
+import { routeShape } from "./config_routes.ts";
 import type { FunctionRecord } from "./records.ts";
 import type { RecordChange, Replica } from "./replica.ts";
 import type { StoredVersions } from "./stored_versions.ts";
 import { findVersion } from "./version_names.ts";
 
+/** A route, read once. */
+export interface StoredRoute extends FunctionRoute {
+  readonly route: string;
+  /** What it matches, whatever its parameters are called. */
+  readonly shape: string;
+}
+
 /** A function's routes, as they are written, with where they lead. */
 export interface StoredRoutes {
   readonly project: string;
   readonly name: string;
-  readonly routes: readonly { readonly route: string; readonly target: RouteTarget }[];
+  /** As the record has them. */
+  readonly written: string;
+  readonly routes: readonly StoredRoute[];
 }
 
 interface Parts {
@@ -107,10 +118,14 @@ export class StoredFunctions {
     const aliases = this.#aliases(key, record, versions);
     this.functions.set(key, { project, name, aliases, find: (text) => findVersion(text, { name, aliases, versions }) });
     this.#current.set(key, currentOf(record));
-    const routes = record.routes.map(({ route, alias }) => ({ route, target: { project, name, key, alias } }));
-    const same = JSON.stringify(before?.routes ?? []) === JSON.stringify(routes);
-    if (!same || before === undefined) this.routes.set(key, { project, name, routes });
-    return !same;
+    const written = JSON.stringify(record.routes);
+    if (before?.written === written) return false;
+    const routes = record.routes.map(({ route, alias }) => {
+      const pattern = parseRoute(route);
+      return { route, pattern, shape: routeShape(pattern), target: { project, name, key, alias } };
+    });
+    this.routes.set(key, { project, name, written, routes });
+    return before !== undefined || routes.length > 0;
   }
 
   #aliases(

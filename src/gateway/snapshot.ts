@@ -55,9 +55,18 @@ export function createSnapshot(source: Deployment, before?: Snapshot): Snapshot 
   const { functions, codelessPath, rpcPath } = source;
   return {
     ...{ source, anonymous, keys, origins, codelessPath, rpcPath },
-    router: before?.source.routes === source.routes ? before.router : createRouter(source.routes),
+    router: routerOf(source, before),
     functionOf: (project, name) => functions.get(functionKey(project ?? DEFAULT_PROJECT, name)),
   };
+}
+
+/** The router of before where the routes are the same, or the same with others behind them. */
+function routerOf({ routes }: Deployment, before: Snapshot | undefined): Router<RouteTarget> {
+  const known = before?.source.routes;
+  if (before === undefined || known === undefined) return createRouter(routes);
+  if (known === routes) return before.router;
+  const grows = routes.length > known.length && known.every((route, index) => route === routes[index]);
+  return grows ? before.router.extended(routes.slice(known.length)) : createRouter(routes);
 }
 
 function callersOf(source: Deployment): Callers {
