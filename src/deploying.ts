@@ -58,6 +58,7 @@ export async function openDeploying(
     prepare: (version) => pool.prepare(version),
     runningKeys: () => pool.versionKeys(),
     validateEgress: (rule) => void parseEgressRule(rule),
+    reachesInside: (rule) => ["localhost", "network"].includes(parseEgressRule(rule).host.kind),
     // Set when the server starts: what its sandboxes and its listener allow at the most.
     largest: {
       memoryBytes: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),

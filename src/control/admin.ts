@@ -69,17 +69,18 @@ export function createAdmin(
 export function principalOf(request: Request, parts: Pick<AdminParts, "token" | "plane" | "fileKeys">): Principal {
   const given = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
   if (given !== "" && equalTexts(given, parts.token)) {
-    return { label: "token", project: undefined, scopes: ["admin"], mayPin: true };
+    return { label: "token", project: undefined, scopes: ["admin"], mayPin: true, plan: undefined };
   }
   const key = given === "" ? undefined : parts.plane.keys.find(given);
   if (key !== undefined) {
-    const { prefix, project, scopes, mayPin } = key;
-    return { label: prefix, project, scopes, mayPin };
+    const { prefix, project, scopes, mayPin, plan } = key;
+    return { label: prefix, project, scopes, mayPin, plan };
   }
   // A key of the file opens nothing here but pinning.
   const mayPin = new URL(request.url).pathname === "/v1/pins" && request.method === "POST";
   const ofFile = mayPin ? parts.fileKeys().find(({ hash }) => hash === hashOf(given)) : undefined;
-  if (ofFile?.mayPin === true) return { label: "key of the file", project: "", scopes: [], mayPin: true };
+  if (ofFile?.mayPin === true)
+    return { label: "key of the file", project: "", scopes: [], mayPin: true, plan: undefined };
   throw new IsopodError("unauthorized", {
     message: "The admin token is missing or wrong; it lies in the data directory. Keys of projects are taken as well.",
   });

@@ -93,7 +93,7 @@ export class AliasMoves {
   }
 
   /** The version that a text names: an alias, or the beginning of a hash. @throws {IsopodError} `version_unknown`, … */
-  resolve({ project, name }: VersionOwner, text: string): string {
+  resolve({ project, name }: Pick<VersionOwner, "project" | "name">, text: string): string {
     const { replica } = this.#parts;
     const alias = replica.get("functions", project, name)?.value.aliases[text];
     const [only, ...others] = alias?.targets ?? [];

@@ -44,6 +44,8 @@ export interface ControlPlaneParts {
   /** Hears of each new deployment, but not of the first. */
   publish(deployment: Deployment): void;
   validateEgress(rule: string): void;
+  /** Whether an entry of an egress list names addresses that are not public. */
+  reachesInside(rule: string): boolean;
   validateHost(host: string): void;
   /** The largest values of limits that the server is set up for. */
   readonly largest: Partial<Limits>;
@@ -89,9 +91,18 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
   published = own;
   const wallNow = () => clock.wallNow();
   const audit = new Audit(store, clock, report);
-  const { build, prepare, validateEgress, validateHost, largest, runningKeys } = parts;
+  const { build, prepare, validateEgress, reachesInside, validateHost, largest, runningKeys } = parts;
   const base = { store, replica, audit, wallNow };
-  const maker = new VersionMaker({ ...base, versions, build, prepare, validateEgress, validateHost, largest });
+  const maker = new VersionMaker({
+    ...base,
+    versions,
+    build,
+    prepare,
+    validateEgress,
+    reachesInside,
+    validateHost,
+    largest,
+  });
   const deployer = new Deployer({ ...base, published: own, maker });
   const tenancy = new Tenancy({
     ...base,

@@ -48,6 +48,9 @@ export const secretBinding = z.strictObject({
   hosts: z.array(z.string().min(1).max(256)).max(64).default([]),
 });
 
+/** Entries of egress lists that are not public, and that keys of a project may use all the same. */
+export const egressInside = z.array(z.string().min(1).max(256)).max(256);
+
 /** What changes a version's behaviour beside its files. */
 export const settings = z.strictObject({
   env: environment.default({}),

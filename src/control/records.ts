@@ -8,7 +8,7 @@
 import { z } from "zod";
 import { ENGINE_NAMES } from "../core/function.ts";
 import { RUN_RIGHTS } from "../core/plan.ts";
-import { hash, instant, limits, name, quotas, routeRecord, settings, versionFile } from "./fields.ts";
+import { egressInside, hash, instant, limits, name, quotas, routeRecord, settings, versionFile } from "./fields.ts";
 
 /** An immutable version. */
 export const manifestRecord = z.object({
@@ -57,7 +57,12 @@ export const functionRecord = z.object({
 export const claimRecord = z.object({ project: name, function: name, at: instant });
 
 /** A project. */
-export const projectRecord = z.object({ createdAt: instant, limits: limits.optional(), quotas: quotas.default({}) });
+export const projectRecord = z.object({
+  createdAt: instant,
+  limits: limits.optional(),
+  quotas: quotas.default({}),
+  egressInside: egressInside.optional(),
+});
 
 /** A secret, encrypted. */
 export const secretRecord = z.object({

@@ -273,3 +273,18 @@ test("the audit says who did what, and a project sees its own", async () => {
     [...whole.body.items.map(({ at }) => Number(at))].sort((x, y) => y - x),
   );
 });
+
+test("a key gives nothing that it does not have, and reaches nothing inside", async () => {
+  const headers = withKey(await keyOf("b", ["admin"]));
+  const make = (body: object) => ask(server, "POST", "/v1/projects/b/keys", { scopes: ["run"], ...body }, headers);
+  expect((await make({ plan: "filed" })).body.error.code).toBe("forbidden");
+  expect((await make({ mayPin: true })).body.error.code).toBe("forbidden");
+  expect((await make({})).status).toBe(201);
+  const reach = async (rule: string, more: object = { headers }) =>
+    (await deploy(server, "reach", saying("x"), { project: "b", settings: { egress: [rule] }, ...more })).status;
+  for (const inside of ["localhost:8081", "127.0.0.1:*", "10.0.0.0/8", "http://[::1]:80"])
+    expect([inside, await reach(inside)]).toEqual([inside, 403]);
+  expect([await reach("api.example.com"), await reach("*"), await reach("10.1.2.3:80", {})]).toEqual([200, 200, 200]);
+  await ask(server, "PATCH", "/v1/projects/b", { egressInside: ["10.1.2.3:80"] });
+  expect([await reach("10.1.2.3:80"), await reach("10.1.2.4:80")]).toEqual([200, 403]);
+});

@@ -10,7 +10,7 @@ import type { Replica } from "./replica.ts";
 import { changeRecord, deleteRecord } from "./stored_records.ts";
 
 /** What a project is set to. */
-export type ProjectSettings = Partial<Pick<RecordOf<"projects">, "limits" | "quotas">>;
+export type ProjectSettings = Partial<Pick<RecordOf<"projects">, "limits" | "quotas" | "egressInside">>;
 
 const PROJECTS_MAX = 10_000;
 

@@ -32,6 +32,8 @@ export interface VersionOwner {
   readonly project: string;
   readonly name: string;
   readonly by: string;
+  /** Whether it is by the server's own token: a key's function reaches what is public, and what its project may. */
+  readonly isServer: boolean;
 }
 
 /** A version that has been made. */
@@ -56,6 +58,8 @@ export interface VersionMakerParts {
   prepare(version: FunctionVersion): Promise<void>;
   /** The checks of the bindings' languages. */
   validateEgress(rule: string): void;
+  /** Whether an entry names addresses that are not public. */
+  reachesInside(rule: string): boolean;
   validateHost(host: string): void;
   /** The largest values of limits that the server is set up for. */
   readonly largest: Partial<Limits>;
@@ -162,7 +166,14 @@ export class VersionMaker {
     return { code: stored.hash, ...(map && { map: map.hash }) };
   }
 
-  #check({ project, name }: VersionOwner, { engine, files, entry, settings }: VersionInput): void {
+  #checkInside(project: string, name: string, rule: string): void {
+    if (this.#parts.replica.get("projects", project)?.value.egressInside?.includes(rule)) return;
+    throw new IsopodError("forbidden", {
+      message: `Cannot deploy "${name}": "${rule}" is not public, and takes the server's token or the project's egressInside`,
+    });
+  }
+
+  #check({ project, name, isServer }: VersionOwner, { engine, files, entry, settings }: VersionInput): void {
     const fail = (why: string): never => {
       throw new IsopodError("bad_request", { message: `Cannot deploy "${name}": ${why}` });
     };
@@ -175,7 +186,10 @@ export class VersionMaker {
       if ((settings.limits[limit] ?? 0) <= most) continue;
       fail(`${limit} is over ${most}, the most of any plan or function when this server was started`);
     }
-    for (const rule of settings.egress) attempt(() => this.#parts.validateEgress(rule), fail);
+    for (const rule of settings.egress) {
+      attempt(() => this.#parts.validateEgress(rule), fail);
+      if (!isServer && this.#parts.reachesInside(rule)) this.#checkInside(project, name, rule);
+    }
     for (const { binding, name: secret, hosts } of settings.secrets) {
       if (Object.hasOwn(settings.env, binding)) fail(`"${binding}" is both a variable and a secret`);
       if (hosts.includes("*")) fail(`the secret "${binding}" is for every host, and every host would learn it`);

@@ -25,7 +25,7 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
  */
 export function identifyCaller(authorization: string | null, remoteAddress: string, snapshot: Snapshot): Caller {
   const key = keyOf(authorization, snapshot);
-  const known = key !== undefined && key.mayInvoke && !hasExpired(key) ? key : undefined;
+  const known = key?.mayInvoke && !hasExpired(key) ? key : undefined;
   if (known !== undefined) return { key: known.hash, plan: known.plan, byKey: true, known };
   const plan = snapshot.anonymous;
   return { key: callerKeyOfAddress(remoteAddress), plan, byKey: key !== undefined, known: undefined };

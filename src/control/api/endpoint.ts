@@ -19,6 +19,8 @@ export interface Principal {
   readonly project: string | undefined;
   readonly scopes: readonly string[];
   readonly mayPin: boolean;
+  /** Of the key. */
+  readonly plan: string | undefined;
 }
 
 type Shape = z.ZodObject;

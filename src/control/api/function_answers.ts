@@ -25,7 +25,7 @@ export const deployedView = z.object({
 
 /** The function that a call is about, and who calls. */
 export function ownerOf({ params, who }: Call<{ project: string; function: string }, unknown, unknown>): VersionOwner {
-  return { project: params.project, name: params.function, by: who.label };
+  return { project: params.project, name: params.function, by: who.label, isServer: who.project === undefined };
 }
 
 /** The function after a move. */

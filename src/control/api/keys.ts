@@ -1,8 +1,10 @@
 /** API keys of projects. */
 import { z } from "zod";
+import { IsopodError } from "../../core/errors.ts";
+import { ANONYMOUS } from "../../core/plan.ts";
 import { name } from "../fields.ts";
 import { KEY_SCOPES, keyRecord } from "../records.ts";
-import { type Endpoint, endpoint, inProject, page, pageOf, paginate } from "./endpoint.ts";
+import { type Endpoint, endpoint, inProject, type Principal, page, pageOf, paginate } from "./endpoint.ts";
 import type { ApiParts } from "./parts.ts";
 
 const ADMIN = { scopes: [] } as const;
@@ -36,6 +38,7 @@ export function keyEndpoints({ plane }: ApiParts): Endpoint[] {
       }),
       ...{ answer: keyView.extend({ key: z.string() }), status: 201 },
       handle: async ({ params, body, who }) => {
+        checkGift(who, body);
         const { key, info } = await plane.keys.create(who.label, params.project, body);
         return { body: { ...info, key }, status: 201 };
       },
@@ -52,4 +55,18 @@ export function keyEndpoints({ plane }: ApiParts): Endpoint[] {
       },
     }),
   ];
+}
+
+/** Nobody gives what they do not have: a project's own key makes keys of its plan, or of the anonymous one. */
+function checkGift(
+  who: Principal,
+  { plan, mayPin }: { readonly plan: string; readonly mayPin?: boolean | undefined },
+): void {
+  if (who.project === undefined) return;
+  if (plan !== ANONYMOUS && plan !== who.plan) {
+    throw new IsopodError("forbidden", {
+      message: `The key is of plan "${who.plan}" and cannot make one of plan "${plan}".`,
+    });
+  }
+  if (mayPin === true && !who.mayPin) throw new IsopodError("forbidden", { message: "The key may not pin programs." });
 }

@@ -1,13 +1,17 @@
 /** Projects: what tenants are. */
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
-import { limits, name, quotas } from "../fields.ts";
+import { egressInside, limits, name, quotas } from "../fields.ts";
 import { KEY_SCOPES, projectRecord } from "../records.ts";
 import { type Endpoint, endpoint, inProject, page, pageOf, paginate } from "./endpoint.ts";
 import type { ApiParts } from "./parts.ts";
 
 const projectView = z.object({ name: z.string(), ...projectRecord.shape, revision: z.number() });
-const projectBody = z.strictObject({ limits: limits.optional(), quotas: quotas.optional() });
+const projectBody = z.strictObject({
+  limits: limits.optional(),
+  quotas: quotas.optional(),
+  egressInside: egressInside.optional(),
+});
 
 /** The endpoints of projects. */
 export function projectEndpoints({ plane }: ApiParts): Endpoint[] {
@@ -71,5 +75,9 @@ export function projectEndpoints({ plane }: ApiParts): Endpoint[] {
 }
 
 function set(body: z.output<typeof projectBody>) {
-  return { ...(body.limits && { limits: body.limits }), ...(body.quotas && { quotas: body.quotas }) };
+  return {
+    ...(body.limits && { limits: body.limits }),
+    ...(body.quotas && { quotas: body.quotas }),
+    ...(body.egressInside && { egressInside: body.egressInside }),
+  };
 }

@@ -44,7 +44,7 @@ export function versionEndpoints(parts: ApiParts): Endpoint[] {
         body: show(
           params.project,
           params.function,
-          plane.aliases.resolve({ project: params.project, name: params.function, by: "" }, params.version),
+          plane.aliases.resolve({ project: params.project, name: params.function }, params.version),
         ),
       }),
     }),
@@ -85,7 +85,10 @@ export function versionChangeEndpoints(parts: ApiParts): Endpoint[] {
         const { project, function: fn } = params;
         const hashes = plane.replica.all("versions", project, fn).map(({ key }) => key[3] ?? "");
         const version = resolveVersion(params.version, fn, hashes);
-        await plane.removals.deleteVersion({ project, name: fn, by: who.label }, version);
+        await plane.removals.deleteVersion(
+          { project, name: fn, by: who.label, isServer: who.project === undefined },
+          version,
+        );
         return {};
       },
     }),
