@@ -11,10 +11,18 @@ import { COLLECT_POLICY } from "./control/removals.ts";
 import { readOrCreateSecretKeys, SecretBox } from "./control/secret_box.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Deployment } from "./core/deployment.ts";
+import type { Limits } from "./core/limits.ts";
 import type { Store } from "./core/store.ts";
 import { BUILD_BYTES, type Plant } from "./plant.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
+
+/** The checks of the egress binding's language. */
+const EGRESS_CHECKS = {
+  validateEgress: (rule: string) => void parseEgressRule(rule),
+  validateHost: (host: string) => void parseHostPattern(host),
+  reachesInside: (rule: string) => ["localhost", "network"].includes(parseEgressRule(rule).host.kind),
+};
 
 /** How often what nobody needs is collected, in milliseconds. */
 const COLLECT_MS = 3600 * 1000;
@@ -57,14 +65,8 @@ export async function openDeploying(
     box: new SecretBox(config.secretKeys ?? readOrCreateSecretKeys(dataDirectory)),
     prepare: (version) => pool.prepare(version),
     runningKeys: () => pool.versionKeys(),
-    validateEgress: (rule) => void parseEgressRule(rule),
-    reachesInside: (rule) => ["localhost", "network"].includes(parseEgressRule(rule).host.kind),
-    // Set when the server starts: what its sandboxes and its listener allow at the most.
-    largest: {
-      memoryBytes: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
-      bodyBytesMax: largestLimit(config, "bodyBytesMax"),
-    },
-    validateHost: (host) => void parseHostPattern(host),
+    largest: largestLimits(config),
+    ...EGRESS_CHECKS,
   });
   const openApps = async (folder: string | undefined): Promise<AppsFolder | undefined> => {
     if (folder === undefined) return undefined;
@@ -121,4 +123,12 @@ function openStore(dataDirectory: string): Store {
 function fileDeployment(config: Config, functions: readonly LoadedFunction[]): FileDeployment {
   const { plans, keys, codeless, rpcPath, previewDomains } = config;
   return { functions, plans, keys, codelessPath: codeless.path, rpcPath, previewDomains };
+}
+
+/** Set when the server starts: what its sandboxes and its listener allow at the most. */
+function largestLimits(config: Config): Partial<Limits> {
+  return {
+    memoryBytes: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
+    bodyBytesMax: largestLimit(config, "bodyBytesMax"),
+  };
 }

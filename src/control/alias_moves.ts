@@ -5,7 +5,8 @@ import { type Deployer, withHistory } from "./deployer.ts";
 import type { Expected, PointerMove } from "./pointers.ts";
 import type { FunctionRecord } from "./records.ts";
 import type { Replica } from "./replica.ts";
-import type { VersionMaker, VersionOwner } from "./version_maker.ts";
+import type { VersionOwner } from "./version_checks.ts";
+import type { VersionMaker } from "./version_maker.ts";
 import { resolveVersion } from "./version_names.ts";
 
 /** An alias, with its versions by whatever names a version. */

@@ -12,7 +12,8 @@ import { checkQuota } from "./quotas.ts";
 import type { FunctionRecord } from "./records.ts";
 import type { Replica } from "./replica.ts";
 import { claimRoutes, releaseRoutes } from "./route_claims.ts";
-import type { VersionInput, VersionMaker, VersionOwner } from "./version_maker.ts";
+import type { VersionInput, VersionOwner } from "./version_checks.ts";
+import type { VersionMaker } from "./version_maker.ts";
 
 /** Entries of a function's history. */
 const HISTORY_MAX = 50;

@@ -12,7 +12,7 @@ import { checkExpected, type Expected } from "./pointers.ts";
 import { type FunctionRecord, functionRecord, manifestRecord, readJson, toBytes } from "./records.ts";
 import type { Known, Replica } from "./replica.ts";
 import { type ClaimParts, releaseRoutes } from "./route_claims.ts";
-import type { VersionOwner } from "./version_maker.ts";
+import type { VersionOwner } from "./version_checks.ts";
 
 /** What is kept. */
 export interface CollectPolicy {

@@ -6,35 +6,15 @@
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
-import { LIMIT_NAMES, type Limits } from "../core/limits.ts";
 import type { Store } from "../core/store.ts";
 import type { Build } from "./function_bundles.ts";
 import { tryPut } from "./pointers.ts";
 import { checkQuota } from "./quotas.ts";
-import { type Manifest, manifestRecord, readJson, toBytes, type VersionSettings } from "./records.ts";
-import type { Replica } from "./replica.ts";
+import { type Manifest, manifestRecord, readJson, toBytes } from "./records.ts";
 import type { StoredVersions } from "./stored_versions.ts";
-import { bundleFiles, type DeployedFile, isSelfContained, storeFiles, type VersionFile } from "./version_files.ts";
+import { checkVersion, type VersionChecks, type VersionInput, type VersionOwner } from "./version_checks.ts";
+import { bundleFiles, isSelfContained, storeFiles, type VersionFile } from "./version_files.ts";
 import { versionId } from "./version_identity.ts";
-
-/** What a version is made of. */
-export interface VersionInput {
-  readonly engine: Manifest["engine"];
-  readonly files: readonly DeployedFile[];
-  readonly entry: string;
-  readonly exportName: string;
-  readonly settings: VersionSettings;
-  readonly message?: string | undefined;
-}
-
-/** Whose version it is, and who makes it. */
-export interface VersionOwner {
-  readonly project: string;
-  readonly name: string;
-  readonly by: string;
-  /** Whether it is by the server's own token: a key's function reaches what is public, and what its project may. */
-  readonly isServer: boolean;
-}
 
 /** A version that has been made. */
 export interface MadeVersion {
@@ -49,20 +29,12 @@ export interface MadeVersion {
 }
 
 /** What making takes. */
-export interface VersionMakerParts {
+export interface VersionMakerParts extends VersionChecks {
   readonly store: Store;
-  readonly replica: Replica;
   readonly versions: StoredVersions;
   readonly build: Build;
   /** Loads a version into an instance that stays. */
   prepare(version: FunctionVersion): Promise<void>;
-  /** The checks of the bindings' languages. */
-  validateEgress(rule: string): void;
-  /** Whether an entry names addresses that are not public. */
-  reachesInside(rule: string): boolean;
-  validateHost(host: string): void;
-  /** The largest values of limits that the server is set up for. */
-  readonly largest: Partial<Limits>;
   wallNow(): number;
 }
 
@@ -80,7 +52,7 @@ export class VersionMaker {
   async make(owner: VersionOwner, input: VersionInput): Promise<MadeVersion> {
     const { store, wallNow } = this.#parts;
     const { project, name, by } = owner;
-    this.#check(owner, input);
+    checkVersion(this.#parts, owner, input);
     const files = await storeFiles(store.blobs, input.files);
     const quotas = this.#parts.replica.get("projects", project)?.value.quotas ?? {};
     checkQuota(
@@ -164,47 +136,6 @@ export class VersionMaker {
     const stored = await blobs.put(new TextEncoder().encode(code));
     const map = sourceMap === undefined ? undefined : await blobs.put(new TextEncoder().encode(sourceMap));
     return { code: stored.hash, ...(map && { map: map.hash }) };
-  }
-
-  #checkInside(project: string, name: string, rule: string): void {
-    if (this.#parts.replica.get("projects", project)?.value.egressInside?.includes(rule)) return;
-    throw new IsopodError("forbidden", {
-      message: `Cannot deploy "${name}": "${rule}" is not public, and takes the server's token or the project's egressInside`,
-    });
-  }
-
-  #check({ project, name, isServer }: VersionOwner, { engine, files, entry, settings }: VersionInput): void {
-    const fail = (why: string): never => {
-      throw new IsopodError("bad_request", { message: `Cannot deploy "${name}": ${why}` });
-    };
-    if (engine !== "script") fail(`the engine "${engine}" is not there yet; the engines are script`);
-    const paths = new Set(files.map(({ path }) => path));
-    if (paths.size < files.length) fail("two of its files have one path");
-    if (!paths.has(entry)) fail(`its entry "${entry}" is not among its files: ${[...paths].slice(0, 10).join(", ")}`);
-    for (const limit of LIMIT_NAMES) {
-      const { [limit]: most = Number.POSITIVE_INFINITY } = this.#parts.largest;
-      if ((settings.limits[limit] ?? 0) <= most) continue;
-      fail(`${limit} is over ${most}, the most of any plan or function when this server was started`);
-    }
-    for (const rule of settings.egress) {
-      attempt(() => this.#parts.validateEgress(rule), fail);
-      if (!isServer && this.#parts.reachesInside(rule)) this.#checkInside(project, name, rule);
-    }
-    for (const { binding, name: secret, hosts } of settings.secrets) {
-      if (Object.hasOwn(settings.env, binding)) fail(`"${binding}" is both a variable and a secret`);
-      if (hosts.includes("*")) fail(`the secret "${binding}" is for every host, and every host would learn it`);
-      for (const host of hosts) attempt(() => this.#parts.validateHost(host), fail);
-      if (this.#parts.replica.get("secrets", project, secret) !== undefined) continue;
-      fail(`project "${project}" has no secret "${secret}"; set it first`);
-    }
-  }
-}
-
-function attempt(check: () => void, fail: (why: string) => never): void {
-  try {
-    check();
-  } catch (error) {
-    fail(error instanceof Error ? error.message : String(error));
   }
 }
 

@@ -26,6 +26,14 @@ export interface ProcessEnd {
   readonly stderr: string;
 }
 
+/** Who hears what a guest writes. */
+export interface GuestReader {
+  /** The next bytes, which are the reader's for good. Must not throw. */
+  data(chunk: Uint8Array): void;
+  /** Nothing more will come: the guest is gone, or speaks no more. */
+  end(): void;
+}
+
 /** A sandboxed process with a guest in it. */
 export interface GuestProcess {
   /** Process id of the sandbox on the host. */
@@ -41,8 +49,12 @@ export interface GuestProcess {
   };
   /** Hands bytes to the guest; they are copied or written before it returns. Never throws: a dead guest takes all. */
   write(bytes: Uint8Array): void;
-  /** What the guest writes, chunk by chunk; ends when the guest is gone. Reading slowly slows the guest down. */
-  readonly output: ReadableStream<Uint8Array>;
+  /** Hands what the guest writes to `reader`, chunk by chunk; called once. */
+  read(reader: GuestReader): void;
+  /** Reads no more for now, which slows the guest down; a chunk may still come. */
+  pause(): void;
+  /** Reads on. */
+  resume(): void;
   /** Set by who speaks with it: hears the text that it writes past its channel, such as a Web Worker's console. */
   stray: ((text: string) => void) | undefined;
   /** What it uses now; undefined when it is gone. Costs two small system calls or so. */

@@ -96,8 +96,17 @@ export interface InvocationResponse {
   /** Whether the program was a script: its body is what it writes, as it writes it. */
   readonly script: boolean;
   readonly socket?: InvocationSocket | undefined;
+  /** How everything about the invocation ended, when that is known already: who looks need not wait for `ended`. */
+  readonly over?: InvocationEnd | undefined;
   /** Settles when everything about the invocation is over; never rejects. */
   readonly ended: Promise<InvocationEnd>;
+}
+
+/** Calls `then` with the end of `response`'s invocation: now, when it is over. */
+export function whenOver(response: InvocationResponse, then: (end: InvocationEnd) => void): void {
+  const { over } = response;
+  if (over === undefined) response.ended.then(then);
+  else then(over);
 }
 
 /** What is to be run: a version of a function, or a program that came with the request. */

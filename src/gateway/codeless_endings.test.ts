@@ -1,6 +1,6 @@
 /** How runs end before they are complete: callers who hang up, limits, answers that are cut off and say so elsewhere. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { descendants, goneAfter } from "../testing/children.ts";
+import { goneAfter, instances } from "../testing/children.ts";
 import { RawClient } from "../testing/raw_client.ts";
 import { recordOf } from "../testing/records.ts";
 import { startTestServer, type TestServer } from "../testing/server.ts";
@@ -23,14 +23,14 @@ async function started(
   code: string,
   headers: readonly string[] = [],
 ): Promise<{ client: RawClient; pids: number[]; id: string }> {
-  await goneAfter(descendants(), 5000);
+  await goneAfter(instances(), 5000);
   const client = await RawClient.connect(server.port);
   client.request(
     ["POST /run HTTP/1.1", "host: localhost", `content-length: ${Buffer.byteLength(code)}`, ...headers],
     code,
   );
   await client.until(() => client.received.includes(IN), "the program's first words");
-  const pids = descendants();
+  const pids = instances();
   expect(pids.length).toBeGreaterThan(0);
   return { client, pids, id: /isopod-request-id: (\w+)/i.exec(client.received)?.[1] ?? "" };
 }
@@ -85,17 +85,17 @@ test("whoever closes only their own direction is still there", async () => {
   const received = await client.untilClosed();
   // Either is a choice that a server may make; what counts is that nothing of it runs on.
   expect(received === "" || received.includes("second")).toBe(true);
-  await goneAfter(descendants(), 5000);
+  await goneAfter(instances(), 5000);
 });
 
 test("whoever hangs up before the answer begins kills the program as well", async () => {
   const code = "await new Promise((resolve) => setTimeout(resolve, 60_000))";
   await fastest(async () => {
-    await goneAfter(descendants(), 5000);
+    await goneAfter(instances(), 5000);
     const client = await RawClient.connect(server.port);
     client.request(["POST /run HTTP/1.1", "host: localhost", `content-length: ${code.length}`], code);
-    await until(() => descendants().length > 1, "the program's processes");
-    const pids = descendants();
+    await until(() => instances().length > 1, "the program's processes");
+    const pids = instances();
     client.socket.destroy();
     return [await goneAfter(pids, 2000), ""];
   });
@@ -113,16 +113,16 @@ test("whoever hangs up at any point of a request leaves nothing behind", async (
     () => (server.server.status() as { pool: { invocations: number } }).pool.invocations === 0,
     "the end of all invocations",
   );
-  await goneAfter(descendants(), 5000);
+  await goneAfter(instances(), 5000);
   expect(await (await server.run("console.log('well')")).text()).toBe("well\n");
 });
 
 test("a fetch that is aborted kills the program", async () => {
   const id = await fastest(async () => {
-    await goneAfter(descendants(), 5000);
+    await goneAfter(instances(), 5000);
     const abort = new AbortController();
     const response = await server.run(`console.log("${IN}"); for (;;) await Bun.sleep(1)`, { signal: abort.signal });
-    const pids = descendants();
+    const pids = instances();
     abort.abort();
     return [await goneAfter(pids, 2000), response.headers.get("isopod-request-id") as string];
   });

@@ -1,6 +1,6 @@
 /** The same run as events: `Accept: text/event-stream` on `/run`. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { descendants, goneAfter } from "../testing/children.ts";
+import { goneAfter, instances } from "../testing/children.ts";
 import { RawClient } from "../testing/raw_client.ts";
 import { recordOf } from "../testing/records.ts";
 import { startTestServer, type TestServer } from "../testing/server.ts";
@@ -171,7 +171,7 @@ test("only a caller who names the type gets events", async () => {
 });
 
 test("events arrive while the run goes on, and whoever hangs up ends it", async () => {
-  await goneAfter(descendants(), 5000);
+  await goneAfter(instances(), 5000);
   const client = await RawClient.connect(server.port);
   const code = "console.error('logged'); console.log('written'); setTimeout(() => {}, 60_000)";
   client.request(
@@ -183,7 +183,7 @@ test("events arrive while the run goes on, and whoever hangs up ends it", async 
     "the first events",
   );
   expect(client.received).not.toContain("event: end");
-  const pids = descendants();
+  const pids = instances();
   client.socket.destroy();
   expect(await goneAfter(pids, 2000)).toBeLessThan(100);
   expect((await recordOf(server, /isopod-request-id: (\w+)/i.exec(client.received)?.[1] ?? "")).error?.code).toBe(
@@ -192,7 +192,7 @@ test("events arrive while the run goes on, and whoever hangs up ends it", async 
 });
 
 test("log lines that nobody reads are counted and not kept", async () => {
-  await goneAfter(descendants(), 5000);
+  await goneAfter(instances(), 5000);
   const code =
     "console.error('first'); await Bun.sleep(20); for (let i = 0; i < 20_000; i++) console.error('x'.repeat(1000))";
   const client = await RawClient.connect(server.port);
@@ -202,7 +202,7 @@ test("log lines that nobody reads are counted and not kept", async () => {
   );
   await client.until(() => client.received.includes("first"), "the first line");
   client.socket.pause();
-  await goneAfter(descendants(), 10_000);
+  await goneAfter(instances(), 10_000);
   client.socket.resume();
   await client.until(() => client.received.endsWith("0\r\n\r\n"), "the end of the stream");
   expect(/\d+ lines were not sent: the client did not keep up/.test(client.received)).toBe(true);

@@ -1,6 +1,6 @@
 /** Before a program runs it is fetched and bundled: both are under the caller's wall limit, and end when they hang up. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { descendants, goneAfter } from "../testing/children.ts";
+import { goneAfter, instances } from "../testing/children.ts";
 import { RawClient } from "../testing/raw_client.ts";
 import { httpResponse, type RawServer, startRawServer } from "../testing/raw_server.ts";
 import { recordOf } from "../testing/records.ts";
@@ -51,14 +51,14 @@ for (const path of ["/stall.ts", "/imports.ts"]) {
       504,
       { code: "wall_limit", limit: { name: "wallMs", value: WALL_MS } },
     ]);
-    await goneAfter(descendants(), 5000);
+    await goneAfter(instances(), 5000);
   });
 
   test(`whoever hangs up ends what is prepared: ${path}`, async () => {
     const client = await waiting(path);
     client.socket.destroy();
     await source.gone();
-    await goneAfter(descendants(), 5000);
+    await goneAfter(instances(), 5000);
   });
 }
 

@@ -1,16 +1,17 @@
 /** One request from its head to its last byte: what it is called, what is said about it afterwards, and to whom. */
 import { errorBody, type IsopodError } from "../core/errors.ts";
-import type {
-  InvocationEnd,
-  InvocationFigures,
-  InvocationObserver,
-  InvocationResponse,
-  LogLine,
+import {
+  type InvocationEnd,
+  type InvocationFigures,
+  type InvocationObserver,
+  type InvocationResponse,
+  type LogLine,
+  whenOver,
 } from "../core/invocation.ts";
-import type { LogTail, Observer } from "../core/observer.ts";
+import type { FinishedRequest, LogTail, Observer } from "../core/observer.ts";
 
-/** The record of a request while it is answered. */
-export class ExchangeRecord implements InvocationObserver {
+/** The record of a request while it is answered, which its observer keeps afterwards. */
+export class ExchangeRecord implements InvocationObserver, FinishedRequest {
   readonly requestId: string;
   readonly method: string;
   readonly host: string;
@@ -24,11 +25,15 @@ export class ExchangeRecord implements InvocationObserver {
   programHash: string | undefined;
   status = 0;
   remoteAddress = "";
+  readonly startedAt: number;
+  durationMs = 0;
+  responseBytes = 0;
+  error: IsopodError | undefined;
+  /** What is known of the cost, once the invocation is over. */
+  figures: InvocationFigures | undefined;
   readonly #observer: Observer;
   readonly #startedAt: number;
-  readonly #startedWallAt: number;
   #tail: LogTail | undefined;
-  #figures: InvocationFigures | undefined;
   #over = false;
 
   constructor(observer: Observer, requestId: string, method: string, host: string, path: string) {
@@ -38,7 +43,7 @@ export class ExchangeRecord implements InvocationObserver {
     this.host = host;
     this.path = path;
     this.#startedAt = performance.now();
-    this.#startedWallAt = Date.now();
+    this.startedAt = Date.now();
   }
 
   /** A line of the program: to the log now, and the last ones to the record. */
@@ -50,47 +55,46 @@ export class ExchangeRecord implements InvocationObserver {
 
   /** The invocation is over: its figures are known, however it ended. */
   ended({ figures }: InvocationEnd): void {
-    this.#figures = figures;
+    this.figures = figures;
   }
 
   /** The answer is under way; its end finishes the record. */
   answered(response: InvocationResponse, status: number): void {
     this.status = status;
-    response.ended.then(({ error }) => this.finish(error));
-  }
-
-  /** What is known of the cost, once the invocation is over. */
-  get figures(): InvocationFigures | undefined {
-    return this.#figures;
+    whenOver(response, ({ error }) => this.finish(error));
   }
 
   /** Everything is over. */
   finish(error: IsopodError | undefined): void {
     if (this.#over) return;
     this.#over = true;
-    const figures = this.#figures;
-    const { requestId, method, host, path, status, remoteAddress, target } = this;
-    const { functionName, programHash, project, version } = this;
-    const durationMs = performance.now() - this.#startedAt;
-    const responseBytes = figures?.responseBytes ?? 0;
-    const startedAt = this.#startedWallAt;
-    this.#observer.finished(
-      {
-        ...{ requestId, method, host, path, status, startedAt, durationMs, responseBytes, remoteAddress },
-        ...{ target, functionName, programHash, project, version, error, figures },
-      },
-      this.#tail,
-    );
+    this.error = error;
+    this.durationMs = performance.now() - this.#startedAt;
+    this.responseBytes = this.figures?.responseBytes ?? 0;
+    const tail = this.#tail;
+    // Whoever keeps the record decides how long its lines stay.
+    this.#tail = undefined;
+    this.#observer.finished(this, tail);
   }
 }
 
 const PREFIX = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
+/** The last two digits of an id. */
+const DIGITS = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, "0"));
 let counter = 0;
+/** All of an id but its last two digits, which 256 ids in a row have in common. */
+let start = `${PREFIX}00000000`;
 
 /** A request id: unique over restarts and nodes, sortable within one server. */
 export function newRequestId(): string {
   counter += 1;
-  return PREFIX + counter.toString(16).padStart(10, "0");
+  if ((counter & 0xff) === 0)
+    start =
+      PREFIX +
+      Math.floor(counter / 256)
+        .toString(16)
+        .padStart(8, "0");
+  return start + DIGITS[counter & 0xff];
 }
 
 /** Details of an error that the caller may see, as the body of an answer. */

@@ -5,7 +5,7 @@
  * and asks nobody else. It buffers nothing, and what is cut off shows as cut off.
  */
 import { type ErrorCode, type IsopodError, toIsopodError } from "../core/errors.ts";
-import type { HeaderList, Invoker } from "../core/invocation.ts";
+import { type HeaderList, type Invoker, whenOver } from "../core/invocation.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Admission, Lease } from "./admission.ts";
 import { type Caller, callerFor, identifyCaller, identifyRunner } from "./callers.ts";
@@ -93,7 +93,7 @@ export class Gateway {
       exchange.allowSilence(work.silenceMs + SILENCE_SLACK_MS);
       if (work.events) return answerWithEvents(work, record, extra, request.signal, releaseOf(lease));
       const response = await work.invoke(request, record);
-      response.ended.then(releaseOf(lease));
+      whenOver(response, releaseOf(lease));
       return toHttp(response, record, exchange, extra);
     } catch (thrown) {
       lease?.release();

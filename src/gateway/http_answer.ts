@@ -1,6 +1,7 @@
 /** The answer of an invocation as the listener sends it: its own headers, and what the gateway says beside them. */
 import type { HeaderList, InvocationResponse } from "../core/invocation.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
+import { HeaderTemplates } from "./header_templates.ts";
 import { type Exchange, handshakeFailed } from "./listener.ts";
 import { shortVersion } from "./version_choice.ts";
 
@@ -15,18 +16,36 @@ export function toHttp(
   extra: HeaderList,
 ): Response | undefined {
   const { status, headers, body, socket } = response;
-  record.answered(response, status);
   if (socket !== undefined) {
-    if (exchange.acceptSocket(socket, [...headers, ["isopod-request-id", record.requestId]])) return undefined;
-    socket.close(1011, "");
-    throw handshakeFailed();
+    if (!exchange.acceptSocket(socket, [...headers, ["isopod-request-id", record.requestId]])) {
+      socket.close(1011, "");
+      throw handshakeFailed();
+    }
+    record.answered(response, status);
+    return undefined;
   }
-  const own = extra.length === 0 ? headers : headers.filter(([name]) => !isOf(extra, name));
-  const all = [...own, ["isopod-request-id", record.requestId], ...extra] as [string, string][];
-  if (record.version !== undefined) all.push(["isopod-version", shortVersion(record.version)]);
+  record.answered(response, status);
   if (body instanceof ReadableStream) response.ended.then(() => exchange.endSilence());
   else exchange.endSilence();
+  const version = record.version === undefined ? undefined : shortVersion(record.version);
+  const known = extra.length === 0 ? templates.of(headers, "isopod-request-id", record.requestId) : undefined;
+  if (version !== undefined) known?.set("isopod-version", version);
+  const all = known ?? allHeaders(headers, record.requestId, version, extra);
   return new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null, { status, headers: all });
+}
+
+const templates = new HeaderTemplates();
+
+function allHeaders(
+  headers: HeaderList,
+  requestId: string,
+  version: string | undefined,
+  extra: HeaderList,
+): [string, string][] {
+  const own = extra.length === 0 ? headers : headers.filter(([name]) => !isOf(extra, name));
+  const all = [...own, ["isopod-request-id", requestId], ...extra] as [string, string][];
+  if (version !== undefined) all.push(["isopod-version", version]);
+  return all;
 }
 
 /** Whether the gateway says `name` itself: given twice, browsers would take it for neither. Vary adds up. */

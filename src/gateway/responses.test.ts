@@ -105,6 +105,28 @@ test("cookies stay apart, Latin-1 stays Latin-1, a text has its type, the reques
   expect((await answerOf("id")).headers["isopod-request-id"]).toMatch(/^[0-9a-f]{26}$/);
 });
 
+test("heads that come again are answered as the first time, between others of the same length too", async () => {
+  const queries = ["status&v=201", "cookies", "status&v=202", "text", "status&v=203", "many&v=3", "many&v=4", "latin"];
+  const first = await Promise.all(queries.map((query) => answerOf(query)));
+  const ids = new Set(first.map(({ headers }) => headers["isopod-request-id"]));
+  for (let round = 1; round <= 4; round += 1) {
+    // In a row and next to each other: the one before is another, and then the same.
+    const order = round % 2 === 0 ? queries : queries.toReversed();
+    const again = await Promise.all(
+      [...order, ...order].map(async (query) => ({ query, answer: await answerOf(query) })),
+    );
+    for (const { query, answer } of again) {
+      const { "isopod-request-id": id, date: _date, ...headers } = answer.headers;
+      const before = first[queries.indexOf(query)] as RawResponse;
+      expect([query, answer.status]).toEqual([query, before.status]);
+      expect({ ...before.headers, ...headers }).toEqual(before.headers);
+      expect(Object.keys(answer.headers)).toEqual(Object.keys(before.headers));
+      ids.add(id);
+    }
+  }
+  expect(ids.size).toBe(queries.length * 9);
+});
+
 test.each(["many&v=300", "long&v=300000"])(
   "headers beyond their limit are the program's mistake: %s",
   async (query) => {

@@ -35,10 +35,7 @@ export interface Router<T> {
   match(method: string, host: string, path: string): RouteMatch<T>;
   /** Whether a route names this host, by itself or by a `*.` pattern. */
   namesHost(host: string): boolean;
-  /**
-   * A router that has these routes as well, made in a time that depends on them alone; this one may have them then, too.
-   * @throws {Error} as `createRouter` does; this one is of no use then
-   */
+  /** A router that has these as well, made in a time that depends on them alone; this one is of no use then. */
   extended(added: readonly Route<T>[]): Router<T>;
 }
 

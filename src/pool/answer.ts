@@ -11,6 +11,14 @@ import type { Body } from "../core/invocation.ts";
 const SMALL_BYTES = 4 * 1024;
 const JOINED_BYTES = 16 * 1024;
 
+/** Who hears what becomes of a body. */
+export interface BodyOwner {
+  /** The reader has taken `bytes`. */
+  consumed(bytes: number): void;
+  /** The reader gives up. */
+  cancelled(): void;
+}
+
 /** Collects a body. */
 export class AnswerBody {
   #chunks: Uint8Array[] = [];
@@ -21,16 +29,10 @@ export class AnswerBody {
   #failure: IsopodError | undefined;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #demand = false;
-  readonly #consumed: (bytes: number) => void;
-  readonly #cancelled: () => void;
+  readonly #owner: BodyOwner;
 
-  /**
-   * @param consumed is told of bytes that the reader has taken
-   * @param cancelled is called when the reader gives up
-   */
-  constructor(consumed: (bytes: number) => void, cancelled: () => void) {
-    this.#consumed = consumed;
-    this.#cancelled = cancelled;
+  constructor(owner: BodyOwner) {
+    this.#owner = owner;
   }
 
   /** Bytes that have arrived and not been read. */
@@ -54,7 +56,7 @@ export class AnswerBody {
           this.#demand = true;
           this.#deliver();
         },
-        cancel: () => this.#cancelled(),
+        cancel: () => this.#owner.cancelled(),
       },
       { highWaterMark: 0 },
     );
@@ -107,7 +109,7 @@ export class AnswerBody {
       if (this.#chunks.length === 0) this.#tail = undefined;
       this.#waitingBytes -= chunk.length;
       controller.enqueue(chunk);
-      this.#consumed(chunk.length);
+      this.#owner.consumed(chunk.length);
     }
     if (this.#chunks.length > 0) return;
     if (this.#ended) {

@@ -58,10 +58,7 @@ class HostedCall implements StreamEvents {
     this.#stream = stream;
     this.#invocation = invocation;
     if (head.b === 1) {
-      this.#upload = new AnswerBody(
-        (bytes) => stream.consumed(bytes),
-        () => {},
-      );
+      this.#upload = new AnswerBody({ consumed: (bytes) => stream.consumed(bytes), cancelled() {} });
     }
     invocation.calls.add(this.#abort);
     this.#abort.signal.addEventListener("abort", () => this.#abandon());

@@ -62,6 +62,8 @@ export class GuestChannel {
       alive: () => owner.alive,
       uncreditedBytes: () => this.#uncreditedBytes(),
       receive: (chunk) => this.connection.receive(chunk),
+      pause: () => options.process.pause(),
+      resume: () => options.process.resume(),
     });
   }
 
@@ -104,15 +106,21 @@ export class GuestChannel {
   }
 
   /** Reads until the guest's output is over. */
-  async read(): Promise<void> {
+  read(): void {
     const { process } = this.#options;
+    process.read({
+      data: (chunk) => this.#take(chunk),
+      // Whatever the process still does, it can tell nobody.
+      end: () => process.kill(),
+    });
+  }
+
+  #take(chunk: Uint8Array): void {
     try {
-      await this.#reader.read(process.output);
+      this.#reader.data(chunk);
     } catch (error) {
       this.#owner.end(new IsopodError("protocol_error", { cause: error }));
     }
-    // The output is over: whatever the process still does, it can tell nobody.
-    process.kill();
   }
 
   /** The program is not to be waited for any more. */

@@ -7,6 +7,7 @@
 import type { GuestProcess, Usage } from "../core/engine.ts";
 import type { IsopodError } from "../core/errors.ts";
 import type { Connection } from "../wire/connection.ts";
+import { AnswerHeads } from "./answer_heads.ts";
 import { GuestChannel } from "./guest_channel.ts";
 import type { InstanceLoad } from "./handshake.ts";
 import type { RunningInvocation } from "./invocation.ts";
@@ -32,6 +33,7 @@ export class Instance {
   readonly id = nextId++;
   readonly process: GuestProcess;
   readonly invocations = new Set<RunningInvocation>();
+  readonly heads = new AnswerHeads();
   /** Since when it has been what it is: its start, and once it has a program, when it was given that. */
   startedAt: number;
   /** When it last had an invocation. */

@@ -5,20 +5,22 @@
  * supervisor's. Whatever ends it is named once, and everybody who waits for it hears the same.
  */
 import { IsopodError } from "../core/errors.ts";
-import type { InvocationEnd, InvocationRequest, InvocationResponse } from "../core/invocation.ts";
+import type { InvocationRequest, InvocationResponse } from "../core/invocation.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
-import { parseReset, parseResponseHead, type ResponseHead } from "../wire/heads.ts";
+import { parseReset } from "../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../wire/stream.ts";
-import { AnswerBody } from "./answer.ts";
+import { AnswerBody, type BodyOwner } from "./answer.ts";
+import type { AnswerHeads, ReadHead } from "./answer_heads.ts";
 import { limitError, type Meter } from "./figures.ts";
 import { errorFromGuest } from "./guest_error.ts";
-import { answerHeaders } from "./invocation_heads.ts";
+import { EndSignal, InvocationAnswer } from "./invocation_answer.ts";
 import { openMeteredSocket } from "./metered_socket.ts";
 import { RequestBodyPump } from "./request_body.ts";
 import type { FunctionSocket } from "./socket.ts";
 
 /** What an invocation tells its instance. */
 export interface InvocationOwner {
+  readonly heads: AnswerHeads;
   now(): number;
   /** The invocation is over, after-work included or given up; `error` says why it failed. */
   finished(invocation: RunningInvocation, error: IsopodError | undefined): void;
@@ -29,37 +31,42 @@ export interface InvocationOwner {
 }
 
 /** An invocation that has been handed to an instance. */
-export class RunningInvocation implements StreamEvents {
+export class RunningInvocation implements StreamEvents, BodyOwner {
   readonly request: InvocationRequest;
   readonly meter: Meter;
-  /** The calls of bindings that are under way for it; they end with it. */
-  readonly calls = new Set<AbortController>();
+  #calls: Set<AbortController> | undefined;
   readonly answered: Deferred<InvocationResponse> = deferred();
   readonly #owner: InvocationOwner;
-  readonly #ended: Deferred<InvocationEnd> = deferred();
-  readonly #body: AnswerBody;
-  readonly #onAbort = () => this.fail(new IsopodError("client_gone"));
+  readonly #end = new EndSignal();
+  readonly #body = new AnswerBody(this);
+  #onAbort: (() => void) | undefined;
   #stream: WireStream | undefined;
-  #head: ResponseHead | undefined;
+  #head: ReadHead | undefined;
   #upload: RequestBodyPump | undefined;
   #socket: FunctionSocket | undefined;
-  #afterWork = false;
   #answerDone = false;
-  #watched = false;
   #over = false;
 
   constructor(request: InvocationRequest, meter: Meter, owner: InvocationOwner) {
     this.request = request;
     this.meter = meter;
     this.#owner = owner;
-    this.#body = new AnswerBody(
-      (bytes) => {
-        // A script writes without credit, and does not read while it waits for nothing.
-        if (this.#head?.k !== "script") this.#stream?.consumed(bytes);
-        owner.relieved();
-      },
-      () => this.fail(new IsopodError("client_gone")),
-    );
+  }
+
+  /** The calls of bindings that are under way for it; they end with it. */
+  get calls(): Set<AbortController> {
+    this.#calls ??= new Set();
+    return this.#calls;
+  }
+
+  consumed(bytes: number): void {
+    // A script writes without credit, and does not read while it waits for nothing.
+    if (this.#head?.script !== true) this.#stream?.consumed(bytes);
+    this.#owner.relieved();
+  }
+
+  cancelled(): void {
+    this.fail(new IsopodError("client_gone"));
   }
 
   /** Whether everything about it is over. */
@@ -81,10 +88,10 @@ export class RunningInvocation implements StreamEvents {
    * and most invocations are over before the supervisor's first look.
    */
   watchCaller(): void {
-    if (this.#watched || this.#over || this.#socket !== undefined) return;
-    this.#watched = true;
+    if (this.#onAbort !== undefined || this.#over || this.#socket !== undefined) return;
+    this.#onAbort = () => this.cancelled();
     const { signal } = this.request;
-    if (signal.aborted) this.#onAbort();
+    if (signal.aborted) this.cancelled();
     else signal.addEventListener("abort", this.#onAbort);
   }
 
@@ -99,13 +106,13 @@ export class RunningInvocation implements StreamEvents {
   }
 
   head(payload: Uint8Array): void {
-    const head = parseResponseHead(payload);
+    const head = this.#owner.heads.read(payload);
     this.#head = head;
     // At once: messages may follow in the same chunk.
-    if (head.ws === 1 && this.request.webSocket && this.#stream !== undefined) {
+    if (head.webSocket && this.request.webSocket && this.#stream !== undefined) {
       this.#socket = openMeteredSocket(this.#stream, this.meter, this.#owner);
       // From here on the client's hanging up is a close of the socket.
-      if (this.#watched) this.request.signal.removeEventListener("abort", this.#onAbort);
+      if (this.#onAbort !== undefined) this.request.signal.removeEventListener("abort", this.#onAbort);
     }
     // In a microtask all frames of this chunk have been read, and a short body is there as a whole.
     queueMicrotask(() => this.#answer());
@@ -121,16 +128,16 @@ export class RunningInvocation implements StreamEvents {
   }
 
   end(payload: Uint8Array): void {
-    this.#afterWork = payload.length > 0;
     this.#answerDone = true;
     this.#body.end();
     this.#socket?.receiveEnd();
-    if (!this.#afterWork) this.#finish(undefined);
+    // Anything else in it says that after-work goes on.
+    if (payload.length === 0) this.#finish(undefined);
   }
 
   reset(payload: Uint8Array): void {
     // The end of an instance resets what it has not read of a request; the answer may have been complete before.
-    if (!this.#over) this.#end(errorFromGuest(parseReset(payload)));
+    if (!this.#over) this.#giveUp(errorFromGuest(parseReset(payload)));
   }
 
   writable(): void {
@@ -152,10 +159,10 @@ export class RunningInvocation implements StreamEvents {
   fail(error: IsopodError): void {
     if (this.#over) return;
     this.#stream?.reset();
-    this.#end(error);
+    this.#giveUp(error);
   }
 
-  #end(error: IsopodError): void {
+  #giveUp(error: IsopodError): void {
     // Somebody who wants what was written before the failure gets an answer, whose body fails after it.
     const begun = this.request.partial === true && this.#head !== undefined;
     this.#body.fail(error, begun);
@@ -168,31 +175,25 @@ export class RunningInvocation implements StreamEvents {
   #finish(error: IsopodError | undefined): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#watched) this.request.signal.removeEventListener("abort", this.#onAbort);
+    if (this.#onAbort !== undefined) this.request.signal.removeEventListener("abort", this.#onAbort);
     this.#upload?.stop();
     // A request's body that nobody waits for, or a socket that was declined: our direction would stay open.
     this.#stream?.reset();
-    for (const call of this.calls) call.abort(error);
+    if (this.#calls !== undefined) for (const call of this.#calls) call.abort(error);
     this.#owner.finished(this, error);
     const figures = this.meter.figures(this.#owner.now());
     const end = error === undefined ? { figures } : { error, figures };
-    this.#ended.resolve(end);
+    this.#end.settle(end);
     this.request.observer?.ended?.(end);
   }
 
   #answer(): void {
-    const head = this.#head as ResponseHead;
-    if (head.ws === 1 && this.#socket === undefined) {
+    const head = this.#head as ReadHead;
+    if (head.webSocket && this.#socket === undefined) {
       const message = "Cannot accept a WebSocket: the request asked for none";
       return this.fail(new IsopodError("invalid_result", { message }));
     }
-    this.answered.resolve({
-      status: head.s,
-      headers: answerHeaders(head.h),
-      body: this.#socket === undefined ? this.#body.open() : null,
-      script: head.k === "script",
-      socket: this.#socket,
-      ended: this.#ended.promise,
-    });
+    const body = this.#socket === undefined ? this.#body.open() : null;
+    this.answered.resolve(new InvocationAnswer(head, body, this.#socket, this.#end));
   }
 }

@@ -16,12 +16,16 @@ export interface OutputOwner {
   uncreditedBytes(): number;
   /** Takes the next chunk. @throws {Error} when no correct guest sends it */
   receive(chunk: Uint8Array): void;
+  /** Stops the reading. */
+  pause(): void;
+  /** Goes on with it. */
+  resume(): void;
 }
 
 /** The reading of one process's output. */
 export class OutputReader {
   readonly #owner: OutputOwner;
-  #relief: (() => void) | undefined;
+  #paused = false;
 
   constructor(owner: OutputOwner) {
     this.#owner = owner;
@@ -29,25 +33,23 @@ export class OutputReader {
 
   /** Something has been read by who waits for it: goes on when that is enough. */
   relieved(): void {
-    if (this.#relief !== undefined && !this.#backlogged()) this.#relief();
+    if (this.#paused && !this.#backlogged()) this.release();
   }
 
   /** Goes on regardless. */
   release(): void {
-    this.#relief?.();
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#owner.resume();
   }
 
-  /** Reads until the output or its owner is at its end. @throws {Error} what the owner throws */
-  async read(output: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const chunk of output) {
-      if (!this.#owner.alive()) return;
-      this.#owner.receive(chunk);
-      if (!this.#backlogged()) continue;
-      await new Promise<void>((resolve) => {
-        this.#relief = resolve;
-      });
-      this.#relief = undefined;
-    }
+  /** Takes what was read, unless there is no use in it. @throws {Error} what the owner throws */
+  data(chunk: Uint8Array): void {
+    if (!this.#owner.alive()) return;
+    this.#owner.receive(chunk);
+    if (this.#paused || !this.#backlogged()) return;
+    this.#paused = true;
+    this.#owner.pause();
   }
 
   #backlogged(): boolean {

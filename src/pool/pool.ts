@@ -4,10 +4,18 @@
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion, Program } from "../core/function.ts";
-import type { InvocationRequest, InvocationResponse, Invoker, Target } from "../core/invocation.ts";
+import {
+  type InvocationEnd,
+  type InvocationRequest,
+  type InvocationResponse,
+  type Invoker,
+  type Target,
+  whenOver,
+} from "../core/invocation.ts";
 import { Meter } from "./figures.ts";
 import type { Instance } from "./instance.ts";
 import { RunningInvocation } from "./invocation.ts";
+import { RetoldAnswer } from "./invocation_answer.ts";
 import type { PoolOptions } from "./options.ts";
 import { Positions } from "./positions.ts";
 import { Prewarmed } from "./prewarmed.ts";
@@ -76,7 +84,7 @@ export class Pool implements Invoker {
           ? await this.#runProgram(target, request, meter)
           : await (versions as VersionPool).dispatch(request, meter);
       const response = await invocation.answered.promise;
-      response.ended.then(this.#done);
+      whenOver(response, this.#done);
       return this.#inSourceTerms(response, source(), target.kind === "program");
     } catch (error) {
       this.#done();
@@ -104,10 +112,9 @@ export class Pool implements Invoker {
 
   #inSourceTerms(response: InvocationResponse, program: Program | undefined, named: boolean): InvocationResponse {
     if (program?.sourceMap === undefined) return response;
-    const ended = response.ended.then(({ error, figures }) =>
-      error === undefined ? { figures } : { error: this.#translate(error, program, named), figures },
+    return new RetoldAnswer(response, (end: InvocationEnd) =>
+      end.error === undefined ? end : { error: this.#translate(end.error, program, named), figures: end.figures },
     );
-    return { ...response, ended };
   }
 
   /** The keys of the versions that have instances. */

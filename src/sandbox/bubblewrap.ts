@@ -13,6 +13,8 @@ export interface BubblewrapOptions {
   readonly env: Readonly<Record<string, string>>;
   /** The program's arguments. */
   readonly args: readonly string[];
+  /** Whether the program forks instances into user namespaces of their own. */
+  readonly zygote: boolean;
 }
 
 /** The layers that these arguments put around a process, in the words of `/status` and `isopod doctor`. */
@@ -28,13 +30,17 @@ export const BUBBLEWRAP_LAYERS = [
   "seccomp",
 ];
 
+/** The layers around an instance that was forked: the seal alone keeps it from making user namespaces. */
+export const FORKED_LAYERS = [...BUBBLEWRAP_LAYERS.filter((layer) => layer !== "no-userns"), "zygote", "empty-root"];
+
 /** Arguments for `bwrap`, without its own name. */
 export function bubblewrapArgs(options: BubblewrapOptions): string[] {
   const { root } = options;
   const binds = Object.entries(options.binds).flatMap(([to, from]) => ["--ro-bind", from, to]);
   return [
     ...["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try"],
-    ...["--disable-userns", "--uid", "1000", "--gid", "1000", "--hostname", "isopod"],
+    ...(options.zygote ? [] : ["--disable-userns"]),
+    ...["--uid", "1000", "--gid", "1000", "--hostname", "isopod"],
     ...["--cap-drop", "ALL", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"],
     ...["--ro-bind", root.path, "/"],
     ...(root.programSource === undefined ? [] : ["--ro-bind", root.programSource, root.program]),

@@ -88,7 +88,9 @@ async function reportFrom(isolation: "bubblewrap" | "none", probe: string): Prom
     const guest = box.start(["/probe.js"], false);
     layers = guest.layers;
     if (isolation === "bubblewrap") hostUid = await hostUidOf(guest.pid);
-    const text = await new Response(guest.output).text();
+    const chunks: Uint8Array[] = [];
+    await new Promise<void>((end) => guest.read({ data: (chunk) => void chunks.push(chunk), end }));
+    const text = Buffer.concat(chunks).toString();
     const { code, stderr } = await guest.exited;
     if (code !== 0) throw new Error(`The probe ended with ${code}: ${stderr}`);
     return JSON.parse(text) as InsideReport;
@@ -138,13 +140,9 @@ describe("network", () => {
 describe("files", () => {
   test("there are the program's and nothing else", () => {
     expect([inside.passwd, outside.passwd]).toEqual(["ENOENT", "allowed"]);
-    expect(inside.root.filter((name) => !["lib", "lib64", "usr", "filter.bpf"].includes(name))).toEqual([
-      "dev",
-      "probe.js",
-      "proc",
-      "program",
-      "tmp",
-    ]);
+    expect(
+      inside.root.filter((name) => !["lib", "lib64", "usr"].includes(name) && !name.endsWith("filter.bpf")),
+    ).toEqual(["dev", "probe.js", "proc", "program", "tmp"]);
   });
   test("nothing can be written", () => {
     for (const [at, result] of Object.entries(inside.writes)) expect([at, result]).not.toEqual([at, "allowed"]);

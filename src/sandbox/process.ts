@@ -4,8 +4,9 @@
  * It ends when nothing of it is left, not when bubblewrap is gone; only then are its uid and its slot given back. It
  * does not know how the process was started, nor what it says.
  */
-import type { GuestProcess, ProcessEnd, Usage } from "../core/engine.ts";
+import type { GuestProcess, GuestReader, ProcessEnd, Usage } from "../core/engine.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
+import { GuestPipe } from "./guest_pipe.ts";
 import { endTree, signal } from "./tree.ts";
 import { onlyChild, UsageReader } from "./usage.ts";
 
@@ -18,9 +19,6 @@ const SURVIVOR_MS = 250;
 /** How much of a guest's standard error is kept for the log, in bytes. */
 const STDERR_BYTES_MAX = 4096;
 
-/** How much a guest may leave unread, in bytes: more than the largest program and what its invocations' credit allows. */
-const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
-
 /** What a process leaves to its sandbox. */
 export interface Remains {
   /** Ends what has outlived bubblewrap. */
@@ -29,27 +27,28 @@ export interface Remains {
   release(): void;
 }
 
-type Child = Bun.Subprocess<"pipe", "pipe", "pipe">;
+type Child = Bun.Subprocess<number, number, "pipe">;
 
 /** A process that a sandbox has started. */
 export class SandboxedProcess implements GuestProcess {
   readonly pid: number;
   readonly layers: readonly string[];
   readonly hello: GuestProcess["hello"];
-  readonly output: ReadableStream<Uint8Array>;
   readonly exited: Promise<ProcessEnd>;
   stray: ((text: string) => void) | undefined;
   readonly #child: Child;
+  readonly #pipe: GuestPipe;
   readonly #slot: CgroupSlot | undefined;
-  #unreadBytes = 0;
   #reader: UsageReader | undefined;
   #last: Usage | undefined;
   #guest: number | undefined;
   #killed = false;
   #over = false;
 
+  /** @param pipe the host's end of the child's standard input and output, which becomes the object's */
   constructor(
     child: Child,
+    pipe: number,
     hello: GuestProcess["hello"],
     layers: readonly string[],
     slot: CgroupSlot | undefined,
@@ -59,29 +58,25 @@ export class SandboxedProcess implements GuestProcess {
     this.pid = child.pid;
     this.hello = hello;
     this.layers = layers;
-    this.output = child.stdout;
+    this.#pipe = new GuestPipe(pipe, () => this.kill());
     this.#slot = slot;
     this.exited = this.#watch(remains);
   }
 
   write(bytes: Uint8Array): void {
-    try {
-      this.#child.stdin.write(bytes);
-      const flushed = this.#child.stdin.flush();
-      if (flushed instanceof Promise) this.#wait(flushed, bytes.length);
-    } catch {
-      // It is gone; its end is reported by `exited`.
-    }
+    this.#pipe.write(bytes);
   }
 
-  /** What it has not read waits in our memory: one that never reads, and has much to be told, must not fill it. */
-  #wait(flushed: Promise<unknown>, bytes: number): void {
-    const settled = () => {
-      this.#unreadBytes -= bytes;
-    };
-    this.#unreadBytes += bytes;
-    flushed.then(settled, settled);
-    if (this.#unreadBytes > UNREAD_BYTES_MAX) this.kill();
+  read(reader: GuestReader): void {
+    this.#pipe.read(reader);
+  }
+
+  pause(): void {
+    this.#pipe.pause();
+  }
+
+  resume(): void {
+    this.#pipe.resume();
   }
 
   usage(): Usage | undefined {
@@ -122,6 +117,7 @@ export class SandboxedProcess implements GuestProcess {
     const stderr = readTail(this.#child.stderr, (text) => this.stray?.(text));
     const code = await this.#child.exited;
     this.#over = true;
+    this.#pipe.close();
     // Everything in the sandbox holds its standard error: when that is over, they are.
     let text = await within(SURVIVOR_MS, stderr);
     if (text === undefined) {

@@ -8,20 +8,27 @@ import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GuestProcess } from "../core/engine.ts";
 import { IsopodError } from "../core/errors.ts";
-import { BUBBLEWRAP_LAYERS, bubblewrapArgs } from "./bubblewrap.ts";
+import { BUBBLEWRAP_LAYERS, bubblewrapArgs, FORKED_LAYERS } from "./bubblewrap.ts";
 import { type Cgroups, openCgroups } from "./cgroup.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
+import { closeAll, socketPair } from "./native.ts";
 import { SandboxedProcess } from "./process.ts";
 import type { SandboxRoot } from "./root.ts";
 import { DEFAULT_UIDS, UidPool, type UidRange } from "./uids.ts";
+import { Zygote } from "./zygote.ts";
 
 const NO_FILTER = new Uint8Array(0);
+
+/** What a zygote may use, in bytes: what its instances have in common with it is counted there. */
+const ZYGOTE_BYTES_MAX = 512 * 1024 * 1024;
 
 /** How a kind of sandbox is set up. */
 export interface SandboxOptions {
   readonly root: SandboxRoot;
   /** The filter that is installed before the program starts. */
   readonly outerFilter: Uint8Array;
+  /** The same for a zygote; none are started without it. */
+  readonly zygoteFilter?: Uint8Array | undefined;
   /** The filter that the guest installs on itself, and the resource limits that it sets before. */
   readonly seal: Uint8Array;
   readonly rlimits: readonly (readonly [number, number])[];
@@ -41,6 +48,7 @@ export interface SandboxOptions {
 export class Sandbox {
   readonly #options: SandboxOptions;
   readonly #filterPath: string;
+  readonly #zygoteFilterPath: string;
   readonly #cgroups: Cgroups | undefined;
   readonly #uids: UidPool | undefined;
   readonly #bwrap: string;
@@ -50,6 +58,8 @@ export class Sandbox {
     this.#options = options;
     this.#filterPath = join(options.root.path, "filter.bpf");
     writeFileSync(this.#filterPath, options.outerFilter, { mode: 0o444 });
+    this.#zygoteFilterPath = join(options.root.path, "zygote_filter.bpf");
+    writeFileSync(this.#zygoteFilterPath, options.zygoteFilter ?? NO_FILTER, { mode: 0o444 });
     this.#cgroups = openCgroups();
     this.#uids = process.getuid?.() === 0 ? new UidPool(options.uids ?? DEFAULT_UIDS) : undefined;
     const found = Bun.which("bwrap");
@@ -59,37 +69,46 @@ export class Sandbox {
     this.#bwrap = found ?? "bwrap";
   }
 
-  /** The layers around each process. */
+  /** The layers around each process that is started. */
   get layers(): readonly string[] {
-    const cgroup = this.#cgroups === undefined ? [] : [this.#cgroups.layer];
-    const own = this.#uids === undefined ? [] : ["own-uid"];
-    const namespaces = this.#options.isolation === "none" ? [] : BUBBLEWRAP_LAYERS;
-    return [
-      ...namespaces,
-      ...own,
-      ...cgroup,
-      "rlimits",
-      ...(this.#options.seal.length > 0 ? ["seal"] : []),
-      "supervisor",
-    ];
+    return this.#layers(this.#options.isolation === "none" ? [] : BUBBLEWRAP_LAYERS);
+  }
+
+  /** The layers around each process that a zygote forks. */
+  get forkedLayers(): readonly string[] {
+    return this.#layers(FORKED_LAYERS);
   }
 
   /** Starts the root's program with `args`, to be sealed or not. @throws {IsopodError} `start_failed` */
   start(args: readonly string[], sealed: boolean): GuestProcess {
-    let filter: number | undefined;
-    let uid: number | undefined;
-    let slot: CgroupSlot | undefined;
+    return this.#start(args, sealed, undefined);
+  }
+
+  /** Starts the root's program with `args` as a zygote, and waits until it has booted. @throws {IsopodError} `start_failed` */
+  async openZygote(args: readonly string[]): Promise<Zygote> {
+    const [requests, theirs] = socketPair();
+    let zygote: Zygote;
     try {
-      filter = openSync(this.#filterPath, "r");
-      uid = this.#uids?.take();
-      slot = this.#cgroups?.take();
-      return this.#spawn(args, sealed, filter, uid, slot);
+      const process = this.#start(args, false, theirs);
+      process.limitMemory(ZYGOTE_BYTES_MAX);
+      zygote = new Zygote({
+        ...{ process, requests, layers: this.forkedLayers },
+        hello: { ...process.hello, seal: this.#options.seal },
+        takeSlot: () => this.#cgroups?.take(),
+      });
     } catch (cause) {
-      if (uid !== undefined) this.#uids?.give(uid);
-      slot?.release();
-      throw new IsopodError("start_failed", { cause });
+      closeAll([requests]);
+      throw cause;
     } finally {
-      if (filter !== undefined) closeSync(filter);
+      closeAll([theirs]);
+    }
+    try {
+      await zygote.boot();
+      return zygote;
+    } catch (cause) {
+      zygote.close();
+      await zygote.ended;
+      throw cause;
     }
   }
 
@@ -99,30 +118,58 @@ export class Sandbox {
     this.#options.root.remove();
   }
 
-  #spawn(
-    args: readonly string[],
-    sealed: boolean,
-    filter: number,
-    uid: number | undefined,
-    slot: CgroupSlot | undefined,
-  ): GuestProcess {
+  #layers(isolation: readonly string[]): readonly string[] {
+    const own = this.#uids === undefined ? [] : ["own-uid"];
+    const cgroup = this.#cgroups === undefined ? [] : [this.#cgroups.layer];
+    const seal = this.#options.seal.length > 0 ? ["seal"] : [];
+    return [...isolation, ...own, ...cgroup, "rlimits", ...seal, "supervisor"];
+  }
+
+  #start(args: readonly string[], sealed: boolean, requests: number | undefined): GuestProcess {
+    let filter: number | undefined;
+    let uid: number | undefined;
+    let slot: CgroupSlot | undefined;
+    try {
+      filter = openSync(requests === undefined ? this.#filterPath : this.#zygoteFilterPath, "r");
+      uid = this.#uids?.take();
+      slot = this.#cgroups?.take();
+      return this.#spawn({ args, sealed, requests, filter, uid, slot });
+    } catch (cause) {
+      if (uid !== undefined) this.#uids?.give(uid);
+      slot?.release();
+      throw new IsopodError("start_failed", { cause });
+    } finally {
+      if (filter !== undefined) closeSync(filter);
+    }
+  }
+
+  #spawn({ args, sealed, requests, filter, uid, slot }: Start): GuestProcess {
     const { root, isolation, rlimits, env } = this.#options;
     // A cgroup bounds memory better, and without this limit a start needs no shell: 1 of 8 ms.
     const dataBytes = slot === undefined ? this.#options.dataBytes : 0;
     const seal = sealed ? this.#options.seal : NO_FILTER;
-    const wrapped = { root, tmpBytes: undefined, binds: {}, seccompFd: 3, env, args };
+    const wrapped = { root, tmpBytes: undefined, binds: {}, seccompFd: 3, env, args, zygote: requests !== undefined };
     const command =
       isolation === "none"
         ? [root.programSource ?? join(root.path, root.program), ...args.map((arg) => join(root.path, arg))]
         : [this.#bwrap, ...bubblewrapArgs(wrapped)];
-    const child = Bun.spawn(dataBytes === 0 ? command : withDataLimit(command, dataBytes), {
-      stdio: ["pipe", "pipe", "pipe", filter],
-      env: isolation === "none" ? { ...env } : {},
-      cwd: "/",
-      ...(uid !== undefined && { uid, gid: uid }),
-    });
+    const [pipe, theirs] = socketPair();
+    let child: Bun.Subprocess<number, number, "pipe">;
+    try {
+      child = Bun.spawn(dataBytes === 0 ? command : withDataLimit(command, dataBytes), {
+        stdio: [requests ?? theirs, theirs, "pipe", filter],
+        env: isolation === "none" ? { ...env } : {},
+        cwd: "/",
+        ...(uid !== undefined && { uid, gid: uid }),
+      });
+    } catch (error) {
+      closeSync(pipe);
+      throw error;
+    } finally {
+      closeSync(theirs);
+    }
     slot?.add(child.pid);
-    return new SandboxedProcess(child, { rlimits, seal, dataBytes }, this.layers, slot, {
+    return new SandboxedProcess(child, pipe, { rlimits, seal, dataBytes }, this.layers, slot, {
       killSurvivors: () => slot?.killAll(),
       release: () => {
         if (uid !== undefined) this.#uids?.give(uid);
@@ -130,6 +177,17 @@ export class Sandbox {
       },
     });
   }
+}
+
+/** One start. */
+interface Start {
+  readonly args: readonly string[];
+  readonly sealed: boolean;
+  /** The zygote's end of the socket that requests go over; undefined for what is no zygote. */
+  readonly requests: number | undefined;
+  readonly filter: number;
+  readonly uid: number | undefined;
+  readonly slot: CgroupSlot | undefined;
 }
 
 function withDataLimit(command: readonly string[], dataBytes: number): string[] {

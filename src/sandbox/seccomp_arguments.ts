@@ -10,6 +10,9 @@ import { int, masked, type When, when, wide, wideMasked, within } from "./seccom
 const CLONE_THREAD_OF_GLIBC = 0x003d0f00;
 const CLONE_ANY_NEW_NAMESPACE = 0x7e020000;
 
+/** A child process in user, pid, ipc and uts namespaces of its own, that tells of its end by SIGCHLD. */
+export const CLONE_INSTANCE = 0x10000000 | 0x20000000 | 0x08000000 | 0x04000000 | 17;
+
 /** Clone as glibc makes a thread of the same process, to the bit: no child process, no namespace, no tracing. */
 export const threadsOnly: When = when("EPERM", wide(0, CLONE_THREAD_OF_GLIBC));
 

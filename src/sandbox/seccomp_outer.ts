@@ -8,7 +8,7 @@
  */
 
 import * as argument from "./seccomp_arguments.ts";
-import { each, int, intNot, masked, type Policy, type When, when, within } from "./seccomp_policy.ts";
+import { each, int, intNot, masked, type Policy, type When, when, wide, within } from "./seccomp_policy.ts";
 
 /** What the programs in a sandbox may do beyond what booting Bun needs. */
 export interface OuterOptions {
@@ -16,6 +16,8 @@ export interface OuterOptions {
   readonly sockets: boolean;
   /** Child processes. The one `execve` of bubblewrap itself is always allowed, and so any that a single process makes. */
   readonly exec: boolean;
+  /** A guest that forks instances, each into namespaces of its own, and gives up what those come with. */
+  readonly zygote?: boolean;
 }
 
 const FILES = `
@@ -48,6 +50,8 @@ const CONNECTING = "connect bind listen accept accept4 shutdown getsockname getp
 
 /** PR_{S,G}ET_PDEATHSIG, PR_{G,S}ET_DUMPABLE, PR_GET_SECCOMP, PR_CAPBSET_READ, timer slack, NO_NEW_PRIVS, THP_DISABLE, PR_GET_SPECULATION_CTRL. */
 const PRCTL: readonly number[] = [1, 2, 3, 4, 21, 23, 29, 30, 38, 39, 41, 42, 52];
+
+const PR_CAPBSET_DROP = 24;
 
 const SOCK_TYPE = 0xf;
 /** A type, SOCK_CLOEXEC, SOCK_NONBLOCK. */
@@ -109,6 +113,7 @@ function always({ exec }: OuterOptions): Policy {
 export function outerPolicy(options: OuterOptions): Policy {
   return {
     ...always(options),
+    ...(options.zygote === true ? FORKING : {}),
     ...(options.exec ? each("allow", CHILDREN) : {}),
     // MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_NOEXEC_SEAL, MFD_EXEC; no huge pages.
     ...(options.exec ? { memfd_create: when("EPERM", within(1, 0x1b)) } : {}),
@@ -117,6 +122,14 @@ export function outerPolicy(options: OuterOptions): Policy {
     ...(options.sockets ? { ...each("allow", CONNECTING), setsockopt: socketOptions } : {}),
   };
 }
+
+/** One kind of child, to the bit; the instances' channels; and what an instance does before it is sealed: no files, no rights. */
+const FORKING: Policy = {
+  clone: { anyOf: [...argument.threadsOnly.anyOf, [wide(0, argument.CLONE_INSTANCE)]], otherwise: "EPERM" },
+  recvmsg: argument.plainMessages(2),
+  ...each("allow", "chroot capset"),
+  prctl: when("EPERM", int(0, ...argument.PRCTL_NAMES, ...PRCTL, PR_CAPBSET_DROP)),
+};
 
 /** Pairs of connected sockets, and messages over them. */
 function passing(): Policy {

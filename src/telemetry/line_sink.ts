@@ -22,7 +22,7 @@ export interface LineSinkOptions {
   readonly clock: Clock;
   /** Longest time that a line waits, in milliseconds. */
   readonly delayMs: number;
-  /** The most characters that wait. */
+  /** The most that waits, in bytes. */
   readonly pendingMax?: number;
   /** The line that stands for `count` dropped ones. */
   droppedLine(count: number): string;
@@ -30,6 +30,11 @@ export interface LineSinkOptions {
 
 const PENDING_MAX = 4 * 1024 * 1024;
 const BATCH = 64 * 1024;
+/** A batch and the line that completes it. */
+const BUFFER_BYTES = BATCH + 8 * 1024;
+/** What a character can come to. */
+const UTF8_BYTES_MAX = 3;
+const NEW_LINE = 10;
 const BUSY_RETRY_MS = 20;
 const NOTHING = Buffer.alloc(0);
 
@@ -41,9 +46,11 @@ export function createLineSink(options: LineSinkOptions): LineSink {
 class BatchingSink implements LineSink {
   readonly #options: LineSinkOptions;
   readonly #pendingMax: number;
-  #lines: string[] = [];
-  /** Characters in `#lines`. */
+  /** Where lines are encoded to at once, so that no text is made of them in between, and how far it is full. */
+  #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #gathered = 0;
+  /** The buffer before, when nobody has it any more. */
+  #spare: Buffer<ArrayBuffer> | undefined;
   #dropped = 0;
   /** What a write has not taken. */
   #rest: Buffer = NOTHING;
@@ -61,8 +68,7 @@ class BatchingSink implements LineSink {
       this.#dropped += 1;
       return;
     }
-    this.#lines.push(line);
-    this.#gathered += line.length + 1;
+    this.#append(line);
     if (this.#writing > 0) return;
     if (this.#gathered >= BATCH && this.#rest.length === 0) this.#flush();
     else this.#cancelTimer ??= this.#options.clock.after(this.#options.delayMs, () => this.#flush());
@@ -89,21 +95,38 @@ class BatchingSink implements LineSink {
       const busy = error?.code === "EAGAIN";
       if (error === null) this.#rest = batch.subarray(written);
       else if (busy) this.#rest = batch;
-      if (this.#rest.length === 0 && this.#lines.length === 0 && this.#dropped === 0) return;
+      if (this.#rest.length === 0 && batch.buffer.byteLength === BUFFER_BYTES)
+        this.#spare = Buffer.from(batch.buffer as ArrayBuffer);
+      if (this.#rest.length === 0 && this.#gathered === 0 && this.#dropped === 0) return;
       if (busy) this.#cancelTimer ??= this.#options.clock.after(BUSY_RETRY_MS, () => this.#flush());
       else this.#flush();
     });
   }
 
   #takeBatch(): Buffer {
-    if (this.#dropped > 0) this.#lines.push(this.#options.droppedLine(this.#dropped));
-    const fresh = this.#lines.length === 0 ? NOTHING : Buffer.from(`${this.#lines.join("\n")}\n`);
+    if (this.#dropped > 0) this.#append(this.#options.droppedLine(this.#dropped));
+    const fresh = this.#buffer.subarray(0, this.#gathered);
     const old = this.#rest;
-    this.#lines = [];
+    if (this.#gathered > 0) {
+      this.#buffer = this.#spare ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+      this.#spare = undefined;
+    }
     this.#gathered = 0;
     this.#dropped = 0;
     this.#rest = NOTHING;
     return old.length === 0 ? fresh : Buffer.concat([old, fresh]);
+  }
+
+  #append(line: string): void {
+    const most = this.#gathered + line.length * UTF8_BYTES_MAX + 1;
+    if (most > this.#buffer.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(most, this.#buffer.length * 2));
+      this.#buffer.copy(grown, 0, 0, this.#gathered);
+      this.#buffer = grown;
+    }
+    this.#gathered += this.#buffer.write(line, this.#gathered);
+    this.#buffer[this.#gathered] = NEW_LINE;
+    this.#gathered += 1;
   }
 
   #stopTimer(): void {

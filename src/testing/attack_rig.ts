@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { parseCpuMs, parseMemoryBytes } from "../sandbox/usage.ts";
+import { instances } from "./children.ts";
 import type { TestServer } from "./server.ts";
 
 /** The function that goes on answering; part of every attacked server's configuration. */
@@ -69,7 +70,7 @@ class Sampler {
 
   constructor(memoryBytes: number) {
     this.#memoryBytes = memoryBytes;
-    for (const pid of guests()) this.#before.set(pid, usageOf(pid)?.cpuMs ?? 0);
+    for (const pid of instances()) this.#before.set(pid, usageOf(pid)?.cpuMs ?? 0);
     this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
   }
 
@@ -81,7 +82,7 @@ class Sampler {
     const now = performance.now();
     this.lagMs = Math.max(this.lagMs, now - this.#last - SAMPLE_MS);
     this.#last = now;
-    for (const pid of guests()) {
+    for (const pid of instances()) {
       const usage = usageOf(pid);
       if (usage === undefined) continue;
       this.cpuMs = Math.max(this.cpuMs, usage.cpuMs - (this.#before.get(pid) ?? 0));
@@ -129,16 +130,6 @@ class Steady {
       else this.#failed += 1;
     }
   }
-}
-
-/** The processes inside the sandboxes of this process: its grandchildren. */
-function guests(): number[] {
-  return childrenOf(process.pid).flatMap(childrenOf);
-}
-
-function childrenOf(pid: number): number[] {
-  const text = read(`/proc/${pid}/task/${pid}/children`)?.trim();
-  return text === undefined || text === "" ? [] : text.split(" ").map(Number);
 }
 
 function usageOf(pid: number): { cpuMs: number; memoryBytes: number } | undefined {

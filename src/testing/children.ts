@@ -17,6 +17,43 @@ export function descendants(): number[] {
   return [...parents.keys()].filter(isBelow);
 }
 
+/** Those of them that run instances and builds, bubblewrap included: all but zygotes and the bubblewraps of those. */
+export function instances(): number[] {
+  return descendants().filter((pid) => {
+    if (isForking(pid)) return isProgram(parentOf(pid));
+    return isProgram(pid) || commandLine(pid)[0]?.endsWith("bwrap");
+  });
+}
+
+/** The zygotes below this process. */
+export function zygotes(): number[] {
+  return descendants().filter((pid) => isForking(pid) && isProgram(pid) && !isProgram(parentOf(pid)));
+}
+
+/** A zygote's bubblewrap, a zygote, or what one has forked, which has its command line. */
+function isForking(pid: number): boolean {
+  return commandLine(pid).includes("--zygote");
+}
+
+/** What bubblewrap starts, and what that forks. */
+function isProgram(pid: number): boolean {
+  return commandLine(pid)[0] === "/program";
+}
+
+function commandLine(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
+  } catch {
+    return [];
+  }
+}
+
+/** The parent of a process; 0 when it is gone. */
+export function parentOf(pid: number): number {
+  const stat = statOf(pid);
+  return stat === undefined ? 0 : Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+}
+
 /** Whether the process runs still; one that is a zombie does not. */
 export function runs(pid: number): boolean {
   const stat = statOf(pid);

@@ -2,12 +2,13 @@
  * An engine without processes: its guests speak the wire's frames in memory and do what a test tells them, so that
  * the pool's decisions can be tested with a clock that stands still.
  */
-import type { Engine, GuestProcess, ProcessEnd, Usage } from "../core/engine.ts";
+import type { Engine, GuestProcess, GuestReader, ProcessEnd, Usage } from "../core/engine.ts";
 import { deferred } from "../stdx/deferred.ts";
 import { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, GUEST_ACCEPTS } from "../wire/frame.ts";
 import { decodeParcel, type LoadParcel, parseJson, type RequestHead } from "../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../wire/stream.ts";
+import { FakeOutput } from "./fake_output.ts";
 
 /** An invocation that a fake guest has been given. */
 export interface FakeInvocation {
@@ -23,7 +24,6 @@ export class FakeGuest implements GuestProcess {
   readonly pid: number;
   readonly layers: readonly string[] = [];
   readonly hello = { rlimits: [], dataBytes: 0, seal: new Uint8Array(0) };
-  readonly output: ReadableStream<Uint8Array>;
   readonly connection: Connection;
   readonly invocations: FakeInvocation[] = [];
   load: LoadParcel | undefined;
@@ -34,22 +34,13 @@ export class FakeGuest implements GuestProcess {
   killed = false;
   readonly #exited = deferred<ProcessEnd>();
   readonly #engine: FakeEngine;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  #cancelled = false;
+  readonly #output = new FakeOutput();
   #stuck = false;
   #unread: Uint8Array[] = [];
 
   constructor(pid: number, engine: FakeEngine) {
     this.pid = pid;
     this.#engine = engine;
-    this.output = new ReadableStream({
-      start: (controller) => {
-        this.#controller = controller;
-      },
-      cancel: () => {
-        this.#cancelled = true;
-      },
-    });
     this.connection = new Connection({
       side: "guest",
       accepts: GUEST_ACCEPTS,
@@ -68,13 +59,25 @@ export class FakeGuest implements GuestProcess {
 
   /** Whether it has ended, whoever ended it. */
   get over(): boolean {
-    return this.#controller === undefined;
+    return this.#output.ended;
   }
 
   write(bytes: Uint8Array): void {
     if (this.over) return;
     if (this.#stuck) this.#unread.push(bytes.slice());
     else this.connection.receive(bytes.slice());
+  }
+
+  read(reader: GuestReader): void {
+    this.#output.read(reader);
+  }
+
+  pause(): void {
+    this.#output.pause();
+  }
+
+  resume(): void {
+    this.#output.resume();
   }
 
   usage(): Usage | undefined {
@@ -93,10 +96,7 @@ export class FakeGuest implements GuestProcess {
   /** Ends by itself, or by somebody who is not the host. */
   die({ code = 1, outOfMemory = false, stderr = "" }: Partial<ProcessEnd> = {}): void {
     if (this.over) return;
-    const controller = this.#controller;
-    this.#controller = undefined;
-    // The host may have cancelled the stream itself, when it did not like what it read.
-    if (!this.#cancelled) controller?.close();
+    this.#output.end();
     this.#exited.resolve({ code, outOfMemory, stderr });
   }
 
@@ -113,7 +113,7 @@ export class FakeGuest implements GuestProcess {
 
   /** Sends bytes as they are, frames or not. */
   send(bytes: Uint8Array): void {
-    this.#controller?.enqueue(bytes);
+    this.#output.push(bytes);
   }
 
   /** Says that its program is loaded, when the engine does not say so by itself. */

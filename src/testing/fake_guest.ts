@@ -2,11 +2,12 @@
  * A guest that is played by a test: a `GuestProcess` without a process, whose output is what the test says, byte by
  * byte. What the host writes is cut into frames, so that a test sees what a guest would.
  */
-import type { GuestProcess, ProcessEnd } from "../core/engine.ts";
+import type { GuestProcess, GuestReader, ProcessEnd } from "../core/engine.ts";
 import { deferred } from "../stdx/deferred.ts";
 import { FRAME, FrameDecoder, type FrameType, GUEST_ACCEPTS } from "../wire/frame.ts";
 import { FrameBuffer } from "../wire/frame_buffer.ts";
 import { parseJson } from "../wire/heads.ts";
+import { FakeOutput } from "./fake_output.ts";
 
 /** A frame that the host has sent. */
 export interface SentFrame {
@@ -22,7 +23,6 @@ export class FakeGuest implements GuestProcess {
   readonly pid = 0;
   readonly layers: readonly string[] = [];
   readonly hello = { rlimits: [], dataBytes: 0, seal: new Uint8Array(0) };
-  readonly output: ReadableStream<Uint8Array>;
   readonly exited: Promise<ProcessEnd>;
   /** What the host has sent, in order. */
   readonly received: SentFrame[] = [];
@@ -31,24 +31,28 @@ export class FakeGuest implements GuestProcess {
   readonly #decoder = new FrameDecoder(GUEST_ACCEPTS, (type, stream, payload) => {
     this.received.push({ type, stream, payload: payload.slice() });
   });
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  readonly #output = new FakeOutput();
 
   stray: ((text: string) => void) | undefined;
 
   constructor() {
-    this.output = new ReadableStream({
-      start: (controller) => {
-        this.#controller = controller;
-      },
-      cancel: () => {
-        this.#controller = undefined;
-      },
-    });
     this.exited = this.#ended.promise;
   }
 
   write(bytes: Uint8Array): void {
     this.#decoder.push(bytes.slice());
+  }
+
+  read(reader: GuestReader): void {
+    this.#output.read(reader);
+  }
+
+  pause(): void {
+    this.#output.pause();
+  }
+
+  resume(): void {
+    this.#output.resume();
   }
 
   usage() {
@@ -65,14 +69,13 @@ export class FakeGuest implements GuestProcess {
   exit(code: number): void {
     if (this.killed) return;
     this.killed = true;
-    this.#controller?.close();
-    this.#controller = undefined;
+    this.#output.end();
     this.#ended.resolve({ code, outOfMemory: false, stderr: "" });
   }
 
   /** Says bytes, whatever they are. */
   say(bytes: Uint8Array): void {
-    this.#controller?.enqueue(bytes);
+    this.#output.push(bytes);
   }
 
   /** Says one frame; a text is sent as it is, anything else but bytes as JSON. */

@@ -75,6 +75,8 @@ export class WireError extends Error {
 /** What a decoder calls for each frame; `payload` is a view that is valid for good but may pin its chunk. */
 export type FrameSink = (type: FrameType, stream: number, payload: Uint8Array) => void;
 
+const NOTHING = new Uint8Array(0);
+
 /** Cuts a byte stream, split anywhere, into frames. */
 export class FrameDecoder {
   readonly #accepts: AcceptedFrames;
@@ -113,7 +115,7 @@ export class FrameDecoder {
         this.#payloadFill = size - at;
         return;
       }
-      this.#sink(this.#type, this.#stream, chunk.subarray(at, at + length));
+      this.#sink(this.#type, this.#stream, length === 0 ? NOTHING : chunk.subarray(at, at + length));
       at += length;
     }
     if (at < size) {

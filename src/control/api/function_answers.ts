@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Deployed } from "../deployer.ts";
 import type { PointerMove } from "../pointers.ts";
-import type { VersionOwner } from "../version_maker.ts";
+import type { VersionOwner } from "../version_checks.ts";
 import type { Call } from "./endpoint.ts";
 import { functionView, previewUrl, shortOf, showFunction } from "./views.ts";
 

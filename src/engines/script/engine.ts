@@ -1,9 +1,11 @@
 /** The `script` engine: JavaScript and TypeScript in a sealed Bun guest. */
 import type { Engine, GuestProcess } from "../../core/engine.ts";
+import type { LogLine } from "../../core/invocation.ts";
 import { layRoot } from "../../sandbox/root.ts";
 import { Sandbox } from "../../sandbox/sandbox.ts";
 import { outerFilter, sealFilter } from "../../sandbox/seccomp.ts";
 import type { UidRange } from "../../sandbox/uids.ts";
+import { Zygotes } from "../../sandbox/zygotes.ts";
 
 /** How the engine is set up. */
 export interface ScriptEngineOptions {
@@ -19,6 +21,8 @@ export interface ScriptEngineOptions {
   /** The most memory that any instance may get, in bytes. */
   readonly memoryBytesMax: number;
   readonly uids?: UidRange | undefined;
+  /** Told when instances have to be started in a dearer way than by forking. */
+  report?(line: LogLine, fields: Readonly<Record<string, unknown>>): void;
 }
 
 const GUEST = "/guest.js";
@@ -50,6 +54,7 @@ export function createScriptEngine(options: ScriptEngineOptions): Engine {
   const sandbox = new Sandbox({
     root,
     outerFilter: outerFilter(),
+    zygoteFilter: outerFilter({ sockets: false, exec: false, zygote: true }),
     seal: sealFilter(),
     dataBytes: DATA_BASELINE_BYTES + options.memoryBytesMax,
     rlimits: [
@@ -65,10 +70,21 @@ export function createScriptEngine(options: ScriptEngineOptions): Engine {
     isolation: options.isolation,
     uids: options.uids,
   });
+  const args = text ? [GUEST] : [];
+  const zygotes =
+    options.isolation === "none"
+      ? undefined
+      : new Zygotes(() => sandbox.openZygote([...args, "--zygote"]), options.report);
   return {
     name: "script",
-    layers: sandbox.layers,
-    start: async (purpose): Promise<GuestProcess> => sandbox.start(text ? [GUEST] : [], purpose === "run"),
-    close: async () => sandbox.close(),
+    layers: zygotes === undefined ? sandbox.layers : sandbox.forkedLayers,
+    async start(purpose): Promise<GuestProcess> {
+      const forked = purpose === "run" ? await zygotes?.fork() : undefined;
+      return forked ?? sandbox.start(args, purpose === "run");
+    },
+    async close() {
+      await zygotes?.close();
+      sandbox.close();
+    },
   };
 }

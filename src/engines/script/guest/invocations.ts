@@ -95,15 +95,18 @@ export class Invocation implements StreamEvents, InvocationContext {
     return this.#body?.stream ?? new Blob([]).stream();
   }
 
+  readonly #onResume = (callback: () => void): void => {
+    this.#resume = callback;
+  };
+
   /** Calls the handler and sends what it answers. Never rejects. */
   async run(handler: Handler, env: Record<string, unknown>): Promise<void> {
     try {
       let result = handler(this.#request(), env, this);
       if (result instanceof Promise) result = await result;
       if (this.#over) return;
-      this.#socket = await respond(this.stream, result, (callback) => {
-        this.#resume = callback;
-      });
+      const sent = respond(this.stream, result, this.#onResume);
+      this.#socket = sent instanceof Promise ? await sent : sent;
     } catch (thrown) {
       return this.fail(thrown);
     }

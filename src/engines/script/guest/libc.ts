@@ -6,8 +6,13 @@
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 
+/** The number of an open file. */
+export type Descriptor = number;
+
 const { i64_fast, u64_fast } = FFIType;
-const { syscall } = dlopen("libc.so.6", {
+
+/** The native function itself: number and six arguments, negative ones as the bits that the kernel reads. */
+export const { syscall } = dlopen("libc.so.6", {
   syscall: { args: [i64_fast, u64_fast, u64_fast, u64_fast, u64_fast, u64_fast, u64_fast], returns: i64_fast },
 }).symbols;
 
@@ -17,7 +22,8 @@ const CALL =
     ? { read: 63, write: 64, dup: 23, dup3: 24, prlimit: 261, prctl: 167, exitGroup: 94, seccomp: 277 }
     : { read: 0, write: 1, dup: 32, dup3: 292, prlimit: 302, prctl: 157, exitGroup: 231, seccomp: 317 };
 
-function call(number: number, first = 0, second = 0, third = 0, fourth = 0): number {
+/** Makes system call `number`; what it answers, or -1. */
+export function call(number: number, first = 0, second = 0, third = 0, fourth = 0): number {
   return Number(syscall(number, first, second, third, fourth, 0, 0));
 }
 

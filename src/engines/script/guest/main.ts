@@ -18,9 +18,24 @@ import type { ProgramRunner } from "./runner.ts";
 import { applyHello } from "./seal.ts";
 import { installSockets } from "./upgrade.ts";
 import { warmUp } from "./warm_up.ts";
+import { serveForks } from "./zygote.ts";
 
-/** Starts the guest: waits for the hello, then for a program, and leaves the rest to what runs the program. */
+/** What the engine starts a zygote with. */
+const ZYGOTE = "--zygote";
+
+/** Starts the guest: as a zygote first when it is asked to, from where each child goes on as a guest of its own. */
 export function startGuest(bindings: readonly GuestBinding[]): void {
+  installResponse();
+  installSockets();
+  if (!process.argv.includes(ZYGOTE)) return serve(bindings, warmUp);
+  warmUp().then(() => {
+    serveForks();
+    serve(bindings, async () => {});
+  });
+}
+
+/** Waits for the hello, then for a program, and leaves the rest to what runs the program. */
+function serve(bindings: readonly GuestBinding[], warm: () => Promise<void>): void {
   let runner: ProgramRunner | undefined;
   let sealed = false;
   let saidHello = false;
@@ -41,12 +56,10 @@ export function startGuest(bindings: readonly GuestBinding[]): void {
     currentInvocation: () => runner?.currentInvocation() ?? 0,
     busy: (busy) => runner?.busy(busy),
   });
-  installResponse();
-  installSockets();
   for (const binding of bindings) binding.install(port);
 
   while (!saidHello) channel.wait();
-  warmUp().then(() => {
+  warm().then(() => {
     channel.connection.sendText(FRAME.hello, 0, JSON.stringify({ sealed }));
     channel.connection.flush();
     while (runner === undefined || !runner.ready) channel.wait();

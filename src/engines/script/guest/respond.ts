@@ -7,27 +7,40 @@ import { fitsHead } from "./calls.ts";
 import { InvalidResult } from "./program.ts";
 import { type BoundSocket, bindSocket, PairSocket } from "./sockets.ts";
 
-/** A body that is sent whole up to this size; larger ones go through the stream and its credit. */
-const WHOLE_BYTES_MAX = 64 * 1024;
+/** A text that is sent whole up to this length, 64 KiB at most; longer ones go through the stream and its credit. */
+const TEXT_LENGTH_MAX = (64 * 1024) / 3;
 
 const JSON_TYPE = ["content-type", "application/json"] as const;
 const TEXT_TYPE = ["content-type", "text/plain; charset=utf-8"] as const;
 
+/** The head of the most usual answer: a text with nothing said about it. */
+const TEXT_HEAD = JSON.stringify({ s: 200, h: [["content-type", "text/plain;charset=UTF-8"]] });
+
+/** The bound socket when the result accepts a WebSocket; a promise only where there is something to wait for. */
+type Sent = BoundSocket | undefined | Promise<BoundSocket | undefined>;
+
 /**
  * Sends `result` on `stream`, without the stream's end.
- * @returns the bound socket when the result accepts a WebSocket
  * @throws when the result cannot be sent, or its body fails
  */
-export async function respond(
+export function respond(stream: WireStream, result: unknown, onResume: (callback: () => void) => void): Sent {
+  if (!(result instanceof Response)) return sendValue(stream, result, onResume);
+  const { webSocket } = result as Response & { webSocket?: unknown };
+  if (webSocket instanceof PairSocket) return accept(stream, result, webSocket);
+  const text = ProgramResponse.textOf(result);
+  if (text === undefined || text.length > TEXT_LENGTH_MAX) return sendResponse(stream, result, text, onResume);
+  if (result.bodyUsed) throw bodyIsUsed();
+  if (ProgramResponse.isBare(result)) stream.head(TEXT_HEAD);
+  else head(stream, { s: result.status, h: pairs(result.headers) });
+  if (text !== "") stream.sendText(text);
+  return undefined;
+}
+
+async function sendValue(
   stream: WireStream,
   result: unknown,
   onResume: (callback: () => void) => void,
-): Promise<BoundSocket | undefined> {
-  if (result instanceof Response) {
-    const { webSocket } = result as Response & { webSocket?: unknown };
-    if (webSocket instanceof PairSocket) return accept(stream, result, webSocket);
-    return void (await sendResponse(stream, result, onResume));
-  }
+): Promise<undefined> {
   if (typeof result === "object" && result !== null && Symbol.asyncIterator in result) {
     head(stream, { s: 200, h: [TEXT_TYPE] });
     await pump(streamOf(result as AsyncIterable<Uint8Array>), stream, onResume);
@@ -50,18 +63,17 @@ function asJson(result: unknown): string {
 async function sendResponse(
   stream: WireStream,
   response: Response,
+  text: string | undefined,
   onResume: (callback: () => void) => void,
-): Promise<void> {
-  if (response.bodyUsed) throw new InvalidResult("Cannot send the response: its body has been used already");
-  const whole = ProgramResponse.textOf(response);
-  const headers = pairs(response.headers);
-  if (whole !== undefined) {
-    head(stream, { s: response.status, h: headers });
-    return sendWhole(stream, whole, onResume);
-  }
-  head(stream, { s: response.status, h: headers });
-  const { body } = response;
+): Promise<undefined> {
+  if (response.bodyUsed) throw bodyIsUsed();
+  head(stream, { s: response.status, h: pairs(response.headers) });
+  const body = text === undefined ? response.body : new Blob([text]).stream();
   if (body !== null) await pump(body, stream, onResume);
+}
+
+function bodyIsUsed(): InvalidResult {
+  return new InvalidResult("Cannot send the response: its body has been used already");
 }
 
 function accept(stream: WireStream, response: Response, socket: PairSocket): BoundSocket {
@@ -82,7 +94,7 @@ function head(stream: WireStream, value: ResponseHead): void {
 
 async function sendWhole(stream: WireStream, text: string, onResume: (callback: () => void) => void): Promise<void> {
   if (text === "") return;
-  if (text.length <= WHOLE_BYTES_MAX / 3) return void stream.sendText(text);
+  if (text.length <= TEXT_LENGTH_MAX) return void stream.sendText(text);
   await pump(new Blob([text]).stream(), stream, onResume);
 }
 
@@ -110,6 +122,8 @@ const NativeResponse = globalThis.Response;
 class ProgramResponse extends NativeResponse {
   #text: string | undefined;
   #untyped = false;
+  /** Nothing but a text was given, and nobody has looked at the headers. */
+  #bare = false;
 
   constructor(
     body?: ConstructorParameters<typeof NativeResponse>[0],
@@ -121,6 +135,7 @@ class ProgramResponse extends NativeResponse {
     else if (typeof body === "string") {
       this.#text = body;
       this.#untyped = true;
+      this.#bare = init === undefined && new.target === ProgramResponse;
     }
   }
 
@@ -136,11 +151,18 @@ class ProgramResponse extends NativeResponse {
     return #text in response ? response.#text : undefined;
   }
 
+  /** Whether `response` was made of a text alone, and its headers can be nothing but what follows from that. */
+  static isBare(response: Response): boolean {
+    // Programs may put properties of their own before those of the class.
+    return #bare in response && response.#bare && response.status === 200 && !Object.hasOwn(response, "headers");
+  }
+
   /** With the type that the standard gives to a text, which Bun leaves out until it sends. */
   override get headers(): Headers {
     const headers = super.headers;
     if (this.#untyped && !headers.has("content-type")) headers.set("content-type", "text/plain;charset=UTF-8");
     this.#untyped = false;
+    this.#bare = false;
     return headers;
   }
 
