@@ -1,5 +1,5 @@
 /** Isopod as it is installed and used: `bin/isopod serve` with a configuration in a temporary folder. */
-import { chmodSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endWithUs, type Peer, until } from "./peer.ts";
@@ -23,6 +23,8 @@ export interface Isopod extends Peer {
   /** Where configuration, functions and data are. */
   readonly directory: string;
   status(): Promise<Status>;
+  /** Asks the admin listener with the server's token. */
+  admin(path: string, init?: RequestInit): Promise<Response>;
   /** Writes the configuration anew; the server sees it and reloads. */
   configure(toml: string): void;
 }
@@ -60,7 +62,11 @@ export async function startIsopod({ config, files, logFile }: IsopodOptions): Pr
     },
   );
   endWithUs(launcher);
-  const status = async () => (await (await fetch(`http://127.0.0.1:${adminPort}/status`)).json()) as Status;
+  const admin = (path: string, init?: RequestInit) => {
+    const token = readFileSync(join(directory, "data", "admin-token"), "utf8").trim();
+    return fetch(`http://127.0.0.1:${adminPort}${path}`, { ...init, headers: { authorization: `Bearer ${token}` } });
+  };
+  const status = async () => (await (await admin("/status")).json()) as Status;
   let pid = launcher.pid;
   const end = async () => {
     launcher.kill("SIGTERM");
@@ -83,7 +89,7 @@ export async function startIsopod({ config, files, logFile }: IsopodOptions): Pr
     await end();
     throw error;
   }
-  return { name: "Isopod", port, pid, directory, status, configure, [Symbol.asyncDispose]: end };
+  return { name: "Isopod", port, pid, directory, status, admin, configure, [Symbol.asyncDispose]: end };
 }
 
 /** Two ports that are free now. */

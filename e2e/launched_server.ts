@@ -104,6 +104,11 @@ function collect(stream: ReadableStream<Uint8Array>): () => string {
   return () => text;
 }
 
+/** The credential of the server whose data lies in `directory`. */
+export function tokenHeaders(directory: string): Record<string, string> {
+  return { authorization: `Bearer ${readFileSync(join(directory, "admin-token"), "utf8").trim()}` };
+}
+
 /** Waits for something that sends no event. @throws {Error} after `msMax` */
 export async function until(holds: () => boolean, msMax: number): Promise<void> {
   const deadline = performance.now() + msMax;

@@ -2,7 +2,15 @@
 import { expect, test } from "bun:test";
 import { chmodSync, chownSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ANY_PORTS, descendants, isAlive, launchServer, temporaryFolder, until } from "./launched_server.ts";
+import {
+  ANY_PORTS,
+  descendants,
+  isAlive,
+  launchServer,
+  temporaryFolder,
+  tokenHeaders,
+  until,
+} from "./launched_server.ts";
 
 const CLI = join(import.meta.dir, "../src/cli/main.ts");
 /** A user that is nobody here: no sandbox's uid, and nobody's. */
@@ -32,7 +40,9 @@ test.skipIf(!canStart)(
       env: { HOME: folder.path },
       ...(isRoot && { uid: UID }),
     });
-    const { layers } = (await (await fetch(`${server.admin}/status`)).json()) as { layers: string[] };
+    const { layers } = (await (
+      await fetch(`${server.admin}/status`, { headers: tokenHeaders(join(folder.path, "data")) })
+    ).json()) as { layers: string[] };
     expect(layers).toEqual(
       expect.arrayContaining(["user-ns", "pid-ns", "net-ns", "no-caps", "minimal-root", "seccomp", "seal"]),
     );

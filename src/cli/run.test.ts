@@ -45,8 +45,7 @@ test("hanging up by SIGINT ends the program on the server", async () => {
   expect(await child.exited).toBe(130);
   const deadline = performance.now() + 2000;
   const running = async () =>
-    ((await (await fetch(`${server.adminUrl}/v1/status`)).json()) as { pool: { invocations: number } }).pool
-      .invocations;
+    ((await (await server.admin("/v1/status")).json()) as { pool: { invocations: number } }).pool.invocations;
   while ((await running()) > 0 && performance.now() < deadline) await Bun.sleep(10);
   expect(await running()).toBe(0);
 });

@@ -1,47 +1,33 @@
 /**
- * The admin listener: health, metrics, logs, what became of an invocation, pins, the server's state.
+ * The admin listener: health, metrics, logs, the server's state, and the API under `/v1`.
  *
- * Requests that change something need the token that lies in the data directory; pins also take a key that may pin. Requests that only read are open on
- * a loopback address, and need it elsewhere. Web pages get nowhere: Host and Origin are checked before anything else.
+ * Nothing but `/healthz` is open without a credential, not on loopback either: the token that lies in the data directory,
+ * or a key of a project for what its scopes allow there. Web pages get nowhere: Host and Origin are checked before
+ * anything else.
  */
 import { timingSafeEqual } from "node:crypto";
 import { type Context, Hono } from "hono";
-import { z } from "zod";
-import { errorBody, IsopodError, toIsopodError } from "../core/errors.ts";
-import type { Language } from "../core/function.ts";
+import { IsopodError, toIsopodError } from "../core/errors.ts";
+import type { KeyRecord } from "../core/plan.ts";
 import { hashOf } from "../stdx/hash.ts";
-import { type LogRouteParts, logRoutes, type QuietExchange } from "./admin_logs.ts";
+import type { QuietExchange } from "./admin_logs.ts";
+import { createApi } from "./api/api.ts";
+import type { Principal } from "./api/endpoint.ts";
+import type { ApiParts } from "./api/parts.ts";
+import { problem } from "./api/router.ts";
 
-/** What the admin API reaches. */
-export interface AdminParts {
-  /** The token, without which nothing is changed. */
+/** What the admin listener reaches. */
+export interface AdminParts extends ApiParts {
+  /** The token, which opens everything. */
   readonly token: string;
-  /** Whether an API key, given by its hash, may pin programs. */
-  mayPin(keyHash: string): boolean;
+  /** The keys of the configuration file. */
+  fileKeys(): readonly KeyRecord[];
   readonly loopback: boolean;
   /** The text and type of `/metrics`. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
-  /** What is remembered of an invocation. */
-  invocation(requestId: string): unknown;
-  /** The state of the server, for people and for `isopod doctor`. */
-  status(): unknown;
-  readonly logs: LogRouteParts;
-  readonly pins: {
-    pin(code: string, language: Language): Promise<string>;
-    list(): readonly {
-      readonly hash: string;
-      readonly language: Language;
-      readonly bytes: number;
-      readonly pinnedAt: number;
-    }[];
-  };
+  /** What of ours cannot be told to callers goes to the log. */
+  report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
-
-/** A program to be pinned. */
-const PIN = z.strictObject({
-  code: z.string().min(1),
-  language: z.enum(["typescript", "javascript"]).default("typescript"),
-});
 
 /** Creates the handler of the admin listener. */
 export function createAdmin(
@@ -52,56 +38,65 @@ export function createAdmin(
     checkSender(context, parts);
     await next();
   });
-  app.onError((thrown, context) => problem(context, toIsopodError(thrown)));
-  app.notFound((context) => problem(context, new IsopodError("not_found")));
-
+  app.onError((thrown) => {
+    const error = toIsopodError(thrown);
+    if (error.kind === "system")
+      parts.report("An admin request failed", { code: error.code, cause: String(error.details.cause) });
+    return problem(error);
+  });
+  app.notFound((context) => {
+    principalOf(context.req.raw, parts);
+    return problem(new IsopodError("not_found", { message: `There is nothing at ${context.req.path.slice(0, 200)}` }));
+  });
   app.get("/healthz", (context) => context.text("ok\n"));
   app.get("/metrics", async (context) => {
+    checkServer(context, parts);
     const { contentType, text } = await parts.metrics();
     return context.body(text, 200, { "content-type": contentType });
   });
-  app.get("/status", (context) => context.json(parts.status()));
-  app.get("/v1/status", (context) => context.json(parts.status()));
-  app.get("/v1/invocations/:id", (context) => {
-    const found = parts.invocation(context.req.param("id"));
-    if (found === undefined) throw new IsopodError("not_found", { message: "No such invocation is remembered" });
-    return context.json(found);
+  app.get("/status", (context) => {
+    checkServer(context, parts);
+    return context.json(parts.status());
   });
-  app.route("/v1/logs", logRoutes(parts.logs));
-  app.get("/v1/pins", (context) => context.json({ pins: parts.pins.list() }));
-  app.post("/v1/pins", async (context) => {
-    const { code, language } = await readPin(context);
-    return context.json({ hash: await parts.pins.pin(code, language) }, 201);
-  });
+  app.route(
+    "/",
+    createApi(parts, (request) => principalOf(request, parts)),
+  );
   return (request, exchange) => app.fetch(request, exchange);
 }
 
-async function readPin(context: Context): Promise<z.infer<typeof PIN>> {
-  const body = await context.req.json().catch(() => undefined);
-  const parsed = PIN.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new IsopodError("bad_request", {
-    message: `Cannot read the pin: ${issue?.path.join(".") || "body"}: ${issue?.message}`,
+/** Who calls, by the request's credential. @throws {IsopodError} `unauthorized` */
+export function principalOf(request: Request, parts: Pick<AdminParts, "token" | "plane" | "fileKeys">): Principal {
+  const given = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+  if (given !== "" && equalTexts(given, parts.token)) {
+    return { label: "token", project: undefined, scopes: ["admin"], mayPin: true, plan: undefined };
+  }
+  const key = given === "" ? undefined : parts.plane.keys.find(given);
+  if (key !== undefined) {
+    const { prefix, project, scopes, mayPin, plan } = key;
+    return { label: prefix, project, scopes, mayPin, plan };
+  }
+  // A key of the file opens nothing here but pinning.
+  const mayPin = new URL(request.url).pathname === "/v1/pins" && request.method === "POST";
+  const ofFile = mayPin ? parts.fileKeys().find(({ hash }) => hash === hashOf(given)) : undefined;
+  if (ofFile?.mayPin === true)
+    return { label: "key of the file", project: "", scopes: [], mayPin: true, plan: undefined };
+  throw new IsopodError("unauthorized", {
+    message: "The admin token is missing or wrong; it lies in the data directory. Keys of projects are taken as well.",
   });
 }
 
-/** @throws {IsopodError} `host_refused`, `origin_refused`, `unauthorized` */
-function checkSender(context: Context, parts: AdminParts): void {
-  const { req } = context;
+function checkServer(context: Context, parts: AdminParts): void {
+  if (principalOf(context.req.raw, parts).project === undefined) return;
+  throw new IsopodError("forbidden", { message: "This takes the server's own token; a key is for its project." });
+}
+
+/** @throws {IsopodError} `host_refused`, `origin_refused` */
+function checkSender({ req }: Context, parts: AdminParts): void {
   if (req.header("origin") !== undefined || !SAME_SITE.has(req.header("sec-fetch-site") ?? "none")) {
     throw new IsopodError("origin_refused");
   }
   if (parts.loopback && !LOOPBACK_HOST.test(req.header("host") ?? "")) throw new IsopodError("host_refused");
-  if (req.path === "/healthz") return;
-  if (parts.loopback && (req.method === "GET" || req.method === "HEAD")) return;
-  const given = /^Bearer +(\S+)$/i.exec(req.header("authorization") ?? "")?.[1] ?? "";
-  const pins = req.path === "/v1/pins" && given !== "" && parts.mayPin(hashOf(given));
-  if (!pins && !equalTexts(given, parts.token)) {
-    throw new IsopodError("unauthorized", {
-      message: "The admin token is missing or wrong; it lies in the data directory",
-    });
-  }
 }
 
 const SAME_SITE = new Set(["none", "same-origin"]);
@@ -110,11 +105,4 @@ const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 function equalTexts(first: string, second: string): boolean {
   const digest = (text: string) => new Bun.CryptoHasher("sha256").update(text).digest();
   return timingSafeEqual(digest(first), digest(second));
-}
-
-/** An error as `application/problem+json` (RFC 9457), with the same `error` object as on the data plane. */
-function problem(context: Context, error: IsopodError): Response {
-  const body = errorBody(error, crypto.randomUUID());
-  const text = JSON.stringify({ type: "about:blank", title: body.message, status: error.status, error: body });
-  return context.body(text, error.status as 500, { "content-type": "application/problem+json" });
 }

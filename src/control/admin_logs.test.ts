@@ -39,13 +39,13 @@ const call = (path: string) => fetch(`${server.url}${path}`);
 /** Follows with `parameters`; the events and a way to hang up. */
 async function follow(parameters: string, headers: Record<string, string> = {}) {
   const gone = new AbortController();
-  const response = await fetch(`${server.adminUrl}/v1/logs?${parameters}`, { headers, signal: gone.signal });
+  const response = await server.admin(`/v1/logs?${parameters}`, { headers, signal: gone.signal });
   expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
   return { items: itemsOf(response), hangUp: () => gone.abort(), cancel: () => response.body?.cancel() };
 }
 
 test("lines, errors, limits and ends of invocations are found by request", async () => {
-  const good = await logsOf(server.adminUrl, await call("/f/x"));
+  const good = await logsOf(server, await call("/f/x"));
   expect(good.slice(0, 4).map((item) => item.kind === "line" && [item.level, item.text])).toEqual([
     ["debug", "debug line"],
     ["info", "info line"],
@@ -56,22 +56,22 @@ test("lines, errors, limits and ends of invocations are found by request", async
     ...{ kind: "invocation", function: "f", status: 200, method: "GET", path: "/f/x", response_bytes: 4 },
     ...{ egress_calls: 0, wall_ms: expect.any(Number), cpu_ms: expect.any(Number), cold: expect.any(Boolean) },
   });
-  const thrown = await logsOf(server.adminUrl, await call("/f/throw"));
+  const thrown = await logsOf(server, await call("/f/throw"));
   expect(thrown.find(({ kind }) => kind === "error")).toMatchObject({
     ...{ code: "uncaught_exception", level: "error", text: expect.stringContaining("broken in here") },
   });
-  const looped = await logsOf(server.adminUrl, await call("/f/loop"));
+  const looped = await logsOf(server, await call("/f/loop"));
   const limit = { name: "cpuMs", value: 300 };
   expect(looped.find(({ kind }) => kind === "limit")).toMatchObject({ code: "cpu_limit", limit });
   expect(looped.at(-1)).toMatchObject({ kind: "invocation", status: 500, code: "cpu_limit", limit });
-  const program = await logsOf(server.adminUrl, await server.run('console.error("of a program")'));
+  const program = await logsOf(server, await server.run('console.error("of a program")'));
   expect(program[0]).toMatchObject({ text: "of a program", program: expect.stringMatching(/^sha256-/) });
-  const outside = await askLogs(server.adminUrl, { text: "outside of every", function: "f", limit: "1" });
+  const outside = await askLogs(server, { text: "outside of every", function: "f", limit: "1" });
   expect(outside.items).toMatchObject([{ function: "f", version: expect.stringMatching(/^sha256-/) }]);
 });
 
 test("what a program writes stays one bounded record", async () => {
-  const items = await logsOf(server.adminUrl, await call("/f/nasty"));
+  const items = await logsOf(server, await call("/f/nasty"));
   const [first, second] = items.slice(4);
   expect(first).toMatchObject({ kind: "line", text: "two\nlines \u0000\u001b[2J \ufffd" });
   expect(second).toMatchObject({
@@ -81,11 +81,11 @@ test("what a program writes stays one bounded record", async () => {
 });
 
 test("a page names the next one; parameters are checked by name", async () => {
-  await logsOf(server.adminUrl, await call("/g/page"));
-  const whole = await askLogs(server.adminUrl, { function: "g", limit: "1000" });
+  await logsOf(server, await call("/g/page"));
+  const whole = await askLogs(server, { function: "g", limit: "1000" });
   const paged: LogItem[] = [];
   for (let cursor: string | null = ""; cursor !== null; ) {
-    const page = await askLogs(server.adminUrl, { function: "g", limit: "3", ...(cursor && { cursor }) });
+    const page = await askLogs(server, { function: "g", limit: "3", ...(cursor && { cursor }) });
     paged.push(...page.items);
     cursor = page.next;
   }
@@ -103,12 +103,12 @@ test("a page names the next one; parameters are checked by name", async () => {
     "order=random": '"order"',
   };
   for (const [parameters, message] of Object.entries(refusals)) {
-    const answer = await fetch(`${server.adminUrl}/v1/logs?${parameters}`);
+    const answer = await server.admin(`/v1/logs?${parameters}`);
     const body = (await answer.json()) as { error: { code: string; message: string } };
     expect([parameters, answer.status, body.error.code]).toEqual([parameters, 400, "bad_request"]);
     expect(body.error.message).toContain(message);
   }
-  const later = await askLogs(server.adminUrl, { from: new Date(Date.now() + 3_600_000).toISOString() });
+  const later = await askLogs(server, { from: new Date(Date.now() + 3_600_000).toISOString() });
   expect(later).toMatchObject({ items: [], next: null, missing: 0 });
 });
 
@@ -126,7 +126,7 @@ test("two followers see what comes, each what it asked for; one that comes back 
   expect((await some.items.next()).value).toMatchObject({ text: "error line", request_id: id });
   all.hangUp();
   some.hangUp();
-  await logsOf(server.adminUrl, await call("/g/again"));
+  await logsOf(server, await call("/g/again"));
   const last = seen.at(-1)?.id ?? 0;
   const back = await follow("follow=true", { "last-event-id": String(last) });
   const more: LogItem[] = [];

@@ -31,10 +31,13 @@ const FILES = {
 };
 
 /** Every item that a query gives, page by page, the oldest first. */
-async function readAll(adminUrl: string, parameters: Readonly<Record<string, string>>): Promise<LogItem[]> {
+async function readAll(
+  server: Pick<ServeProcess, "admin">,
+  parameters: Readonly<Record<string, string>>,
+): Promise<LogItem[]> {
   const items: LogItem[] = [];
   for (let cursor = "0"; ; ) {
-    const page = await askLogs(adminUrl, { ...parameters, cursor, order: "oldest", limit: "1000" });
+    const page = await askLogs(server, { ...parameters, cursor, order: "oldest", limit: "1000" });
     items.push(...page.items);
     if (page.next === null) return items;
     cursor = page.next;
@@ -43,17 +46,17 @@ async function readAll(adminUrl: string, parameters: Readonly<Record<string, str
 
 test("what was written before the server was killed, or ended, is there afterwards", async () => {
   await using first = await ServeProcess.start(FILES);
-  await logsOf(first.adminUrl, await fetch(`${first.url}/flood?lines=3&length=0`));
+  await logsOf(first, await fetch(`${first.url}/flood?lines=3&length=0`));
   first.signal("SIGKILL");
   await first.exited;
   await using second = await ServeProcess.start(FILES, first);
-  const before = await readAll(second.adminUrl, { function: "flood" });
+  const before = await readAll(second, { function: "flood" });
   expect(textsOf(before)).toEqual(["line 0", "line 1", "line 2", "GET /flood 200"]);
   await (await fetch(`${second.url}/quiet?lines=1&length=1`)).text();
   second.signal("SIGTERM");
   await second.exited;
   await using third = await ServeProcess.start(FILES, second);
-  const after = await readAll(third.adminUrl, {});
+  const after = await readAll(third, {});
   expect(textsOf(after.slice(4))).toEqual(["line 0x", "GET /quiet 200"]);
   expect(countDense(after)).toBe(6);
 }, 60_000);
@@ -61,15 +64,15 @@ test("what was written before the server was killed, or ended, is there afterwar
 test("100,000 lines of one request are all there or counted, and another function loses none", async () => {
   await using server = await startTestServer({ config: CONFIG, files: { "flood.ts": FLOOD } });
   const flood = fetch(`${server.url}/flood?lines=100000&length=0`);
-  const quiet = await logsOf(server.adminUrl, await fetch(`${server.url}/quiet?lines=3&length=0`));
+  const quiet = await logsOf(server, await fetch(`${server.url}/quiet?lines=3&length=0`));
   expect(textsOf(quiet)).toEqual(["line 0", "line 1", "line 2", "GET /quiet 200"]);
   const response = await flood;
   expect(response.status).toBe(200);
   await settled("the record of the flood", async () => {
-    const { items } = await askLogs(server.adminUrl, { function: "flood", text: "GET /flood", limit: "10" });
+    const { items } = await askLogs(server, { function: "flood", text: "GET /flood", limit: "10" });
     return items.find(({ kind }) => kind === "invocation");
   });
-  const items = await readAll(server.adminUrl, {});
+  const items = await readAll(server, {});
   expect(countDense(items)).toBe(100_005);
   const lines = items.filter((item) => item.kind === "line" && item.function === "flood");
   const missing = items.reduce((sum, item) => sum + (item.kind === "missing" ? item.missing : 0), 0);
@@ -81,13 +84,13 @@ test("a follower that does not read is told what it missed; one that reads misse
   await using server = await startTestServer({ config, files: { "flood.ts": FLOOD } });
   const port = Number(new URL(server.adminUrl).port);
   using slow = await RawClient.connect(port);
-  slow.request(["GET /v1/logs?follow=true HTTP/1.1", "Host: localhost"]);
+  slow.request(["GET /v1/logs?follow=true HTTP/1.1", "Host: localhost", `Authorization: Bearer ${server.token}`]);
   await slow.until(() => slow.received.includes(": \n\n"), "the beginning of the stream");
   slow.socket.pause();
   const response = await fetch(`${server.url}/flood?lines=40000&length=1000`);
   expect(response.status).toBe(200);
   const end = await settled("the record of the flood", async () => {
-    const { items } = await askLogs(server.adminUrl, { text: "GET /flood", limit: "10" });
+    const { items } = await askLogs(server, { text: "GET /flood", limit: "10" });
     return items.find(({ kind }) => kind === "invocation");
   });
   slow.socket.resume();

@@ -88,6 +88,14 @@ export interface Config {
   /** The admin API. */
   readonly admin: Address;
   readonly codeless: CodelessConfig;
+  /** Path below which the exports of functions are called by JSON-RPC; of the same form as that of `codeless`. */
+  readonly rpcPath: string;
+  /** Absolute path of a folder in which each folder is a function. */
+  readonly apps: string | undefined;
+  /** Domains below which previews have their hosts, beside `localhost`; in lower case. */
+  readonly previewDomains: readonly string[];
+  /** The keys of the store's secrets, the first to encrypt with; undefined for the one in the data directory. */
+  readonly secretKeys: readonly Uint8Array[] | undefined;
   /** By name; always holds `anonymous`. */
   readonly plans: ReadonlyMap<string, Plan>;
   readonly keys: readonly KeyRecord[];
@@ -120,6 +128,10 @@ export function defaultConfig(): Config {
     listen: { host: "127.0.0.1", port: 8080 },
     admin: { host: "127.0.0.1", port: 8081 },
     codeless: { path: "/run", sources: [] },
+    rpcPath: "/rpc",
+    apps: undefined,
+    previewDomains: [],
+    secretKeys: undefined,
     plans: new Map([[ANONYMOUS, LOOPBACK_ANONYMOUS]]),
     keys: [],
     functions: [],

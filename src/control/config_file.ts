@@ -13,6 +13,7 @@ import { readFunctions } from "./config_functions.ts";
 import { ConfigReport } from "./config_report.ts";
 import { defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
 import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf, type ValueChecks } from "./config_schema.ts";
+import { readSecretKeys } from "./config_secrets.ts";
 import { readToml } from "./config_toml.ts";
 import { address, isName, NAME_EXPECTED } from "./config_values.ts";
 
@@ -85,18 +86,24 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   const { listen, admin } = readAddresses(raw, options, report);
   const plans = readPlans(raw, listen, report);
   const codeless = { path: raw.codeless?.path ?? standard.codeless.path, sources: raw.codeless?.sources ?? [] };
+  const rpcPath = raw.rpc?.path ?? standard.rpcPath;
+  if (rpcPath === codeless.path) report.fail(["rpc", "path"], `codeless.path is "${rpcPath}" too`);
+  if (rpcPath === "/") report.fail(["rpc", "path"], "every path is below it");
+  const folder = dirname(resolve(file));
   const functions = readFunctions(raw, {
     report,
-    folder: dirname(resolve(file)),
+    folder,
     env: options.env ?? process.env,
-    codelessPath: codeless.path,
+    reservedPaths: { "codeless.path": codeless.path, "rpc.path": rpcPath },
   });
   return {
     file: options.file === undefined ? undefined : resolve(options.file),
     listen,
     admin,
-    codeless,
-    plans,
+    ...{ codeless, rpcPath, plans },
+    apps: raw.apps === undefined ? undefined : resolve(folder, raw.apps),
+    previewDomains: raw.preview_domains ?? [],
+    secretKeys: readSecretKeys(raw.secrets_key_file, options.env ?? process.env, folder, report),
     keys: readKeys(raw, plans, report),
     functions,
     pool: readPool(raw, report),

@@ -27,8 +27,8 @@ export interface FunctionSource extends SecretSource {
   readonly report: ConfigReport;
   /** Folder that relative paths start from. */
   readonly folder: string;
-  /** The codeless endpoint's path: its routes are taken. */
-  readonly codelessPath: string;
+  /** The paths of the server's endpoints by their keys: what is below them is taken. */
+  readonly reservedPaths: Readonly<Record<string, string>>;
 }
 
 /**
@@ -52,7 +52,7 @@ export function readFunctions(raw: RawConfig, source: FunctionSource): FunctionC
     names.set(application.config.name, application.path);
     placed.push(application);
   }
-  checkRoutes(placed, source.codelessPath, source.report);
+  checkRoutes(placed, source.reservedPaths, source.report);
   return placed.map(({ config }) => config);
 }
 

@@ -14,6 +14,7 @@ import {
   address,
   checked,
   codelessPath,
+  domain,
   environment,
   isName,
   keyHash,
@@ -128,6 +129,10 @@ export function configSchema(checks: ValueChecks) {
     listen_address: address.optional(),
     admin_address: address.optional(),
     sandbox: oneOf(SANDBOX_NAMES).optional(),
+    apps: filePath.optional(),
+    preview_domains: z.array(domain).optional(),
+    secrets_key_file: filePath.optional(),
+    rpc: z.strictObject({ path: codelessPath.optional() }).optional(),
     codeless: z
       .strictObject({ path: codelessPath.optional(), sources: z.array(sourceRule(checks.validateSource)).optional() })
       .optional(),

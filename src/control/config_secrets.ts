@@ -10,6 +10,7 @@ import type { SecretConfig } from "./config.ts";
 import type { ConfigReport } from "./config_report.ts";
 import type { KeyPath } from "./config_scan.ts";
 import type { RawBinding, RawFunction } from "./config_schema.ts";
+import { parseSecretKeys } from "./secret_box.ts";
 
 const BINDING_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 const SECRET_BYTES_MAX = 65_536;
@@ -50,6 +51,24 @@ export function readSecrets(raw: RawFunction, path: KeyPath, source: SecretSourc
       file: item.value_file === undefined ? undefined : resolve(source.folder, item.value_file),
     };
   });
+}
+
+/** The keys of the store's secrets: of the file that is named, else of the server's environment. @throws {ConfigError} */
+export function readSecretKeys(
+  file: string | undefined,
+  env: SecretSource["env"],
+  folder: string,
+  report: ConfigReport,
+): Uint8Array[] | undefined {
+  const text = file === undefined ? env["ISOPOD_SECRETS_KEY"] : (readFile(resolve(folder, file)) ?? "");
+  if (text === undefined) return undefined;
+  try {
+    return parseSecretKeys(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (file !== undefined) return report.fail(["secrets_key_file"], reason);
+    throw new Error(`Cannot read ISOPOD_SECRETS_KEY: ${reason}`);
+  }
 }
 
 function readValue(item: RawBinding, at: KeyPath, { report, env, folder }: SecretSource): string {

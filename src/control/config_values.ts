@@ -98,6 +98,11 @@ export const codelessPath: z.ZodType<string> = parsed('a path that begins with "
     : undefined,
 );
 
+/** A domain below which there are hosts of ours. */
+export const domain: z.ZodType<string> = parsed('a domain, such as "preview.example.com"', (value) =>
+  HOST_NAME.test(value) && value.length <= 200 ? value.toLowerCase() : undefined,
+);
+
 /** An allowed source of programs. A host alone gets a `/`, so that it is not the beginning of another host's name. */
 export function sourceRule(check: ((value: string) => void) | undefined): z.ZodType<SourceRule> {
   const expected =

@@ -1,17 +1,19 @@
 /**
  * From the functions of a configuration to versions: source read, bundled, hashed.
  *
- * A version is named by the hash of everything that changes its behaviour, its name included; a reload that changes
- * nothing gives the very objects of before, so that their instances go on.
+ * A version is named by the hash of everything that changes its behaviour; a reload that changes nothing gives the very
+ * objects of before, so that their instances go on.
  */
 import { realpathSync } from "node:fs";
 import { basename } from "node:path";
-import type { FunctionVersion, Program } from "../core/function.ts";
+import { PRODUCTION, type RoutedFunction } from "../core/deployment.ts";
+import { DEFAULT_PROJECT, type FunctionVersion, type Program } from "../core/function.ts";
 import { completeLimits } from "../core/limits.ts";
 import type { RoutePattern } from "../core/route.ts";
 import { hashOf } from "../stdx/hash.ts";
 import type { FunctionConfig } from "./config.ts";
 import { type Build, bundleFunction } from "./function_bundles.ts";
+import { findVersion } from "./version_names.ts";
 
 /** A function of the configuration, ready to be routed to. */
 export interface LoadedFunction {
@@ -33,7 +35,7 @@ export class FunctionLoader {
     const files = functions.flatMap(({ secrets }) => secrets.flatMap(({ file }) => file ?? []));
     const denied = new Set(files.map((file) => realpathSync(file)));
     const loaded = await Promise.all(functions.map((config) => this.#load(config, denied, signal)));
-    this.#known = new Map(loaded.map(({ version }) => [version.version, version]));
+    this.#known = new Map(loaded.map(({ version }) => [version.key, version]));
     return loaded;
   }
 
@@ -46,7 +48,7 @@ export class FunctionLoader {
       throw fail(reason);
     });
     const made = makeVersion(config, program);
-    return { version: this.#known.get(made.version) ?? made, routes: config.routes };
+    return { version: this.#known.get(made.key) ?? made, routes: config.routes };
   }
 }
 
@@ -57,17 +59,26 @@ function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion 
     hosts.length > 0 ? placeholder : value,
   ]);
   const injected = secrets.filter(({ hosts }) => hosts.length > 0);
-  const parts = {
-    name,
-    engine,
-    env: { ...config.env, ...Object.fromEntries(values) } as Record<string, string>,
-    limits: completeLimits(config.limits),
-    egress: {
-      allow: config.egress,
-      secrets: injected.map(({ placeholder, value, hosts }) => ({ placeholder, value, hosts })),
-    },
-    instancesMax,
+  const egress = {
+    allow: config.egress,
+    secrets: injected.map(({ placeholder, value, hosts }) => ({ placeholder, value, hosts })),
   };
+  const env = { ...config.env, ...Object.fromEntries(values) } as Record<string, string>;
+  const limits = completeLimits(config.limits);
   const program = { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) };
-  return { ...parts, program, version: hashOf(JSON.stringify([parts, program.hash])) };
+  const version = hashOf(JSON.stringify([{ engine, env, limits, egress, instancesMax }, program.hash]));
+  const contents = { program, env, egress };
+  return {
+    ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
+    ...{ engine, limits, instancesMax },
+    contents: () => Promise.resolve(contents),
+  };
+}
+
+/** A function of the configuration as the data plane sees it: one version, which `production` stands for. */
+export function routedFileFunction({ version }: LoadedFunction): RoutedFunction {
+  const { project, name } = version;
+  const aliases = new Map([[PRODUCTION, { targets: [{ version, weight: 1 }], sticky: undefined }]]);
+  const versions = new Map([[version.version, version]]);
+  return { project, name, aliases, find: (text) => findVersion(text, { name, aliases, versions }) };
 }

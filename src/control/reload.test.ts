@@ -57,7 +57,7 @@ class Load {
 }
 
 async function statusOf(server: ServeProcess): Promise<{ pool: { functions: number; instances: number } }> {
-  return (await (await fetch(`${server.adminUrl}/status`)).json()) as {
+  return (await (await server.admin("/status")).json()) as {
     pool: { functions: number; instances: number };
   };
 }

@@ -5,7 +5,7 @@
  * call is made and hands both to the binding. The binding decides; the guest can ask for nothing that its grant does
  * not hold. Life cycle: one binding object a server, `call` any number of times at once, `close` once.
  */
-import type { FunctionVersion } from "./function.ts";
+import type { EgressGrant } from "./function.ts";
 import type { Body, HeaderList } from "./invocation.ts";
 
 /** The invocation on whose behalf a call is made. */
@@ -44,7 +44,9 @@ export interface BindingAnswer {
 }
 
 /** The rights that a program holds, as far as bindings are concerned. */
-export type Grants = Pick<FunctionVersion, "egress">;
+export interface Grants {
+  readonly egress: EgressGrant;
+}
 
 /** The port. Implementations stand in `bindings/`. */
 export interface Binding {

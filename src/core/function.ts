@@ -40,20 +40,34 @@ export interface EgressGrant {
   readonly secrets: readonly InjectedSecret[];
 }
 
-/** An immutable version of a function, with everything that its instances are given. */
+/** What an instance of a version is given when it is loaded. Secrets are in the clear here and nowhere else. */
+export interface VersionContents {
+  readonly program: Program;
+  /** The export that is the function; `default` when left out. */
+  readonly exportName?: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly egress: EgressGrant;
+}
+
+/** An immutable version of a function. Its program is not kept here: a server has many more versions than instances. */
 export interface FunctionVersion {
+  readonly project: string;
   /** Name of the function. */
   readonly name: string;
-  /** `sha256-<hex>` of the name, the contents and the settings that change behaviour: one of a kind in a server. */
+  /** `sha256-<hex>` of the contents and the settings that change behaviour, of whatever name. */
   readonly version: string;
+  /** One of a kind in a server, and another one when a secret of the version changes: whose it is, instances share. */
+  readonly key: string;
   readonly engine: EngineName;
-  readonly program: Program;
-  readonly env: Readonly<Record<string, string>>;
   readonly limits: Limits;
-  readonly egress: EgressGrant;
   /** The most instances at a time. */
   readonly instancesMax: number;
+  /** Reads what an instance is given. @throws {Error} when it cannot be read */
+  contents(): Promise<VersionContents>;
 }
+
+/** The project of the configuration's functions, and of everything that names none. */
+export const DEFAULT_PROJECT = "default";
 
 /** A program's source as it was supplied, before its imports are resolved. */
 export interface ProgramSource {

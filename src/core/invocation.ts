@@ -37,6 +37,8 @@ export interface InvocationRequest {
   readonly params: Readonly<Record<string, string>>;
   /** `ctx.args`: any JSON value, as JSON text; undefined when there is none. */
   readonly argsJson?: string | undefined;
+  /** Calls this export of the function with `argsJson` as its parameters, and not its handler. */
+  readonly exportName?: string | undefined;
   /** Fires when the caller hangs up; the invocation is ended at once. May be made when it is first asked for. */
   readonly signal: AbortSignal;
   readonly observer?: InvocationObserver | undefined;

@@ -5,7 +5,7 @@
  * parses code: that happens in a sandbox.
  */
 import { IsopodError } from "../core/errors.ts";
-import type { Program, ProgramBuilder, ProgramSource } from "../core/function.ts";
+import type { Language, Program, ProgramBuilder, ProgramSource } from "../core/function.ts";
 import { type Invoker, NO_PARAMS } from "../core/invocation.ts";
 import { combineLimits } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
@@ -25,6 +25,8 @@ export interface CodelessParts {
   readonly pins: Pins;
   readonly builder: ProgramBuilder;
   readonly codeBytesMax: number;
+  /** Keeps what was run, so that it can be promoted. */
+  ran(program: { readonly hash: string; readonly code: string; readonly language: Language }): void;
 }
 
 /** The endpoint. */
@@ -76,6 +78,7 @@ export class Codeless {
     if (plan.run === "pinned" && !this.#parts.pins.has(source.hash)) {
       throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
     }
+    this.#parts.ran(source);
     return this.#parts.builder.build(source, signal);
   }
 

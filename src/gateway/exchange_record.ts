@@ -18,6 +18,10 @@ export class ExchangeRecord implements InvocationObserver, FinishedRequest {
   readonly path: string;
   target = "-";
   functionName: string | undefined;
+  /** Of the function. */
+  project: string | undefined;
+  /** `sha256-<hex>` of the function's version. */
+  version: string | undefined;
   programHash: string | undefined;
   status = 0;
   remoteAddress = "";

@@ -4,23 +4,24 @@
  * Route or codeless endpoint, caller and plan, host and origin, admission, then the invocation. It reads one snapshot
  * and asks nobody else. It buffers nothing, and what is cut off shows as cut off.
  */
-import { type ErrorCode, IsopodError, toIsopodError } from "../core/errors.ts";
-import type { FunctionVersion } from "../core/function.ts";
+import { type ErrorCode, type IsopodError, toIsopodError } from "../core/errors.ts";
 import { type HeaderList, type Invoker, whenOver } from "../core/invocation.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Admission, Lease } from "./admission.ts";
-import { type Caller, identifyCaller, identifyRunner } from "./callers.ts";
+import { type Caller, callerFor, identifyCaller, identifyRunner } from "./callers.ts";
 import type { Codeless } from "./codeless.ts";
 import { codelessRest } from "./codeless_request.ts";
 import { answerWithEvents } from "./event_answer.ts";
 import { ExchangeRecord, errorResponse, newRequestId } from "./exchange_record.ts";
+import { type CallHead, findCall, functionWork } from "./function_call.ts";
 import { toHttp } from "./http_answer.ts";
-import { asksForSocket, type Exchange } from "./listener.ts";
-import { checkHead, toldLength } from "./request_head.ts";
-import type { RouteMatch } from "./router.ts";
+import { JsonRpc, rpcFunction } from "./json_rpc.ts";
+import type { Exchange } from "./listener.ts";
+import { checkHead } from "./request_head.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { readPreviewHost } from "./version_choice.ts";
 import { checkWeb, isPreflight } from "./web_guard.ts";
-import { completeRequest, passedHeaders, type Work } from "./work.ts";
+import type { Work } from "./work.ts";
 
 /** What a gateway is made of. */
 export interface GatewayOptions {
@@ -33,8 +34,6 @@ export interface GatewayOptions {
   readonly snapshot: Snapshot;
 }
 
-type Found = Extract<RouteMatch<FunctionVersion>, { kind: "found" }>;
-
 const NO_HEADERS: HeaderList = [];
 
 /** The listener closes connections that say nothing; a program may be silent until its wall limit, and a little more. */
@@ -46,10 +45,12 @@ const ENDS_CONNECTION: ReadonlySet<ErrorCode> = new Set(["bad_request", "body_ti
 /** The front door. */
 export class Gateway {
   readonly #options: GatewayOptions;
+  readonly #rpc: JsonRpc;
   #snapshot: Snapshot;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
+    this.#rpc = new JsonRpc(options);
     this.#snapshot = options.snapshot;
   }
 
@@ -75,13 +76,20 @@ export class Gateway {
       const verdict = this.#guard(request, caller, snapshot);
       extra = verdict.headers;
       if (verdict.kind === "preflight") return this.#preflight(record, extra);
-      const route = codeless ? undefined : findRoute(snapshot, method, record.host, path);
-      const admitted = this.#options.admission.admit(caller.key, caller.plan, request);
+      const { loopback } = this.#options;
+      const head: CallHead = { method, host: record.host, path, headers, loopback };
+      const rpc = codeless ? undefined : rpcFunction(path, snapshot.rpcPath);
+      if (rpc !== undefined)
+        return await this.#rpc.answer({ request, exchange, snapshot, caller, record, head, extra }, rpc);
+      const call = codeless ? undefined : findCall(snapshot, head, caller);
+      const payer = call === undefined ? caller : callerFor(caller, call.version, snapshot);
+      const admitted = this.#options.admission.admit(payer.key, payer.plan, request);
       lease = admitted instanceof Promise ? await admitted : admitted;
       const work =
-        route === undefined
+        call === undefined
           ? await this.#prepareProgram(request, exchange, snapshot, caller, record)
-          : this.#prepareFunction(request, exchange, snapshot, caller, record, route);
+          : functionWork(this.#options.invoker, request, exchange, call, payer, record);
+      if (call !== undefined && call.headers.length > 0) extra = [...extra, ...call.headers];
       exchange.allowSilence(work.silenceMs + SILENCE_SLACK_MS);
       if (work.events) return answerWithEvents(work, record, extra, request.signal, releaseOf(lease));
       const response = await work.invoke(request, record);
@@ -98,7 +106,7 @@ export class Gateway {
     const head = { method: request.method, secure: false, headers: request.headers };
     const origins = isPreflight(head) ? snapshot.origins : caller.plan.origins;
     const { loopback } = this.#options;
-    return checkWeb(head, { origins, loopback, namesHost: snapshot.router.namesHost });
+    return checkWeb(head, { origins, loopback, namesHost: (host) => namesHost(snapshot, host) });
   }
 
   #prepareProgram(
@@ -120,38 +128,6 @@ export class Gateway {
       bytes: () => request.bytes(),
     };
     return this.#options.codeless.prepare(head, snapshot.codelessPath, caller, record);
-  }
-
-  #prepareFunction(
-    request: Request,
-    exchange: Exchange,
-    snapshot: Snapshot,
-    caller: Caller,
-    record: ExchangeRecord,
-    route: Found,
-  ): Work {
-    const version = route.target;
-    const limits = snapshot.limitsOf(version, caller.plan);
-    record.target = version.name;
-    record.functionName = version.name;
-    const { method, url, headers } = request;
-    if ((toldLength(headers) ?? 0) > limits.bodyBytesMax) {
-      const limit = { name: "bodyBytesMax", value: limits.bodyBytesMax };
-      throw new IsopodError("body_too_large", { limit });
-    }
-    const webSocket = asksForSocket(request);
-    const passed = passedHeaders(headers, record.remoteAddress, caller.byKey);
-    const parts = { method, url, headers: passed, body: exchange.body(), params: route.params, webSocket };
-    return {
-      events: false,
-      silenceMs: limits.wallMs,
-      webSocket,
-      invoke: (sender, observer) =>
-        this.#options.invoker.invoke(
-          { kind: "function", version, limits },
-          completeRequest(parts, record, sender, observer),
-        ),
-    };
   }
 
   #preflight(record: ExchangeRecord, headers: HeaderList): Response {
@@ -184,14 +160,7 @@ function pathOf(url: string): string {
   return query < 0 ? url.slice(start) : url.slice(start, query);
 }
 
-/** @throws {IsopodError} `not_found`, `method_not_allowed` */
-function findRoute(snapshot: Snapshot, method: string, host: string, path: string): Found {
-  const match = snapshot.router.match(method, host, path);
-  if (match.kind === "found") return match;
-  if (match.kind === "none")
-    throw new IsopodError("not_found", { message: `Nothing answers at ${path.slice(0, 200)}.` });
-  throw new IsopodError("method_not_allowed", {
-    message: `${path.slice(0, 200)} answers ${match.allow.join(", ")}, not ${method}.`,
-    allow: match.allow,
-  });
+/** Whether a route names the host, or it may be one of a preview. */
+function namesHost(snapshot: Snapshot, host: string): boolean {
+  return snapshot.router.namesHost(host) || readPreviewHost(host, snapshot.source.previewDomains) !== undefined;
 }

@@ -3,6 +3,7 @@ import type { HeaderList, InvocationResponse } from "../core/invocation.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 import { HeaderTemplates } from "./header_templates.ts";
 import { type Exchange, handshakeFailed } from "./listener.ts";
+import { shortVersion } from "./version_choice.ts";
 
 /**
  * The answer as the listener sends it; undefined when a WebSocket was accepted.
@@ -26,17 +27,25 @@ export function toHttp(
   record.answered(response, status);
   if (body instanceof ReadableStream) response.ended.then(() => exchange.endSilence());
   else exchange.endSilence();
-  const all =
-    (extra.length === 0 ? templates.of(headers, "isopod-request-id", record.requestId) : undefined) ??
-    allHeaders(headers, record.requestId, extra);
+  const version = record.version === undefined ? undefined : shortVersion(record.version);
+  const known = extra.length === 0 ? templates.of(headers, "isopod-request-id", record.requestId) : undefined;
+  if (version !== undefined) known?.set("isopod-version", version);
+  const all = known ?? allHeaders(headers, record.requestId, version, extra);
   return new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null, { status, headers: all });
 }
 
 const templates = new HeaderTemplates();
 
-function allHeaders(headers: HeaderList, requestId: string, extra: HeaderList): [string, string][] {
+function allHeaders(
+  headers: HeaderList,
+  requestId: string,
+  version: string | undefined,
+  extra: HeaderList,
+): [string, string][] {
   const own = extra.length === 0 ? headers : headers.filter(([name]) => !isOf(extra, name));
-  return [...own, ["isopod-request-id", requestId], ...extra] as [string, string][];
+  const all = [...own, ["isopod-request-id", requestId], ...extra] as [string, string][];
+  if (version !== undefined) all.push(["isopod-version", version]);
+  return all;
 }
 
 /** Whether the gateway says `name` itself: given twice, browsers would take it for neither. Vary adds up. */

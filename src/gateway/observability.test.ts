@@ -25,7 +25,7 @@ test("every request leaves one line, its record, and its counts; none tells the 
   await using server = await ServeProcess.start(FILES);
   const accessOf = (id: string | null): Promise<LogEntry> =>
     settled(`the access line of ${id}`, async () => server.accessLines().find((line) => line["request_id"] === id));
-  const recordOf = async (id: string | null) => (await fetch(`${server.adminUrl}/v1/invocations/${id}`)).json();
+  const recordOf = async (id: string | null) => (await server.admin(`/v1/invocations/${id}`)).json();
 
   const good = await fetch(`${server.url}/f/a%20b?token=s3cret`);
   const id = good.headers.get("isopod-request-id");
@@ -56,7 +56,7 @@ test("every request leaves one line, its record, and its counts; none tells the 
 
   const ids = server.accessLines().map((line) => line["request_id"]);
   expect(ids).toHaveLength(3);
-  const metrics = await (await fetch(`${server.adminUrl}/metrics`)).text();
+  const metrics = await (await server.admin("/metrics")).text();
   expect(metrics).toContain('isopod_errors_total{code="uncaught_exception"} 1\n');
   expect(metrics).toMatch(/^isopod_request[a-z_]*\{[^}]*\} [1-9]/m);
 });

@@ -138,3 +138,16 @@ test("hostile paths cost little and never throw", () => {
 test("no routes, no match", () => {
   expect(createRouter([]).match("GET", "x", "/")).toEqual({ kind: "none" });
 });
+
+test("a router that is extended has both, HEADs before those of a GET included", () => {
+  const first = createRouter([{ pattern: parseRoute("GET /a/:x"), target: "a" }]);
+  const second = first.extended([{ pattern: parseRoute("POST h.test/b"), target: "b" }]);
+  const third = second.extended([{ pattern: parseRoute("HEAD /a/:x"), target: "head" }]);
+  for (const router of [second, third]) {
+    expect(router.match("GET", "x", "/a/1")).toMatchObject({ target: "a", params: { x: "1" } });
+    expect(router.match("POST", "h.test", "/b")).toMatchObject({ target: "b" });
+  }
+  expect(second.match("HEAD", "x", "/a/1")).toMatchObject({ target: "a" });
+  expect(third.match("HEAD", "x", "/a/1")).toMatchObject({ target: "head" });
+  expect(() => third.extended([{ pattern: parseRoute("GET /a/:y"), target: "c" }])).toThrow("GET /a/:x");
+});

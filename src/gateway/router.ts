@@ -5,7 +5,7 @@
  * the routes without a host; a less specific host answers when nothing matches in a more specific one. Within one
  * host a static segment goes before a parameter, a parameter before `*`; a named method before ANY at the same path.
  * HEAD is answered by what answers GET. As in rou3, one slash at the end of a path makes no difference.
- * A router never changes: a new snapshot of routes is a new router.
+ * A new snapshot of routes is a new router, or the one of before extended by what has come.
  */
 import { addRoute, createRouter as createTree, findRoute, type RouterContext, routeNodeKeys } from "rou3";
 import { NO_PARAMS } from "../core/invocation.ts";
@@ -35,6 +35,8 @@ export interface Router<T> {
   match(method: string, host: string, path: string): RouteMatch<T>;
   /** Whether a route names this host, by itself or by a `*.` pattern. */
   namesHost(host: string): boolean;
+  /** A router that has these as well, made in a time that depends on them alone; this one is of no use then. */
+  extended(added: readonly Route<T>[]): Router<T>;
 }
 
 /** What the tree holds for a route. */
@@ -74,9 +76,18 @@ export function createRouter<T>(routes: readonly Route<T>[]): Router<T> {
     groups.set(name, group);
     return group;
   };
-  addRoutes(routes, groupOf);
+  const all = [...routes];
+  const taken = new Map<string, Route<T>>();
+  addRoutes(routes, groupOf, taken);
 
   return {
+    extended(added) {
+      all.push(...added);
+      // A HEAD goes before the one that a GET gives, and must come first.
+      if (added.some(({ pattern }) => pattern.method === "HEAD")) return createRouter(all);
+      addRoutes(added, groupOf, taken);
+      return this;
+    },
     match(method, host, path) {
       const last = any;
       if (exact.size === 0 && wild.size === 0) return last === undefined ? NONE : matchIn([last], method, path);
@@ -112,8 +123,12 @@ function createGroup<T>(): HostGroup<T> {
 }
 
 /** Adds all routes; the GETs once more as HEADs behind the routes that are HEADs by themselves. */
-function addRoutes<T>(routes: readonly Route<T>[], groupOf: (host: string | undefined) => HostGroup<T>): void {
-  const taken = new Map<string, Route<T>>();
+function addRoutes<T>(
+  routes: readonly Route<T>[],
+  groupOf: (host: string | undefined) => HostGroup<T>,
+  taken: Map<string, Route<T>>,
+): void {
+  const added: Route<T>[] = [];
   for (const route of routes) {
     const { pattern, target } = route;
     const path = treePattern(pattern.path);
@@ -127,11 +142,12 @@ function addRoutes<T>(routes: readonly Route<T>[], groupOf: (host: string | unde
       fail(`it matches the same requests as "${formatRoute(before.pattern)}"`);
     }
     taken.set(key, route);
+    added.push(route);
     const { tree, methods } = groupOf(pattern.host);
     addRoute(tree, pattern.method ?? "", path, createLeaf(route));
     if (pattern.method !== undefined) methods.add(pattern.method);
   }
-  for (const route of taken.values()) {
+  for (const route of added) {
     const { pattern } = route;
     if (pattern.method !== "GET") continue;
     const { tree, methods } = groupOf(pattern.host);

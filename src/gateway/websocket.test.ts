@@ -226,7 +226,7 @@ function closeSeen(pathname: string): Promise<unknown> {
 
 function recordOf(requestId: string): Promise<unknown> {
   return settled(`the record of ${requestId}`, async () => {
-    const response = await fetch(`${server.adminUrl}/v1/invocations/${requestId}`);
+    const response = await server.admin(`/v1/invocations/${requestId}`);
     return response.ok ? response.json() : undefined;
   });
 }

@@ -43,6 +43,7 @@ class CompleteRequest implements InvocationRequest {
   readonly body: Body;
   readonly params: Readonly<Record<string, string>>;
   readonly argsJson: string | undefined;
+  readonly exportName: string | undefined;
   readonly partial: boolean | undefined;
   readonly webSocket: boolean | undefined;
   readonly observer: InvocationObserver;
@@ -56,6 +57,7 @@ class CompleteRequest implements InvocationRequest {
     this.body = parts.body;
     this.params = parts.params;
     this.argsJson = parts.argsJson;
+    this.exportName = parts.exportName;
     this.partial = parts.partial;
     this.webSocket = parts.webSocket;
     this.observer = observer;

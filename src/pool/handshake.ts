@@ -20,6 +20,8 @@ export interface InstanceLoad {
   readonly env: Readonly<Record<string, string>>;
   readonly grants: Grants;
   readonly fn?: { readonly name: string; readonly version: string } | undefined;
+  /** The export that is the function. */
+  readonly exportName?: string | undefined;
 }
 
 /** The host's side of it, for one instance. */
@@ -51,7 +53,8 @@ export class Handshake {
   /** Hands the program over. A function's promise waits until it is evaluated; a program's does not wait. */
   load(load: InstanceLoad): Promise<void> {
     const { name, language, code } = load.program;
-    const parcel: LoadParcel = { name, language, mode: load.mode, env: load.env, ...(load.fn && { fn: load.fn }) };
+    const { mode, env, fn, exportName } = load;
+    const parcel: LoadParcel = { name, language, mode, env, ...(fn && { fn }), ...(exportName && { exportName }) };
     this.#connection.sendBytes(FRAME.load, 0, encodeParcel(parcel, new TextEncoder().encode(code)));
     this.#loading = load.mode === "function";
     this.#awaited = this.#loading ? FRAME.ready : undefined;

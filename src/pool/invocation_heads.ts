@@ -5,7 +5,7 @@
 import { type InvocationRequest, NO_PARAMS } from "../core/invocation.ts";
 import type { Pairs, RequestHead } from "../wire/heads.ts";
 
-/** Headers that a program cannot mean for its caller: the connection and the request's id are the platform's. */
+/** Headers that a program cannot mean for its caller: the connection, the request's id and the version are the platform's. */
 const HOP_HEADERS = new Set([
   ...[
     "connection",
@@ -18,6 +18,7 @@ const HOP_HEADERS = new Set([
     "proxy-connection",
   ],
   "isopod-request-id",
+  "isopod-version",
 ]);
 
 /** What of the answer's headers its caller gets. */
@@ -27,8 +28,13 @@ export function answerHeaders(headers: Pairs): Pairs {
 
 /** The head to open the stream of `request` with. */
 export function requestHead(request: InvocationRequest, deadline: number): RequestHead {
-  const { requestId, method, url, headers, params, argsJson, body } = request;
+  const { requestId, method, url, headers, params, argsJson, exportName, body } = request;
   const head = { id: requestId, m: method, u: url, h: headers, d: deadline };
-  if (body === null && argsJson === undefined && params === NO_PARAMS) return head;
-  return { ...head, p: params, ...(argsJson !== undefined && { a: argsJson }), ...(body !== null && { b: 1 }) };
+  if (body === null && argsJson === undefined && exportName === undefined && params === NO_PARAMS) return head;
+  return {
+    ...{ ...head, p: params },
+    ...(argsJson !== undefined && { a: argsJson }),
+    ...(exportName !== undefined && { f: exportName }),
+    ...(body !== null && { b: 1 }),
+  };
 }

@@ -196,7 +196,7 @@ describe("an invocation whose caller has hung up", () => {
     expect(await response.json()).toBe("answered");
     const requestId = response.headers.get("isopod-request-id") ?? "";
     expect(await recordedError(own, requestId)).toBeUndefined();
-    const record = (await (await fetch(`${own.adminUrl}/v1/invocations/${requestId}`)).json()) as {
+    const record = (await (await own.admin(`/v1/invocations/${requestId}`)).json()) as {
       logs: { text: string }[];
     };
     expect(record.logs.map(({ text }) => text)).toEqual(["after-work is done"]);

@@ -3,7 +3,7 @@
  * prewarmed instance of their own that ends with them.
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
-import type { FunctionVersion } from "../core/function.ts";
+import type { FunctionVersion, Program } from "../core/function.ts";
 import {
   type InvocationEnd,
   type InvocationRequest,
@@ -13,12 +13,13 @@ import {
   whenOver,
 } from "../core/invocation.ts";
 import { Meter } from "./figures.ts";
-import type { Instance, InstanceScheduler } from "./instance.ts";
+import type { Instance } from "./instance.ts";
 import { RunningInvocation } from "./invocation.ts";
 import { RetoldAnswer } from "./invocation_answer.ts";
 import type { PoolOptions } from "./options.ts";
 import { Positions } from "./positions.ts";
 import { Prewarmed } from "./prewarmed.ts";
+import { ProgramScheduler } from "./program_scheduler.ts";
 import { Supervisor } from "./supervisor.ts";
 import { VersionPool } from "./version_pool.ts";
 
@@ -75,38 +76,56 @@ export class Pool implements Invoker {
     if (this.#draining) throw new IsopodError("draining", { retryAfterSeconds: 1 });
     const meter = new Meter(target.limits, this.#options.clock.now());
     this.#running += 1;
+    const versions = target.kind === "function" ? this.#versionPool(target.version) : undefined;
+    const source = (): Program | undefined => (target.kind === "program" ? target.program : versions?.program);
     try {
       const invocation =
         target.kind === "program"
           ? await this.#runProgram(target, request, meter)
-          : await this.#versionPool(target.version).dispatch(request, meter);
+          : await (versions as VersionPool).dispatch(request, meter);
       const response = await invocation.answered.promise;
       whenOver(response, this.#done);
-      return this.#inSourceTerms(response, target);
+      return this.#inSourceTerms(response, source(), target.kind === "program");
     } catch (error) {
       this.#done();
-      throw this.#translate(toIsopodError(error), target);
+      throw this.#translate(toIsopodError(error), source(), target.kind === "program");
     }
   }
 
-  #translate(error: IsopodError, target: Target): IsopodError {
-    const isProgram = target.kind === "program";
-    return this.#positions.translate(error, isProgram ? target.program : target.version.program, isProgram);
+  /**
+   * Loads a version into an instance that stays as its first, unless there is one.
+   * @throws {IsopodError} what its evaluation failed of, with positions in its sources
+   */
+  async prepare(version: FunctionVersion): Promise<void> {
+    if (this.#draining) throw new IsopodError("draining", { retryAfterSeconds: 1 });
+    const pool = this.#versionPool(version);
+    try {
+      await pool.prepare();
+    } catch (error) {
+      throw this.#translate(toIsopodError(error), pool.program, true);
+    }
   }
 
-  #inSourceTerms(response: InvocationResponse, target: Target): InvocationResponse {
-    const { sourceMap } = target.kind === "program" ? target.program : target.version.program;
-    if (sourceMap === undefined) return response;
+  #translate(error: IsopodError, program: Program | undefined, named: boolean): IsopodError {
+    return program === undefined ? error : this.#positions.translate(error, program, named);
+  }
+
+  #inSourceTerms(response: InvocationResponse, program: Program | undefined, named: boolean): InvocationResponse {
+    if (program?.sourceMap === undefined) return response;
     return new RetoldAnswer(response, (end: InvocationEnd) =>
-      end.error === undefined ? end : { error: this.#translate(end.error, target), figures: end.figures },
+      end.error === undefined ? end : { error: this.#translate(end.error, program, named), figures: end.figures },
     );
   }
 
-  /** Ends the instances of versions that are not among `current`, when their invocations are over. */
-  keepOnly(current: readonly FunctionVersion[]): void {
-    const keep = new Set(current.map((version) => version.version));
+  /** The keys of the versions that have instances. */
+  versionKeys(): string[] {
+    return [...this.#versions].flatMap(([key, pool]) => (pool.inUse ? [key] : []));
+  }
+
+  /** Ends the instances of versions that are not `current`, when their invocations are over. */
+  keepOnly(isCurrent: (version: FunctionVersion) => boolean): void {
     for (const [key, pool] of this.#versions) {
-      if (keep.has(key)) continue;
+      if (isCurrent(pool.version)) continue;
       pool.retireAll();
       if (pool.idle) this.#versions.delete(key);
     }
@@ -134,10 +153,10 @@ export class Pool implements Invoker {
   };
 
   #versionPool(version: FunctionVersion): VersionPool {
-    let pool = this.#versions.get(version.version);
+    let pool = this.#versions.get(version.key);
     if (pool === undefined) {
       pool = new VersionPool(version, this.#options, this.#prewarmed, this.#supervisor);
-      this.#versions.set(version.version, pool);
+      this.#versions.set(version.key, pool);
     }
     return pool;
   }
@@ -176,23 +195,5 @@ export class Pool implements Invoker {
       pool.evictIdle(now);
       if (pool.idle) this.#versions.delete(key);
     }
-  }
-}
-
-/** A program's instance ends with its program, however that ends. */
-class ProgramScheduler implements InstanceScheduler {
-  readonly #refill: () => void;
-
-  constructor(refill: () => void) {
-    this.#refill = refill;
-  }
-
-  finished(instance: Instance): void {
-    instance.end(new IsopodError("draining"));
-    this.#refill();
-  }
-
-  broke(instance: Instance): void {
-    instance.end(new IsopodError("draining"));
   }
 }

@@ -162,7 +162,7 @@ describe("instances of a function", () => {
   test("of a version that is routed to no more go when their invocations are over", async () => {
     const rig = new PoolRig({ prewarmed: 0 });
     const call = await rig.invoke(rig.version("old"));
-    rig.pool.keepOnly([rig.version("new")]);
+    rig.pool.keepOnly(({ name }) => name === "new");
     await settle();
     const [guest] = rig.guestsOf("old");
     expect(guest?.over).toBeFalse();

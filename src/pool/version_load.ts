@@ -5,17 +5,23 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { toIsopodError } from "../core/errors.ts";
-import type { FunctionVersion } from "../core/function.ts";
+import type { FunctionVersion, VersionContents } from "../core/function.ts";
 import { limitError } from "./figures.ts";
 import type { Instance } from "./instance.ts";
 
 /** Loads `source` into `instance`, which ends when that fails. @throws {IsopodError} what its evaluation failed of */
-export async function loadVersion(instance: Instance, source: FunctionVersion, clock: Clock): Promise<void> {
-  const { name, version, program, env, egress, limits } = source;
+export async function loadVersion(
+  instance: Instance,
+  source: FunctionVersion,
+  contents: VersionContents,
+  clock: Clock,
+): Promise<void> {
+  const { name, version, limits } = source;
+  const { program, exportName, env, egress } = contents;
   const cancel = clock.after(limits.wallMs, () => instance.end(limitError("wall_limit", "wallMs", limits)));
   try {
     await instance.load(
-      { mode: "function", program, env, grants: { egress }, fn: { name, version } },
+      { mode: "function", program, exportName, env, grants: { egress }, fn: { name, version } },
       limits.memoryBytes,
     );
   } catch (error) {

@@ -6,10 +6,11 @@
  * invocations, memory, a broken limit) is given nothing more and ends when it is idle.
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
-import type { FunctionVersion } from "../core/function.ts";
+import type { FunctionVersion, Program } from "../core/function.ts";
 import type { InvocationRequest } from "../core/invocation.ts";
 import type { Meter } from "./figures.ts";
 import type { Instance, InstanceScheduler } from "./instance.ts";
+import { leastLoaded, longestIdle } from "./instance_choice.ts";
 import { RunningInvocation } from "./invocation.ts";
 import type { PoolOptions } from "./options.ts";
 import type { Prewarmed } from "./prewarmed.ts";
@@ -31,6 +32,8 @@ export class VersionPool implements InstanceScheduler {
   readonly #retired = new Set<Instance>();
   readonly #waiting: WaitingLine;
   #starting = 0;
+  /** What positions in its errors are translated by; undefined before the first load. */
+  program: Program | undefined;
 
   constructor(version: FunctionVersion, options: PoolOptions, prewarmed: Prewarmed, supervisor: Supervisor) {
     this.version = version;
@@ -40,14 +43,27 @@ export class VersionPool implements InstanceScheduler {
     this.#waiting = new WaitingLine(options.sizes.queueMax, options.clock);
   }
 
-  /** Instances that take invocations. */
-  get size(): number {
-    return this.#instances.size;
-  }
-
   /** Whether nothing is running or waiting. */
   get idle(): boolean {
     return this.#instances.size + this.#retired.size + this.#starting + this.#waiting.size === 0;
+  }
+
+  /** Whether an instance of it works, or is there to. */
+  get inUse(): boolean {
+    const works = [...this.#retired].some(({ invocations }) => invocations.size > 0);
+    return works || this.#instances.size + this.#starting + this.#waiting.size > 0;
+  }
+
+  /** Has an instance that is loaded, unless there is one. @throws {IsopodError} what loading failed of */
+  async prepare(): Promise<void> {
+    if (this.#instances.size > 0) return;
+    this.#starting += 1;
+    try {
+      await this.#start();
+    } finally {
+      this.#starting -= 1;
+    }
+    this.#serveWaiting();
   }
 
   /** Gives the request to an instance: at once when one has room, else when it has. @throws {IsopodError} `overloaded` */
@@ -90,12 +106,7 @@ export class VersionPool implements InstanceScheduler {
 
   /** The idle instance that has been so for longest. */
   oldestIdle(): Instance | undefined {
-    let oldest: Instance | undefined;
-    for (const instance of this.#instances) {
-      if (instance.invocations.size > 0 || !instance.alive) continue;
-      if (oldest === undefined || instance.idleSince < oldest.idleSince) oldest = instance;
-    }
-    return oldest;
+    return longestIdle(this.#instances);
   }
 
   /** Takes an instance out of service; it ends when its invocations are over. */
@@ -108,15 +119,7 @@ export class VersionPool implements InstanceScheduler {
   }
 
   #choose(): Instance | undefined {
-    let best: Instance | undefined;
-    let bestLoad = this.version.limits.concurrencyMax;
-    for (const instance of this.#instances) {
-      const load = instance.invocations.size;
-      if (load >= bestLoad || !instance.alive || instance.suspect) continue;
-      best = instance;
-      bestLoad = load;
-    }
-    return best;
+    return leastLoaded(this.#instances, this.version.limits.concurrencyMax);
   }
 
   #wantsMore(least: Instance): boolean {
@@ -172,13 +175,15 @@ export class VersionPool implements InstanceScheduler {
   }
 
   async #start(): Promise<Instance> {
+    const contents = await this.version.contents();
+    this.program = contents.program;
     const instance = await this.#prewarmed.take();
     const refill = this.#prewarmed.refillSoon();
     instance.scheduler = this;
     try {
       this.#supervisor.watch(instance, this.version.limits);
       this.#supervisor.begin();
-      await loadVersion(instance, this.version, this.#options.clock);
+      await loadVersion(instance, this.version, contents, this.#options.clock);
     } finally {
       refill();
     }

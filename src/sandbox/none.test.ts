@@ -7,7 +7,7 @@ const ADDRESSES = 'listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"
 const WARNING = "There is no sandbox: every program can do what this user can";
 
 async function layersOf(server: ServeProcess): Promise<string[]> {
-  return ((await (await fetch(`${server.adminUrl}/status`)).json()) as { layers: string[] }).layers;
+  return ((await (await server.admin("/status")).json()) as { layers: string[] }).layers;
 }
 
 test("without a sandbox the server warns, and its layers say so", async () => {

@@ -11,19 +11,24 @@ export interface LogsAnswer {
   readonly newest_id: number;
 }
 
+/** A server that can be asked. */
+interface Asked {
+  admin(path: string): Promise<Response>;
+}
+
 /** Asks for a page. @throws with the answer when it is no page */
-export async function askLogs(adminUrl: string, parameters: Readonly<Record<string, string>>): Promise<LogsAnswer> {
-  const answer = await fetch(`${adminUrl}/v1/logs?${new URLSearchParams(parameters)}`);
+export async function askLogs(server: Asked, parameters: Readonly<Record<string, string>>): Promise<LogsAnswer> {
+  const answer = await server.admin(`/v1/logs?${new URLSearchParams(parameters)}`);
   const text = await answer.text();
   if (answer.status !== 200) throw new Error(`Cannot ask for logs: ${answer.status} ${text}`);
   return JSON.parse(text) as LogsAnswer;
 }
 
 /** Asks until the answer has the record of the invocation's end, which comes after its response; the oldest first. */
-export function logsOf(adminUrl: string, response: Response): Promise<readonly LogItem[]> {
+export function logsOf(server: Asked, response: Response): Promise<readonly LogItem[]> {
   const request_id = response.headers.get("isopod-request-id") ?? "";
   return settled(`the end of ${request_id} in the logs`, async () => {
-    const { items } = await askLogs(adminUrl, { request_id, order: "oldest", limit: "1000" });
+    const { items } = await askLogs(server, { request_id, order: "oldest", limit: "1000" });
     return items.some(({ kind }) => kind === "invocation") ? items : undefined;
   });
 }

@@ -45,7 +45,7 @@ export async function recordedError(
 ): Promise<Outcome["error"]> {
   const until = performance.now() + deadlineMs;
   for (;;) {
-    const response = await fetch(`${server.adminUrl}/v1/invocations/${requestId}`);
+    const response = await server.admin(`/v1/invocations/${requestId}`);
     if (response.ok) return ((await response.json()) as { error?: Outcome["error"] }).error;
     await response.body?.cancel();
     if (performance.now() > until)

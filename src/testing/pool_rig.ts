@@ -57,14 +57,9 @@ export class PoolRig {
     const program = { name: `${name}.js`, language: "javascript", code: "", hash: `sha256-${name}` } as const;
     const egress = { allow: [], secrets: [] };
     return {
-      name,
-      version: name,
-      engine: "script",
-      program,
-      env: {},
+      ...{ project: "default", name, version: name, key: name, engine: "script", instancesMax },
       limits: completeLimits(limits),
-      egress,
-      instancesMax,
+      contents: async () => ({ program, env: {}, egress }),
     };
   }
 

@@ -20,10 +20,10 @@ const DEADLINE_MS = 5000;
 /** The record of the request `id`, or the one that was answered with `id`; waits until there is one. */
 export async function recordOf(server: TestServer, id: string | Response): Promise<RequestRecord> {
   const requestId = typeof id === "string" ? id : id.headers.get("isopod-request-id");
-  const address = `${server.adminUrl}/v1/invocations/${requestId}`;
+  const address = `/v1/invocations/${requestId}`;
   const giveUpAt = performance.now() + DEADLINE_MS;
   for (;;) {
-    const found = await fetch(address);
+    const found = await server.admin(address);
     const body = await found.text();
     if (found.status === 200) return JSON.parse(body) as RequestRecord;
     if (performance.now() > giveUpAt) throw new Error(`Cannot find the record at ${address}: ${found.status} ${body}`);

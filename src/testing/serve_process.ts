@@ -2,6 +2,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findToken } from "../cli/data_directory.ts";
 
 /** A line of the log. */
 export type LogEntry = Readonly<Record<string, unknown>>;
@@ -48,6 +49,13 @@ export class ServeProcess implements AsyncDisposable {
 
   get adminUrl(): string {
     return String(this.#ready["admin"]);
+  }
+
+  /** Asks the admin listener with the token that lies in the data directory. */
+  admin(path: string, init?: RequestInit): Promise<Response> {
+    const token = findToken(join(this.directory, "data"));
+    const headers = { authorization: `Bearer ${token}`, ...(init?.headers as Record<string, string> | undefined) };
+    return fetch(`${this.adminUrl}${path}`, { ...init, headers });
   }
 
   /** Writes a file beside the configuration, or the configuration. */

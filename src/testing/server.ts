@@ -17,6 +17,8 @@ export interface TestServerOptions {
   readonly config?: string;
   /** Files beside the configuration, by their relative path. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Where the data plane listens; a loopback address when left out. */
+  readonly listen?: string;
   /** Instances kept ready; 1 when left out. */
   readonly prewarmed?: number;
 }
@@ -31,6 +33,8 @@ export interface TestServer extends AsyncDisposable {
   readonly port: number;
   readonly token: string;
   readonly directory: string;
+  /** Asks the admin listener with the server's token, unless `init` has another credential. */
+  admin(path: string, init?: RequestInit): Promise<Response>;
   /** Sends a program to `/run`. */
   run(code: string, init?: RequestInit): Promise<Response>;
   /** Writes the configuration anew and reloads it. */
@@ -49,7 +53,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const configFile = join(directory, "isopod.toml");
   const read = (text: string) => {
     const pool = /^\[pool\]/m.test(text) ? "" : `\n[pool]\nprewarmed = ${options.prewarmed ?? 1}\n`;
-    writeFileSync(configFile, `listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n${text}${pool}`);
+    writeFileSync(
+      configFile,
+      `listen_address = "${options.listen ?? "127.0.0.1:0"}"\nadmin_address = "127.0.0.1:0"\n${text}${pool}`,
+    );
     return loadConfig(configFile, CONFIG_CHECKS);
   };
   const remove = () => rmSync(directory, { recursive: true, force: true });
@@ -68,6 +75,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     port: server.listener.port,
     token: findToken(data) ?? "",
     directory,
+    admin(path, init) {
+      const headers = new Headers(init?.headers);
+      if (!headers.has("authorization")) headers.set("authorization", `Bearer ${findToken(data)}`);
+      return fetch(`http://127.0.0.1:${server.admin.port}${path}`, { ...init, headers });
+    },
     run: (code, init) => fetch(`${url}/run`, { method: "POST", body: code, ...init }),
     reload: async (text) => server.reload(await read(text)),
     async [Symbol.asyncDispose]() {

@@ -19,6 +19,8 @@ export interface RequestHead {
   readonly p?: Readonly<Record<string, string>>;
   /** `ctx.args`, as JSON text. */
   readonly a?: string;
+  /** Call this export with the arguments, and not the handler. */
+  readonly f?: string;
   /** Milliseconds since the epoch at which the invocation is ended. */
   readonly d: number;
   /** Whether a body follows. */
@@ -82,6 +84,8 @@ export interface LoadParcel {
   /** A function is evaluated once and then invoked; a program is evaluated by its one invocation; a build never is. */
   readonly mode: "function" | "program" | "build";
   readonly env: Readonly<Record<string, string>>;
+  /** The export that is the function; `default` when left out. */
+  readonly exportName?: string;
   /** Name and version, for `ctx.function`. */
   readonly fn?: { readonly name: string; readonly version: string };
 }

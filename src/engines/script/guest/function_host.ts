@@ -13,7 +13,8 @@ import { createConsole } from "./console.ts";
 import { installFacades } from "./facade.ts";
 import { Invocation } from "./invocations.ts";
 import { exit } from "./libc.ts";
-import { describeFailure, type Handler, offerToListen, parseProgram } from "./program.ts";
+import { methodHandler } from "./methods.ts";
+import { describeFailure, type EvaluatedProgram, offerToListen, parseProgram } from "./program.ts";
 import { LEVEL_MARK } from "./program_host.ts";
 import type { ProgramRunner } from "./runner.ts";
 
@@ -23,7 +24,7 @@ export class FunctionHost implements ProgramRunner {
   readonly #env: Record<string, unknown>;
   readonly fn: LoadParcel["fn"];
   #storage: AsyncLocalStorage<Invocation> | undefined;
-  #handler: Handler | undefined;
+  #program: EvaluatedProgram | undefined;
 
   constructor(channel: Channel, load: LoadParcel, code: Uint8Array) {
     this.#channel = channel;
@@ -47,8 +48,10 @@ export class FunctionHost implements ProgramRunner {
   open(stream: WireStream, head: Uint8Array): StreamEvents | undefined {
     const invocation = new Invocation(stream, head, this);
     queueMicrotask(() => {
-      const handler = this.#handler as Handler;
-      this.#storage?.run(invocation, () => invocation.run(handler, this.#env));
+      const { handler, exported } = this.#program as EvaluatedProgram;
+      const { calls } = invocation;
+      const called = calls === undefined ? handler : methodHandler(exported, calls);
+      this.#storage?.run(invocation, () => invocation.run(called, this.#env));
     });
     return invocation;
   }
@@ -65,9 +68,11 @@ export class FunctionHost implements ProgramRunner {
       this.#installGlobals(load);
       const program = parseProgram(load, code);
       offerToListen(() => {});
-      this.#handler = await program.evaluate();
-      if (this.#handler === undefined)
-        throw new TypeError(`Cannot load function: export default is missing, and nothing listens (${load.name})`);
+      this.#program = await program.evaluate();
+      if (this.#program === undefined) {
+        const name = load.exportName ?? "default";
+        throw new TypeError(`Cannot load function: export ${name} is missing, and nothing listens (${load.name})`);
+      }
       connection.sendText(FRAME.ready, 0, "{}");
     } catch (thrown) {
       connection.sendText(FRAME.ready, 0, JSON.stringify({ error: describeFailure(thrown) }));

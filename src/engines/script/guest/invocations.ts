@@ -57,6 +57,11 @@ export class Invocation implements StreamEvents, InvocationContext {
     return this.#args.value;
   }
 
+  /** The export that is to be called instead of the handler. */
+  get calls(): string | undefined {
+    return this.#head.f;
+  }
+
   get requestId(): string {
     return this.#head.id;
   }

@@ -12,10 +12,16 @@ export type Handler = (request: Request, env: Record<string, unknown>, context: 
 
 /** A program that has not been evaluated yet. */
 export interface PendingProgram {
-  /** Whether it has a default export. */
+  /** Whether it has the export that is to be its handler. */
   readonly isModule: boolean;
-  /** Runs its top level, awaits included; the handler of a module, undefined for a script. @throws what it throws */
-  evaluate(): Promise<Handler | undefined>;
+  /** Runs its top level, awaits included; undefined for a script. @throws what it throws */
+  evaluate(): Promise<EvaluatedProgram | undefined>;
+}
+
+/** A module that has been evaluated. */
+export interface EvaluatedProgram {
+  readonly handler: Handler;
+  readonly exported: Readonly<Record<string, unknown>>;
 }
 
 /** The address of the code inside this guest; stack traces name it. */
@@ -65,23 +71,24 @@ export function offerToListen(began: () => void): void {
 const plain = { jsx: "js", tsx: "ts" } as const;
 
 function pending(load: LoadParcel, text: string, extension: string, exports: string[]): PendingProgram {
+  const name = load.exportName ?? "default";
   return {
-    isModule: exports.includes("default"),
+    isModule: exports.includes(name),
     async evaluate() {
       // A file and not a blob with a type: Bun reads every typed blob as TypeScript, and the name's end as it is.
       address = URL.createObjectURL(new File([text], `program.${extension}`));
       displayName = load.name;
-      const module = (await import(address)) as { default?: unknown };
+      const module = (await import(address)) as Record<string, unknown>;
       URL.revokeObjectURL(address);
       evaluated = true;
-      if (exports.includes("default")) return asHandler(module.default);
-      return listening === undefined ? undefined : asHandler(listening);
+      if (exports.includes(name)) return { handler: asHandler(module[name], name), exported: module };
+      return listening === undefined ? undefined : { handler: asHandler(listening, name), exported: module };
     },
   };
 }
 
 /** A handler from what was exported: a function, or an object with a `fetch`. */
-function asHandler(exported: unknown): Handler {
+function asHandler(exported: unknown, name: string): Handler {
   if (typeof exported === "function") return exported as Handler;
   if (
     typeof exported === "object" &&
@@ -91,7 +98,7 @@ function asHandler(exported: unknown): Handler {
   ) {
     return (request, env, context) => (exported as { fetch: Handler }).fetch(request, env, context);
   }
-  throw new TypeError("Cannot use the default export: expected a function, or an object with a fetch function");
+  throw new TypeError(`Cannot use the ${name} export: expected a function, or an object with a fetch function`);
 }
 
 /** What a program answered cannot be sent. */

@@ -82,8 +82,8 @@ export class ProgramHost implements ProgramRunner {
       offerToListen(() => this.#beginToListen(invocation));
       if (program.isModule) this.#readLater(invocation);
       else process.on("beforeExit", () => this.#ranEmpty());
-      const handler = await program.evaluate();
-      if (handler !== undefined) return await invocation.run(handler, { ...this.#load.env });
+      const evaluated = await program.evaluate();
+      if (evaluated !== undefined) return await invocation.run(evaluated.handler, { ...this.#load.env });
     } catch (thrown) {
       return this.#fail(thrown);
     }

@@ -13,9 +13,9 @@ const PROGRAM = "export default (request: Request) => new Response(request.url)"
 /** Warms the guest up. Never rejects. */
 export async function warmUp(): Promise<void> {
   const load: LoadParcel = { name: "warm_up.ts", language: "typescript", mode: "program", env: {} };
-  const handler = await parseProgram(load, new TextEncoder().encode(PROGRAM)).evaluate();
+  const evaluated = await parseProgram(load, new TextEncoder().encode(PROGRAM)).evaluate();
   const request = new Request("http://localhost/", { method: "GET", headers: [["host", "localhost"]] });
-  const response = (await handler?.(request, {}, undefined as never)) as Response;
+  const response = (await evaluated?.handler(request, {}, undefined as never)) as Response;
   JSON.stringify({ s: response.status, h: [...response.headers] });
   createConsole(() => {}).log("%s", request.url, {});
 }

@@ -1,0 +1,106 @@
+/** What a deploy brings: JSON, or a form with the same JSON and the files beside it. */
+import { z } from "zod";
+import { IsopodError } from "../../core/errors.ts";
+import { ENGINE_NAMES } from "../../core/function.ts";
+import type { DeployInput } from "../deployer.ts";
+import { hash, name, routeRecord, settings, versionFile } from "../fields.ts";
+import { read } from "./router.ts";
+
+const FILE = z
+  .strictObject({
+    path: versionFile.shape.path,
+    hash: hash.optional(),
+    content: z.string().optional(),
+    contentBase64: z.base64().optional(),
+  })
+  .refine((file) => file.hash !== undefined || file.content !== undefined || file.contentBase64 !== undefined, {
+    message: "expected a hash, content or contentBase64",
+  });
+
+/** What a version is made of. */
+export const versionBody = z.strictObject({
+  engine: z.enum(ENGINE_NAMES).default("script"),
+  files: z.array(FILE).max(1000).default([]),
+  entry: z.string().optional(),
+  exportName: z.string().min(1).max(200).default("default"),
+  settings: settings.prefault({}),
+  message: z.string().max(1000).optional(),
+});
+
+/** A route as it is written, to `production` unless it says another alias. */
+export const routeInput = z.union([
+  routeRecord.shape.route.transform((route) => ({ route, alias: "production" })),
+  routeRecord,
+]);
+
+/** What a deploy is made of. */
+export const deployBody = versionBody.extend({
+  alias: name.optional(),
+  routes: z.array(routeInput).max(1000).optional(),
+});
+
+/** Types of a body that brings its files in a form. */
+export const FORM_TYPES = ["multipart/form-data"] as const;
+const FORM_BYTES_MAX = 20 * 1024 * 1024;
+
+/**
+ * What a request brings: `body` where it was JSON, else its form, whose field `deploy` is the JSON and whose other fields
+ * are files, each with its path as its file name.
+ */
+export async function readDeploy(
+  body: z.output<typeof deployBody> | undefined,
+  request: Request,
+): Promise<DeployInput> {
+  const form = body === undefined ? await readForm(request) : undefined;
+  const said = body ?? form?.said;
+  if (said === undefined) throw new IsopodError("bad_request", { message: "Cannot read the deploy: it has no body" });
+  const files = said.files.map(({ path, hash: known, content, contentBase64 }) => {
+    const bytes =
+      contentBase64 === undefined ? content && new TextEncoder().encode(content) : Buffer.from(contentBase64, "base64");
+    return { path, hash: known, content: content === "" ? new Uint8Array() : bytes || undefined };
+  });
+  const all = [...files, ...(form?.files ?? [])];
+  const { engine, exportName, settings: own, message, alias, routes } = said;
+  return { engine, exportName, settings: own, message, alias, routes, files: all, entry: said.entry ?? entryOf(all) };
+}
+
+async function readForm(request: Request) {
+  const told = Number(request.headers.get("content-length") ?? 0);
+  if (told > FORM_BYTES_MAX)
+    throw new IsopodError("body_too_large", { limit: { name: "bodyBytesMax", value: FORM_BYTES_MAX } });
+  const form = await request.formData().catch((cause: unknown) => {
+    throw new IsopodError("bad_request", { message: "Cannot read the deploy: its form is broken", cause });
+  });
+  let json: unknown = {};
+  const files: { path: string; content: Uint8Array }[] = [];
+  for (const [field, value] of form.entries()) {
+    if (field !== "deploy" && value instanceof File) {
+      const { path } = read(versionFile.pick({ path: true }), { path: value.name }, "file's name") as { path: string };
+      files.push({ path, content: new Uint8Array(await value.arrayBuffer()) });
+    } else if (field === "deploy") {
+      json = parse(value instanceof File ? await value.text() : String(value));
+    }
+  }
+  return { said: read(deployBody, json, "deploy") as z.output<typeof deployBody>, files };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new IsopodError("bad_request", { message: "Cannot read the deploy: its field `deploy` is not JSON", cause });
+  }
+}
+
+const ENTRY = /^(index|main)\.[mc]?[jt]sx?$/;
+
+/** The file that a deploy begins with, when it does not say. @throws {IsopodError} `bad_request` */
+function entryOf(files: readonly { readonly path: string }[]): string {
+  const code = files.map(({ path }) => path).filter((path) => !path.endsWith(".map"));
+  const [only, ...others] = code;
+  const entry = others.length === 0 ? only : code.find((path) => ENTRY.test(path));
+  if (entry !== undefined) return entry;
+  const message =
+    code.length === 0 ? "Cannot deploy: there are no files" : "Cannot deploy: say which of the files is the `entry`";
+  throw new IsopodError("bad_request", { message });
+}

@@ -1,0 +1,90 @@
+/** The fields of records and of what the admin API takes: each with its form, and what was expected where it is another. */
+import { z } from "zod";
+import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
+import { parseRoute } from "../core/route.ts";
+import { QUOTA_NAMES, type Quotas } from "./quotas.ts";
+
+/** Names of projects, functions, aliases and plans: a label of a host, without the "--" that divides a preview's. */
+export const NAME_PATTERN = /^(?!.*--)[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+/** What is expected of one. */
+export const NAME_EXPECTED = 'a name of "a" to "z", "0" to "9" and single "-" between them, at most 40 long';
+
+/** A name. */
+export const name = z.string().max(40, `expected ${NAME_EXPECTED}`).regex(NAME_PATTERN, `expected ${NAME_EXPECTED}`);
+/** `sha256-<hex>`. */
+export const hash = z.string().regex(/^sha256-[0-9a-f]{64}$/, 'expected "sha256-" and 64 hexadecimal digits');
+/** Milliseconds since the Unix epoch. */
+export const instant = z.number().int().min(0);
+/** Names of variables, secrets and bindings. */
+export const variable = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'expected letters, digits and "_", at most 64, and no digit first');
+
+const LIMIT_SHAPE = Object.fromEntries(
+  LIMIT_NAMES.map((key) => [
+    key,
+    z.number().int().min(LIMIT_RULES[key].floor).max(LIMIT_RULES[key].ceiling).optional(),
+  ]),
+);
+/** Limits by the names of `core/limits.ts`, each within its bounds. */
+export const limits = z.strictObject(LIMIT_SHAPE) as unknown as z.ZodType<Partial<Limits>, Partial<Limits>>;
+
+/** What a project may have, by the names of `quotas.ts`. */
+export const quotas = z.strictObject(
+  Object.fromEntries(QUOTA_NAMES.map((key) => [key, z.number().int().min(0).optional()])),
+) as unknown as z.ZodType<Partial<Quotas>, Partial<Quotas>>;
+
+const ENV_ENTRIES_MAX = 256;
+
+/** Variables. */
+export const environment = z
+  .record(z.string().regex(/^[^=\0]{1,256}$/, 'expected a name without "=", at most 256 long'), z.string().max(32_768))
+  .refine((env) => Object.keys(env).length <= ENV_ENTRIES_MAX, `expected at most ${ENV_ENTRIES_MAX} variables`);
+
+/** A secret of a project that a function is given under the name of a binding; with hosts, on egress only. */
+export const secretBinding = z.strictObject({
+  binding: variable,
+  name: variable,
+  hosts: z.array(z.string().min(1).max(256)).max(64).default([]),
+});
+
+/** Entries of egress lists that are not public, and that keys of a project may use all the same. */
+export const egressInside = z.array(z.string().min(1).max(256)).max(256);
+
+/** What changes a version's behaviour beside its files. */
+export const settings = z.strictObject({
+  env: environment.default({}),
+  limits: limits.default({}),
+  egress: z.array(z.string().min(1).max(256)).max(256).default([]),
+  secrets: z.array(secretBinding).max(64).default([]),
+  instancesMax: z.number().int().min(1).max(10_000).default(16),
+});
+
+/** A file of a version. */
+export const versionFile = z.strictObject({
+  path: z
+    .string()
+    .min(1)
+    .max(512)
+    .refine(isPlainPath, 'expected a relative path with "/" between its parts, none of which is "." or ".."'),
+  hash,
+  bytes: z.number().int().min(0),
+});
+
+function isPlainPath(path: string): boolean {
+  return path.split("/").every((part) => part !== "" && part !== "." && part !== ".." && !/[\\\0]/.test(part));
+}
+
+/** A route of a function. */
+export const routeRecord = z.strictObject({
+  route: z.string().min(1).max(512).check(isRoute),
+  alias: name.default("production"),
+});
+
+function isRoute({ value, issues }: z.core.ParsePayload<string>): void {
+  try {
+    parseRoute(value);
+  } catch (error) {
+    issues.push({ code: "custom", message: error instanceof Error ? error.message : String(error), input: value });
+  }
+}

@@ -1,0 +1,134 @@
+/** What is deployed, joined with what serves it: the configuration's functions, the apps, and the store. */
+import { join } from "node:path";
+import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
+import { AppsFolder } from "./control/apps_folder.ts";
+import type { Config } from "./control/config.ts";
+import { largestLimit } from "./control/config_extremes.ts";
+import { type ControlPlane, openControlPlane } from "./control/control_plane.ts";
+import { FunctionLoader, type LoadedFunction } from "./control/functions.ts";
+import type { FileDeployment } from "./control/published.ts";
+import { COLLECT_POLICY } from "./control/removals.ts";
+import { readOrCreateSecretKeys, SecretBox } from "./control/secret_box.ts";
+import { systemClock as clock } from "./core/clock.ts";
+import type { Deployment } from "./core/deployment.ts";
+import type { Limits } from "./core/limits.ts";
+import type { Store } from "./core/store.ts";
+import { BUILD_BYTES, type Plant } from "./plant.ts";
+import { openSqliteStore } from "./store/sqlite/store.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
+
+/** The checks of the egress binding's language. */
+const EGRESS_CHECKS = {
+  validateEgress: (rule: string) => void parseEgressRule(rule),
+  validateHost: (host: string) => void parseHostPattern(host),
+  reachesInside: (rule: string) => ["localhost", "network"].includes(parseEgressRule(rule).host.kind),
+};
+
+/** How often what nobody needs is collected, in milliseconds. */
+const COLLECT_MS = 3600 * 1000;
+
+/** What is deployed. */
+export interface Deploying {
+  readonly plane: ControlPlane;
+  /** What is published now. */
+  readonly deployment: Deployment;
+  /** Sets who hears of each new deployment. */
+  onPublish(listener: (deployment: Deployment) => void): void;
+  /** Puts another configuration in the place of the present one. @throws {Error} when a function of it cannot be loaded */
+  replace(config: Config): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Loads and publishes what is deployed. @throws {Error} when the configuration's functions or the store cannot be read */
+export async function openDeploying(
+  config: Config,
+  dataDirectory: string,
+  plant: Plant,
+  { log }: Telemetry,
+): Promise<Deploying> {
+  const { pool, builder } = plant;
+  const build = builder.build.bind(builder);
+  const loader = new FunctionLoader(build);
+  const ending = new AbortController();
+  const report = (message: string, fields: Readonly<Record<string, unknown>>) => log.error(message, { ...fields });
+  let listener: (deployment: Deployment) => void = () => {};
+  const publish = (deployment: Deployment) => {
+    listener(deployment);
+    // Only now: until here requests were routed to the old versions.
+    pool.keepOnly((version) => plane.published.isCurrent(version) || plane.maker.isHeld(version.key));
+  };
+  const load = async (next: Config) => fileDeployment(next, await loader.load(next.functions, ending.signal));
+  const store = openStore(dataDirectory);
+  const file = await load(config);
+  const plane = await openControlPlane({
+    ...{ store, clock, build, file, publish, report },
+    box: new SecretBox(config.secretKeys ?? readOrCreateSecretKeys(dataDirectory)),
+    prepare: (version) => pool.prepare(version),
+    runningKeys: () => pool.versionKeys(),
+    largest: largestLimits(config),
+    ...EGRESS_CHECKS,
+  });
+  const openApps = async (folder: string | undefined): Promise<AppsFolder | undefined> => {
+    if (folder === undefined) return undefined;
+    const opened = new AppsFolder({ folder, build, clock, report, changed: (all) => plane.published.replaceApps(all) });
+    await opened.open();
+    return opened;
+  };
+  let apps = await openApps(config.apps);
+  let folder = config.apps;
+  const cancelCollect = clock.every(COLLECT_MS, () => {
+    plane.removals
+      .collect("policy", COLLECT_POLICY)
+      .catch((error) => report("Nothing was collected", { cause: String(error) }));
+  });
+  return {
+    plane,
+    get deployment() {
+      return plane.published.deployment;
+    },
+    onPublish(next) {
+      listener = next;
+    },
+    async replace(next) {
+      const loaded = await load(next);
+      if (next.apps !== folder) {
+        await apps?.close();
+        plane.published.replaceApps([]);
+        folder = next.apps;
+        apps = await openApps(folder);
+      }
+      plane.published.replaceFile(loaded);
+    },
+    async close() {
+      ending.abort();
+      cancelCollect();
+      await apps?.close();
+      await plane.close();
+      await store.close();
+    },
+  };
+}
+
+/** A server that answers "not found" for what is deployed would be worse than one that does not start. */
+function openStore(dataDirectory: string): Store {
+  const directory = join(dataDirectory, "store");
+  try {
+    return openSqliteStore({ directory });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot open the store: ${reason} (${directory})`, { cause });
+  }
+}
+
+function fileDeployment(config: Config, functions: readonly LoadedFunction[]): FileDeployment {
+  const { plans, keys, codeless, rpcPath, previewDomains } = config;
+  return { functions, plans, keys, codelessPath: codeless.path, rpcPath, previewDomains };
+}
+
+/** Set when the server starts: what its sandboxes and its listener allow at the most. */
+function largestLimits(config: Config): Partial<Limits> {
+  return {
+    memoryBytes: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
+    bodyBytesMax: largestLimit(config, "bodyBytesMax"),
+  };
+}

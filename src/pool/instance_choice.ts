@@ -1,0 +1,25 @@
+/** Which of a version's instances is meant: the one with the least to do, or the one that has idled for longest. */
+import type { Instance } from "./instance.ts";
+
+/** The instance with the fewest invocations that takes one more; undefined when none does. */
+export function leastLoaded(instances: Iterable<Instance>, concurrencyMax: number): Instance | undefined {
+  let best: Instance | undefined;
+  let bestLoad = concurrencyMax;
+  for (const instance of instances) {
+    const load = instance.invocations.size;
+    if (load >= bestLoad || !instance.alive || instance.suspect) continue;
+    best = instance;
+    bestLoad = load;
+  }
+  return best;
+}
+
+/** The idle instance that has been so for longest. */
+export function longestIdle(instances: Iterable<Instance>): Instance | undefined {
+  let oldest: Instance | undefined;
+  for (const instance of instances) {
+    if (instance.invocations.size > 0 || !instance.alive) continue;
+    if (oldest === undefined || instance.idleSince < oldest.idleSince) oldest = instance;
+  }
+  return oldest;
+}
