@@ -99,8 +99,12 @@ export class Invocation implements StreamEvents, InvocationContext {
     this.#resume = callback;
   };
 
-  /** Calls the handler and sends what it answers. Never rejects. */
+  /**
+   * Calls the handler and sends what it answers; not at all when the caller has hung up before: the host has asked
+   * meanwhile whether the event loop turns, and been told so. Never rejects.
+   */
   async run(handler: Handler, env: Record<string, unknown>): Promise<void> {
+    if (this.#over) return;
     try {
       let result = handler(this.#request(), env, this);
       if (result instanceof Promise) result = await result;
