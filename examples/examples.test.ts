@@ -1,6 +1,9 @@
 /** The examples say what their first lines promise. Through a sandbox and a socket they are tested in `e2e/`. */
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { loadConfig } from "../src/control/config_file.ts";
+import { ServeProcess } from "../src/testing/serve_process.ts";
+import badge from "./badge.ts";
 import hello from "./hello.ts";
 import primes from "./primes.ts";
 import statistics from "./statistics.ts";
@@ -10,7 +13,15 @@ const request = (path: string, init?: RequestInit) => new Request(`http://localh
 test("the configuration serves every example, and the addresses in its comments are routed", async () => {
   const file = new URL("./isopod.toml", import.meta.url).pathname;
   const { functions } = await loadConfig(file);
-  expect(functions.map(({ name }) => name)).toEqual(["hello", "primes", "statistics", "echo", "stars"]);
+  expect(functions.map(({ name }) => name)).toEqual([
+    "hello",
+    "primes",
+    "statistics",
+    "echo",
+    "stars",
+    "greet",
+    "badge",
+  ]);
   const text = await Bun.file(file).text();
   const addresses = [...text.matchAll(/^# .*localhost:8080\/(\w+)/gm)].map(([, name]) => name);
   expect(addresses).toEqual(functions.map(({ name }) => name));
@@ -32,4 +43,27 @@ test("statistics answers JSON, and says what it wants", async () => {
   const figures = { count: 4, min: 1, max: 4, mean: 2.5, median: 2.5, deviation: Math.sqrt(1.25) };
   expect(await (await post("[4, 1, 3, 2]")).json()).toEqual(figures);
   for (const body of ["", "{}", "[]", '["1"]']) expect((await post(body)).status).toBe(400);
+});
+
+test("badge is a Hono application that draws", async () => {
+  const answer = await badge.request("/badge/build/%3Cb%3E");
+  expect(answer.headers.get("content-type")).toBe("image/svg+xml");
+  expect(await answer.text()).toContain(">&#60;b&#62;</text>");
+  expect((await badge.request("/badge/build")).status).toBe(404);
+});
+
+test("what uses the SDK or a framework is served as it stands", async () => {
+  const here = import.meta.dir;
+  const config = (name: string, path: string) =>
+    `[[functions]]\nname = "${name}"\npath = ${JSON.stringify(join(here, path))}\nroutes = ["ANY /${name}/*"]\n`;
+  const head = 'listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n';
+  const text = `${head}${config("greet", "greet.ts")}env = { GREETING = "Welcome" }\n${config("badge", "badge.ts")}`;
+  await using server = await ServeProcess.start({ "isopod.toml": text });
+  const greeted = await fetch(`${server.url}/greet/Ada`);
+  expect([greeted.headers.get("cache-control"), await greeted.json()]).toEqual([
+    "no-store",
+    { greeting: "Welcome, Ada!" },
+  ]);
+  expect((await fetch(`${server.url}/greet/Ada`, { headers: { "x-stop": "1" } })).status).toBe(403);
+  expect(await (await fetch(`${server.url}/badge/build/passing`)).text()).toContain(">passing</text>");
 });

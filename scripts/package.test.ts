@@ -6,7 +6,7 @@ const ROOT = join(import.meta.dir, "..");
 
 /** Paths in the tarball. npm gives a list of packages, from version 12 on an object by name. */
 async function packedFiles(): Promise<string[]> {
-  const npm = Bun.spawn(["npm", "pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: ROOT, stderr: "ignore" });
+  const npm = Bun.spawn(["npm", "pack", "--dry-run", "--json"], { cwd: ROOT, stderr: "ignore" });
   const report = (await new Response(npm.stdout).json()) as Record<
     string,
     { readonly files: { readonly path: string }[] }
@@ -15,10 +15,10 @@ async function packedFiles(): Promise<string[]> {
   return Object.values(report).flatMap(({ files }) => files.map(({ path }) => path));
 }
 
-test("the package holds the launcher, the program and the licence, and no test", async () => {
+test("the package holds the launcher, the program, the built SDK and the licence, and no test", async () => {
   const files = await packedFiles();
   const foreign = files.filter(
-    (path) => !/^(bin|src|examples|scripts)\/|^(package\.json|LICENSE|README\.md)$/.test(path),
+    (path) => !/^(bin|src|examples|scripts|dist\/sdk)\/|^(package\.json|LICENSE|README\.md)$/.test(path),
   );
   expect(foreign).toEqual([]);
   expect(
@@ -31,6 +31,10 @@ test("the package holds the launcher, the program and the licence, and no test",
     "scripts/find_bun.mjs",
     "scripts/bunfig.toml",
     "src/cli/main.ts",
+    "dist/sdk/main.js",
+    "dist/sdk/types/sdk/main.d.ts",
+    "dist/sdk/esbuild_plugin.js",
+    "dist/sdk/vite_plugin.js",
   ];
   expect(needed.filter((path) => !files.includes(path))).toEqual([]);
 });

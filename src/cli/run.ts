@@ -4,7 +4,6 @@
  */
 import { basename } from "node:path";
 import { Command, Option } from "commander";
-import { readEvents } from "./event_stream.ts";
 import { watchLauncher } from "./lifeline.ts";
 import { RunReport } from "./run_report.ts";
 import { errorOf, send, serverUrl } from "./server_client.ts";
@@ -95,6 +94,7 @@ async function follow(response: Response, report: RunReport): Promise<number> {
     await report.event({ name: "error", data: JSON.stringify(await errorOf(response)) });
     return report.exitCode;
   }
+  const { readEvents } = await import("../sdk/event_stream.ts");
   try {
     for await (const event of readEvents(response.body)) await report.event(event);
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Tells the events of a run: output to stdout, log and failure to stderr; or all of them to stdout, as JSON lines. */
+import type { StreamEvent } from "../sdk/event_stream.ts";
 import { codeFrame } from "./code_frame.ts";
-import type { StreamEvent } from "./event_stream.ts";
 import type { ServerError } from "./server_client.ts";
 import { type Paint, paintFor } from "./terminal.ts";
 

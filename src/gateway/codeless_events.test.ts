@@ -111,6 +111,7 @@ test("what fails before or after the answer began is an error event, then the en
       request_id: expect.any(String),
       line: 2,
       column: expect.any(Number),
+      stack: expect.stringMatching(/^Error: early\n {4}at program\.ts:2:\d+$/),
     },
   ]);
   expect(early.at(-1)?.[0]).toBe("end");

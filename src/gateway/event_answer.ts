@@ -47,7 +47,7 @@ export function answerWithEvents(
                 text: `${droppedLines} lines were not sent: the client did not keep up`,
               }),
             );
-          if (error !== undefined) send(encodeEvent("error", errorBody(error, record.requestId)));
+          if (error !== undefined) send(encodeEvent("error", failureOf(error, record.requestId)));
           send(encodeEvent("end", endOf(record.requestId, record.figures)));
           record.status = response?.status ?? error?.status ?? 200;
           record.finish(error);
@@ -113,6 +113,17 @@ async function sendOutput(
     }
   }
   send(output.flush());
+}
+
+/** Frames of the guest itself, below those of the program. */
+const GUEST_FRAME = "(/$bunfs/";
+
+/** As everywhere, with the stack of what the program threw: whoever runs it is the one who can mend it. */
+function failureOf(error: IsopodError, requestId: string): object {
+  const body = errorBody(error, requestId);
+  if (!error.details.stack || error.kind !== "user") return body;
+  const lines = error.details.stack.split("\n").filter((line) => !line.includes(GUEST_FRAME));
+  return { ...body, stack: lines.join("\n") };
 }
 
 function endOf(requestId: string, figures: InvocationFigures | undefined): object {

@@ -158,6 +158,7 @@ describe("the end of a script", () => {
       "Error: lost",
       1,
     ],
+    ["a rejection in its very last turn", `setTimeout(() => Promise.reject(new Error("last")), 1);`, "Error: last", 1],
     ["a value that is no error", `\nthrow { a: 1 };`, "Uncaught {\n  a: 1,\n}", undefined],
     ["an exit code", `process.exit(3);`, "The program exited with code 3", undefined],
     ["a denied request", `await fetch("http://example.org/");`, expect.stringContaining("example.org"), undefined],

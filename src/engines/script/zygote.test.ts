@@ -12,7 +12,7 @@ import { Zygotes } from "../../sandbox/zygotes.ts";
 import { goneAfter, instances, zygotes } from "../../testing/children.ts";
 import { guestCode } from "../../testing/engine-suite.ts";
 import { prepared, runIn } from "../../testing/guest_program.ts";
-import { startTestServer } from "../../testing/server.ts";
+import { startTestServer, type TestServer } from "../../testing/server.ts";
 
 const MB = 1024 * 1024;
 /** Never sealed: what it may not do is for the other layers to refuse. */
@@ -72,6 +72,14 @@ describe("a forked instance that is not sealed", () => {
     expect(seen).toEqual({ pid: 1, files: [], kills: -1, traces: [], unshares: -1, mounts: -1 });
     sibling.kill();
     await sibling.exited;
+  });
+
+  test("is ended before its zygote where memory is short", async () => {
+    const guest = await zygote.fork();
+    await prepared(guest);
+    expect(readFileSync(`/proc/${guest.pid}/oom_score_adj`, "latin1").trim()).toBe("500");
+    guest.kill();
+    await guest.exited;
   });
 
   test("has no capabilities and cannot be looked into once it says hello", async () => {
@@ -145,6 +153,7 @@ describe("a server", () => {
     await using server = await startTestServer({ prewarmed: 2 });
     await (await server.run("1")).text();
     const descriptors = () => readdirSync("/proc/self/fd").length;
+    await until(() => stock(server) === 2);
     const open = descriptors();
     const first = zygotes().filter((pid) => !others.has(pid));
     const seen = new Set(first);
@@ -154,6 +163,7 @@ describe("a server", () => {
     }
     expect([first.length, seen.size]).toEqual([1, 2]);
     await goneAfter(first, 5000);
+    await until(() => stock(server) === 2);
     expect(descriptors()).toBeLessThanOrEqual(open + 4);
   }, 30_000);
 
@@ -182,6 +192,16 @@ describe("a server", () => {
     await all.close();
   });
 });
+
+/** Instances that wait, when there are no others. */
+function stock({ server }: TestServer): number {
+  const { pool } = server.status() as { pool: { instances: number; prewarmed: number } };
+  return pool.instances === pool.prewarmed ? pool.prewarmed : -1;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
 
 function parentIs(child: number, parent: number): boolean {
   return readFileSync(`/proc/${parent}/task/${parent}/children`, "latin1").split(" ").includes(String(child));

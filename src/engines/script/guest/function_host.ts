@@ -14,7 +14,7 @@ import { installFacades } from "./facade.ts";
 import { Invocation } from "./invocations.ts";
 import { exit } from "./libc.ts";
 import { methodHandler } from "./methods.ts";
-import { describeFailure, type EvaluatedProgram, parseProgram } from "./program.ts";
+import { describeFailure, type EvaluatedProgram, offerToListen, parseProgram } from "./program.ts";
 import { LEVEL_MARK } from "./program_host.ts";
 import type { ProgramRunner } from "./runner.ts";
 
@@ -67,9 +67,12 @@ export class FunctionHost implements ProgramRunner {
       this.#storage = new AsyncLocalStorage();
       this.#installGlobals(load);
       const program = parseProgram(load, code);
-      if (!program.isModule)
-        throw new TypeError(`Cannot load function: export ${load.exportName ?? "default"} is missing (${load.name})`);
+      offerToListen(() => {});
       this.#program = await program.evaluate();
+      if (this.#program === undefined) {
+        const missing = `export ${load.exportName ?? "default"} is missing, and nothing listens`;
+        throw new TypeError(`Cannot load function: ${missing} (${load.name})`);
+      }
       connection.sendText(FRAME.ready, 0, "{}");
     } catch (thrown) {
       connection.sendText(FRAME.ready, 0, JSON.stringify({ error: describeFailure(thrown) }));

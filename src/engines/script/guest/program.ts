@@ -47,6 +47,27 @@ export function parseProgram(load: LoadParcel, code: Uint8Array): PendingProgram
   return pending(load, text, text.includes("</") || text.includes("/>") ? loader : plain[loader], exports);
 }
 
+/** What the program called `listen` on, when it serves an application instead of exporting one. */
+let listening: unknown;
+/** From here on it is decided what the program is. */
+let evaluated = false;
+
+/**
+ * Offers to serve an application: `listen` of the SDK looks for this name, and starts a server where it is not there.
+ * @param began is called when the program takes the offer
+ */
+export function offerToListen(began: () => void): void {
+  // What was evaluated to warm the guest up does not count.
+  evaluated = false;
+  const offer = (application: unknown) => {
+    if (listening !== undefined) throw new Error("Cannot listen: the program listens already");
+    if (evaluated) throw new Error("Cannot listen: the program's top level is over, and what it serves is decided");
+    listening = application;
+    began();
+  };
+  Object.defineProperty(globalThis, Symbol.for("isopod.application"), { value: offer });
+}
+
 const plain = { jsx: "js", tsx: "ts" } as const;
 
 function pending(load: LoadParcel, text: string, extension: string, exports: string[]): PendingProgram {
@@ -59,8 +80,9 @@ function pending(load: LoadParcel, text: string, extension: string, exports: str
       displayName = load.name;
       const module = (await import(address)) as Record<string, unknown>;
       URL.revokeObjectURL(address);
-      if (!exports.includes(name)) return undefined;
-      return { handler: asHandler(module[name], name), exported: module };
+      evaluated = true;
+      if (exports.includes(name)) return { handler: asHandler(module[name], name), exported: module };
+      return listening === undefined ? undefined : { handler: asHandler(listening, name), exported: module };
     },
   };
 }

@@ -13,7 +13,7 @@ import { createConsole, type Level } from "./console.ts";
 import { installFacades } from "./facade.ts";
 import { Invocation } from "./invocations.ts";
 import { exit } from "./libc.ts";
-import { describeFailure, type PendingProgram, parseProgram } from "./program.ts";
+import { describeFailure, offerToListen, type PendingProgram, parseProgram } from "./program.ts";
 import type { ProgramRunner } from "./runner.ts";
 import { ScriptReading } from "./script_reading.ts";
 
@@ -31,6 +31,7 @@ export class ProgramHost implements ProgramRunner {
   #headSent = false;
   #evaluated = false;
   #calling = false;
+  #ranDry = false;
   #failed = false;
 
   constructor(channel: Channel, load: LoadParcel, code: Uint8Array) {
@@ -78,6 +79,7 @@ export class ProgramHost implements ProgramRunner {
       program = parseProgram(this.#load, this.#code);
       this.#isScript = !program.isModule;
       this.#installGlobals(invocation);
+      offerToListen(() => this.#beginToListen(invocation));
       if (program.isModule) this.#readLater(invocation);
       else process.on("beforeExit", () => this.#ranEmpty());
       const evaluated = await program.evaluate();
@@ -89,6 +91,14 @@ export class ProgramHost implements ProgramRunner {
     this.#listen();
   }
 
+  /** What looked like a script is an application: a module from here on. */
+  #beginToListen(invocation: Invocation): void {
+    if (this.#headSent) throw new Error("Cannot listen: what was written to the console before is the answer already");
+    if (!this.#isScript) return;
+    this.#isScript = false;
+    this.#readLater(invocation);
+  }
+
   /** A module may need the rest of its request, credit, answers; one that is done within a turn needs nothing. */
   #readLater(invocation: Invocation): void {
     if (invocation.bodyComplete) setImmediate(() => this.#channel.resume());
@@ -97,6 +107,13 @@ export class ProgramHost implements ProgramRunner {
 
   /** The event loop has nothing left to wait for. */
   #ranEmpty(): void {
+    if (!this.#isScript) return;
+    // A rejection of the very last turn is told only in the next one.
+    if (!this.#ranDry) {
+      this.#ranDry = true;
+      setImmediate(() => {});
+      return;
+    }
     if (this.#evaluated) this.#finish(0);
     this.#fail(new Error("A top-level await waits for something that can no longer happen"));
     this.#channel.connection.flush();
@@ -105,9 +122,8 @@ export class ProgramHost implements ProgramRunner {
 
   #installGlobals(invocation: Invocation): void {
     const log = (level: Level, text: string) => this.#log(level, text);
-    const isScript = this.#isScript;
     globalThis.console = createConsole((level, text) => {
-      if (isScript && level !== "warn" && level !== "error") this.#output(encoder.encode(`${text}\n`));
+      if (this.#isScript && level !== "warn" && level !== "error") this.#output(encoder.encode(`${text}\n`));
       else log(level, text);
     });
     installFacades(this.#load.env, {
@@ -119,7 +135,7 @@ export class ProgramHost implements ProgramRunner {
       },
       exit: (code) => this.#finish(code),
       write: (to, bytes) => {
-        if (isScript && to === "stdout") this.#output(bytes);
+        if (this.#isScript && to === "stdout") this.#output(bytes);
         else log(to === "stdout" ? "info" : "error", decoder.decode(bytes).replace(/\n$/, ""));
       },
     });

@@ -64,6 +64,7 @@ export function serveForks(): void {
     if (said[1] === 0) {
       child.takeDescriptors(channel, errors, ends);
       child.renewEventLoop(eventLoop);
+      child.beExpendable();
       child.leaveFiles();
       child.dropRights();
       return reseed();

@@ -111,6 +111,18 @@ function replace(descriptor: Descriptor, by: Descriptor): void {
   call(CALL.close, by);
 }
 
+const O_WRONLY = 1;
+/** Out of 1000: where memory is short, the kernel ends an instance before its zygote, and before the server. */
+const EXPENDABLE = encoder.encode("500");
+
+/** Lets the kernel end this process first when the machine is out of memory. */
+export function beExpendable(): void {
+  const descriptor = call(CALL.openat, AT_FDCWD, ptr(encoder.encode("/proc/self/oom_score_adj\0")), O_WRONLY);
+  const written = call(CALL.write, descriptor, ptr(EXPENDABLE), EXPENDABLE.length);
+  must(written === EXPENDABLE.length, "become expendable");
+  call(CALL.close, descriptor);
+}
+
 /** Makes an empty folder, which nobody can write, the root. */
 export function leaveFiles(): void {
   const [empty, root] = [encoder.encode("/tmp\0"), encoder.encode("/\0")];

@@ -9,25 +9,36 @@ export interface StreamEvent {
 /** The longest event that is read, in characters; a run's output comes in pieces far below it. */
 const EVENT_LENGTH_MAX = 64 * 1024 * 1024;
 
-/** The events of `body`. @throws {Error} for an event without end, and whatever reading throws */
+/**
+ * The events of `body`, which is given up when its reader leaves before the end.
+ * @throws {Error} for an event without end, and whatever reading throws
+ */
 export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<StreamEvent> {
   let rest = "";
   let searched = 0;
   const decoder = new TextDecoder();
-  for await (const chunk of body) {
-    rest += decoder.decode(chunk, { stream: true });
+  // A reader and not the stream's own iterator, which some browsers lack.
+  const reader = body.getReader();
+  try {
     for (;;) {
-      // Isopod ends lines by a line feed alone; the end of an event is an empty line.
-      const end = rest.indexOf("\n\n", Math.max(0, searched - 1));
-      if (end < 0) break;
-      const event = parseEvent(rest.slice(0, end));
-      rest = rest.slice(end + 2);
-      searched = 0;
-      if (event !== undefined) yield event;
+      const { value, done } = await reader.read();
+      if (done) return;
+      rest += decoder.decode(value, { stream: true });
+      for (;;) {
+        // Isopod ends lines by a line feed alone; the end of an event is an empty line.
+        const end = rest.indexOf("\n\n", Math.max(0, searched - 1));
+        if (end < 0) break;
+        const event = parseEvent(rest.slice(0, end));
+        rest = rest.slice(end + 2);
+        searched = 0;
+        if (event !== undefined) yield event;
+      }
+      searched = rest.length;
+      if (rest.length > EVENT_LENGTH_MAX)
+        throw new Error(`Cannot read the events: one is longer than ${EVENT_LENGTH_MAX} characters`);
     }
-    searched = rest.length;
-    if (rest.length > EVENT_LENGTH_MAX)
-      throw new Error(`Cannot read the events: one is longer than ${EVENT_LENGTH_MAX} characters`);
+  } finally {
+    reader.cancel().catch(() => {});
   }
 }
 
