@@ -70,8 +70,8 @@ export class FunctionHost implements ProgramRunner {
       offerToListen(() => {});
       this.#program = await program.evaluate();
       if (this.#program === undefined) {
-        const name = load.exportName ?? "default";
-        throw new TypeError(`Cannot load function: export ${name} is missing, and nothing listens (${load.name})`);
+        const missing = `export ${load.exportName ?? "default"} is missing, and nothing listens`;
+        throw new TypeError(`Cannot load function: ${missing} (${load.name})`);
       }
       connection.sendText(FRAME.ready, 0, "{}");
     } catch (thrown) {
