@@ -1,8 +1,9 @@
 /**
- * User ids for sandboxes, when the server is root: one for each sandbox that is running.
+ * User ids for sandboxes, when the server is root: one for each that bubblewrap makes, a zygote's or a build's.
  *
- * Two sandboxes never share a uid, so that limits which the kernel counts by uid, and signals, stay apart. A server
- * that is not root has its own uid only, and the namespaces have to do.
+ * Two of those never share a uid, so that limits which the kernel counts by uid, and signals, stay apart. What one
+ * zygote forks has its uid, and is kept apart by namespaces of users and processes of its own; so is everything of a
+ * server that is not root and has its own uid only.
  */
 
 /** A range of user ids that nothing else on the machine uses. */
