@@ -83,8 +83,9 @@ export class Zygote {
   async fork(): Promise<GuestProcess> {
     const pairs = [socketPair(), socketPair()] as const;
     const [[ours, theirs], [errors, theirErrors]] = pairs;
-    const slot = this.#parts.takeSlot();
+    let slot: CgroupSlot | undefined;
     try {
+      slot = this.#parts.takeSlot();
       const pid = await this.#ask([theirs, theirErrors]);
       this.#requireOneThread();
       const found = findForked(this.#pid as number, pid);
