@@ -121,6 +121,6 @@ test("help teaches by examples, and nothing of the server is loaded for it", asy
   }
   expect(await loadedOutside(join(import.meta.dir, "main.ts"))).toEqual([]);
   const wrong = await isopod(["sevre"]);
-  expect(wrong.code).toBe(1);
+  expect(wrong.code).toBe(2);
   expect(wrong.stderr).toContain("Did you mean serve?");
 });

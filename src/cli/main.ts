@@ -7,6 +7,7 @@
 import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { doctorCommand } from "./doctor.ts";
+import { EXIT } from "./exit_codes.ts";
 import { keysCommand } from "./keys.ts";
 import { pinCommand } from "./pin.ts";
 import { runCommand } from "./run.ts";
@@ -29,10 +30,18 @@ const program = new Command("isopod")
   .helpOption("-h, --help", "print this")
   .helpCommand(false)
   .showHelpAfterError("(isopod --help lists the commands and their options)")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.done : EXIT.usage))
   .addHelpText("after", EXAMPLES);
 for (const command of [serveCommand(), runCommand(), pinCommand(), keysCommand(), doctorCommand()]) {
-  program.addCommand(command.helpOption("-h, --help", "print this").copyInheritedSettings(program));
+  program.addCommand(adopt(command));
 }
+
+/** Gives a command and those below it what all commands have in common. */
+function adopt(command: Command): Command {
+  for (const below of command.commands) adopt(below);
+  return command.helpOption("-h, --help", "print this").helpCommand(false).copyInheritedSettings(program);
+}
+
 // Who read our output has read enough, as in `isopod run x.ts | head -1`: what ends other programs by SIGPIPE.
 process.stdout.on("error", () => process.exit(141));
 try {

@@ -1,4 +1,5 @@
 /** Requests to a server, and errors that say what to do when there is none. */
+import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
 import { messageOf } from "./terminal.ts";
 
 /** The `error` object of Isopod's answers, as far as the command line reads it. */
@@ -19,7 +20,7 @@ export interface ServerError {
 export function serverUrl(text: string, path: string): URL {
   const whole = /^https?:\/\//i.test(text) ? text : `http://${text}`;
   if (!URL.canParse(whole))
-    throw new Error(`Cannot read the server's address "${text}": expected a URL, such as http://127.0.0.1:8080`);
+    throw usageError(`Cannot read the server's address "${text}": expected a URL, such as http://127.0.0.1:8080`);
   const url = new URL(whole);
   if (url.pathname === "/") url.pathname = path;
   return url;
@@ -34,7 +35,7 @@ export async function send(url: URL, init: RequestInit): Promise<Response> {
     const hint = isRefused(error)
       ? "nothing listens there; `isopod serve` starts a server, --url names another"
       : messageOf(error);
-    throw new Error(`Cannot reach ${url.origin}: ${hint}`, { cause: error });
+    throw new CommandFailure(`Cannot reach ${url.origin}: ${hint}`, { exitCode: EXIT.unreachable, cause: error });
   }
 }
 
