@@ -6,13 +6,22 @@
  */
 import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { aliasCommand } from "./alias.ts";
+import { deleteCommand } from "./delete.ts";
+import { deployCommand } from "./deploy.ts";
 import { doctorCommand } from "./doctor.ts";
 import { EXIT } from "./exit_codes.ts";
 import { keysCommand } from "./keys.ts";
 import { pinCommand } from "./pin.ts";
+import { promoteCommand } from "./promote.ts";
+import { rollbackCommand } from "./rollback.ts";
+import { routesCommand } from "./routes.ts";
 import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
+import { statusCommand } from "./status.ts";
 import { fail } from "./terminal.ts";
+import { typesCommand } from "./types.ts";
+import { versionsCommand } from "./versions.ts";
 
 const EXAMPLES = `
 Start here:
@@ -29,12 +38,17 @@ const program = new Command("isopod")
   .version(packageJson.version, "-V, --version", "print the version")
   .helpOption("-h, --help", "print this")
   .helpCommand(false)
+  .enablePositionalOptions()
   .showHelpAfterError("(isopod --help lists the commands and their options)")
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.done : EXIT.usage))
   .addHelpText("after", EXAMPLES);
-for (const command of [serveCommand(), runCommand(), pinCommand(), keysCommand(), doctorCommand()]) {
-  program.addCommand(adopt(command));
-}
+/** In the order of their work: on this machine, on what is deployed, on a server. */
+const COMMANDS = [
+  ...[serveCommand(), runCommand(), pinCommand(), typesCommand(), doctorCommand()],
+  ...[deployCommand(), versionsCommand(), rollbackCommand(), aliasCommand(), promoteCommand(), routesCommand()],
+  ...[deleteCommand(), statusCommand(), keysCommand()],
+];
+for (const command of COMMANDS) program.addCommand(adopt(command));
 
 /** Gives a command and those below it what all commands have in common. */
 function adopt(command: Command): Command {
