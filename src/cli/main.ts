@@ -9,6 +9,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { doctorCommand } from "./doctor.ts";
 import { EXIT } from "./exit_codes.ts";
 import { keysCommand } from "./keys.ts";
+import { logsCommand } from "./logs.ts";
 import { pinCommand } from "./pin.ts";
 import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
@@ -29,12 +30,13 @@ const program = new Command("isopod")
   .version(packageJson.version, "-V, --version", "print the version")
   .helpOption("-h, --help", "print this")
   .helpCommand(false)
+  // Options after a command are the command's: it may have a --version of its own.
+  .enablePositionalOptions()
   .showHelpAfterError("(isopod --help lists the commands and their options)")
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.done : EXIT.usage))
   .addHelpText("after", EXAMPLES);
-for (const command of [serveCommand(), runCommand(), pinCommand(), keysCommand(), doctorCommand()]) {
-  program.addCommand(adopt(command));
-}
+const COMMANDS = [...[serveCommand(), runCommand(), pinCommand(), logsCommand(), keysCommand(), doctorCommand()]];
+for (const command of COMMANDS) program.addCommand(adopt(command));
 
 /** Gives a command and those below it what all commands have in common. */
 function adopt(command: Command): Command {
