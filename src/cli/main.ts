@@ -9,9 +9,12 @@ import packageJson from "../../package.json" with { type: "json" };
 import { aliasCommand } from "./alias.ts";
 import { deleteCommand } from "./delete.ts";
 import { deployCommand } from "./deploy.ts";
+import { devCommand } from "./dev.ts";
 import { doctorCommand } from "./doctor.ts";
 import { EXIT } from "./exit_codes.ts";
+import { initCommand } from "./init.ts";
 import { keysCommand } from "./keys.ts";
+import { logsCommand } from "./logs.ts";
 import { pinCommand } from "./pin.ts";
 import { promoteCommand } from "./promote.ts";
 import { rollbackCommand } from "./rollback.ts";
@@ -38,15 +41,18 @@ const program = new Command("isopod")
   .version(packageJson.version, "-V, --version", "print the version")
   .helpOption("-h, --help", "print this")
   .helpCommand(false)
+  // Options after a command are the command's: it may have a --version of its own.
   .enablePositionalOptions()
   .showHelpAfterError("(isopod --help lists the commands and their options)")
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.done : EXIT.usage))
   .addHelpText("after", EXAMPLES);
+
 /** In the order of their work: on this machine, on what is deployed, on a server. */
 const COMMANDS = [
-  ...[serveCommand(), runCommand(), pinCommand(), typesCommand(), doctorCommand()],
+  ...[initCommand(), devCommand(), typesCommand()],
   ...[deployCommand(), versionsCommand(), rollbackCommand(), aliasCommand(), promoteCommand(), routesCommand()],
-  ...[deleteCommand(), statusCommand(), keysCommand()],
+  ...[deleteCommand(), logsCommand(), statusCommand(), keysCommand()],
+  ...[serveCommand(), runCommand(), pinCommand(), doctorCommand()],
 ];
 for (const command of COMMANDS) program.addCommand(adopt(command));
 

@@ -15,6 +15,8 @@ export interface Target {
   readonly url: URL;
   readonly token: string | undefined;
   readonly project: string;
+  /** Whether somebody named the project; else it is the one that everything belongs to which names none. */
+  readonly projectNamed: boolean;
   /** Where a token was looked for, for whoever has none. */
   readonly lookedFor: string;
 }
@@ -30,10 +32,12 @@ export function findTarget(options: SharedOptions): Target {
   const url = serverUrl(typed ?? fromEnv ?? profile?.url ?? DEFAULT_URL, "/");
   const own = profile !== undefined && serverUrl(profile.url, "/").origin === url.origin ? profile : undefined;
   const data = resolve(options.data ?? (env["ISOPOD_DATA"] || defaultDataDirectory()));
+  const project = projectFor(options, own);
   return {
     url,
     token: tokenFor(options, own, url, data),
-    project: projectFor(options, own),
+    project: project ?? "default",
+    projectNamed: project !== undefined,
     lookedFor: [
       "ISOPOD_TOKEN",
       ...(profileName === undefined ? [] : [`the profile ${profileName}`]),
@@ -48,9 +52,9 @@ function tokenFor(options: SharedOptions, profile: Profile | undefined, url: URL
   return typedProfile ?? (process.env["ISOPOD_TOKEN"] || undefined) ?? profile?.token ?? local();
 }
 
-function projectFor(options: SharedOptions, profile: Profile | undefined): string {
+function projectFor(options: SharedOptions, profile: Profile | undefined): string | undefined {
   const typed = options.project ?? (options.profile === undefined ? undefined : profile?.project);
-  return typed ?? (process.env["ISOPOD_PROJECT"] || undefined) ?? profile?.project ?? "default";
+  return typed ?? (process.env["ISOPOD_PROJECT"] || undefined) ?? profile?.project;
 }
 
 /** Whether the token of the data directory may be for this address; one that names the directory says so. */

@@ -23,9 +23,21 @@ export function fail(error: unknown): never {
   process.exit(exitCode);
 }
 
-/** Controls but for tabs and line ends as marks, so that a text from elsewhere does not drive the terminal. */
+/**
+ * Controls but for tabs and line ends as marks, so that a text from elsewhere does not drive the terminal; those that
+ * turn the direction of a text as well.
+ */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+  return text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    "\ufffd",
+  );
+}
+
+/** Writes to stdout; resolves when there is room for more, so that a slow reader slows us and fills no memory. */
+export function writeOut(chunk: string | Uint8Array): Promise<void> {
+  if (process.stdout.write(chunk)) return Promise.resolve();
+  return new Promise((resolve) => process.stdout.once("drain", resolve));
 }
 
 /** What an error says. */
