@@ -5,6 +5,7 @@
 import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import type { Config } from "./control/config.ts";
 import { loadConfig, parseConfig } from "./control/config_file.ts";
+import { formatRoute } from "./core/route.ts";
 import { parseSourceRule } from "./gateway/source_rules.ts";
 
 /** The checks of the bindings' and the gateway's languages, for reading a configuration. */
@@ -22,6 +23,38 @@ export interface ConfigSource {
   readonly listen?: string | undefined;
   readonly admin?: string | undefined;
   readonly sandbox?: Config["sandbox"] | undefined;
+}
+
+/** A function of a file as it is deployed: what its version is made of, its secrets by name only. */
+export interface DeclaredFunction {
+  readonly name: string;
+  readonly engine: string;
+  /** Absolute path of the file that it begins with. */
+  readonly path: string;
+  readonly exportName: string;
+  /** As they are written: `GET /hello/:name`. */
+  readonly routes: readonly string[];
+  readonly settings: {
+    readonly env: Readonly<Record<string, string>>;
+    /** By the names of `core/limits.ts`. */
+    readonly limits: Readonly<Record<string, number>>;
+    readonly egress: readonly string[];
+    readonly secrets: readonly { readonly binding: string; readonly name: string; readonly hosts: readonly string[] }[];
+    readonly instancesMax: number;
+  };
+}
+
+/** Reads the functions of a file for whoever deploys them: no value of a secret is read. @throws {Error} */
+export async function readDeclaredFunctions(file: string): Promise<DeclaredFunction[]> {
+  const { functions } = await loadConfig(file, { ...CONFIG_CHECKS, readsSecrets: false });
+  return functions.map(({ name, engine, path, exportName, routes, env, limits, egress, secrets, instancesMax }) => ({
+    ...{ name, engine, path, exportName },
+    routes: routes.map(formatRoute),
+    settings: {
+      ...{ env, limits, egress, instancesMax },
+      secrets: secrets.map(({ binding, name: secret, hosts }) => ({ binding, name: secret, hosts })),
+    },
+  }));
 }
 
 /** Reads the configuration of a server. @throws {Error} one readable line, for the first mistake */

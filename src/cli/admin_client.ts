@@ -12,7 +12,9 @@ const PAGES_MAX = 1000;
 /** What goes with a request. */
 export interface CallOptions {
   /** The revision that the change is made to; the server refuses when there is another by now. */
-  readonly ifMatch?: number | string;
+  readonly ifMatch?: number | string | undefined;
+  /** Whether there must be nothing yet. */
+  readonly absent?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -114,9 +116,11 @@ export class AdminClient {
     return response;
   }
 
-  async #call<T>(method: string, path: string, body: unknown, { ifMatch, signal }: CallOptions = {}): Promise<T> {
+  async #call<T>(method: string, path: string, body: unknown, options: CallOptions = {}): Promise<T> {
+    const { ifMatch, absent, signal } = options;
     const headers: Record<string, string> = {};
     if (ifMatch !== undefined) headers["if-match"] = `"${ifMatch}"`;
+    if (absent === true) headers["if-none-match"] = "*";
     const isRaw = body instanceof Blob || body instanceof Uint8Array || body instanceof FormData;
     if (body !== undefined && !isRaw) headers["content-type"] = "application/json";
     const late = AbortSignal.timeout(REQUEST_MS_MAX);
@@ -149,7 +153,8 @@ function tokenMissing({ url, lookedFor }: Target): CommandFailure {
   });
 }
 
-function exitCodeOf(status: number): ExitCode {
+/** The exit code for an answer of this status, which is 400 or more. */
+export function exitCodeOf(status: number): ExitCode {
   if (status === 401 || status === 403) return EXIT.notAllowed;
   if (status === 404) return EXIT.notFound;
   return status === 409 || status === 412 ? EXIT.conflict : EXIT.failed;

@@ -25,3 +25,12 @@ export function codeFrame(code: string, line: number, column: number, paint: Pai
   }
   return shown.join("\n");
 }
+
+/** The lines around a place of a file, with empty lines around them; nothing when the file cannot be read. */
+export async function frameOf(file: string, line: number, column: number, paint: Paint): Promise<string> {
+  const text = await Bun.file(file)
+    .text()
+    .catch(() => "");
+  const frame = text === "" ? "" : codeFrame(text, line, column, paint);
+  return frame === "" ? "" : `\n\n${frame}\n`;
+}

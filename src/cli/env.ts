@@ -1,21 +1,14 @@
 /** `isopod env NAME list|set|unset`: the variables of a deployed function; each change is a new version. */
 import { Argument, Command } from "commander";
 import { type AdminClient, adminClient } from "./admin_client.ts";
+import { type DeployedView, type FunctionView, shortVersion, type VersionView } from "./api_answers.ts";
 import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
-import { type FunctionRecord, readFunction, readVersion, shortVersion, type VersionRecord } from "./exact_version.ts";
+import { readFunction, readVersion } from "./exact_version.ts";
 import { usageError } from "./exit_codes.ts";
 import { printable } from "./terminal.ts";
 
 interface EnvOptions extends SharedOptions {
   readonly alias: string;
-}
-
-/** What a deploy answers, as far as it is told. */
-interface Deployed {
-  readonly version: string;
-  readonly short: string;
-  readonly unchanged: boolean;
-  readonly preview: string;
 }
 
 type Changes = Readonly<Record<string, string | null>>;
@@ -58,18 +51,18 @@ async function changeEnv(name: string, action: string, variables: string[], opti
 }
 
 /** Changes what was read, and nothing that somebody else has made of it meanwhile. */
-function patch(client: AdminClient, record: FunctionRecord, env: Changes, alias: string): Promise<Deployed> {
+function patch(client: AdminClient, record: FunctionView, env: Changes, alias: string): Promise<DeployedView> {
   const path = client.ofFunction(record.name, "/settings");
-  return client.patch<Deployed>(path, { env, alias }, { ifMatch: record.revision });
+  return client.patch<DeployedView>(path, { env, alias }, { ifMatch: record.revision });
 }
 
-function list({ settings }: VersionRecord, { json }: EnvOptions): void {
+function list({ settings }: VersionView, { json }: EnvOptions): void {
   if (json) return printJson(settings.env);
   const lines = Object.entries(settings.env).map(([name, value]) => `${printable(`${name}=${value}`)}\n`);
   process.stdout.write(lines.join(""));
 }
 
-function tell(name: string, before: VersionRecord, after: Deployed, { json, alias }: EnvOptions): void {
+function tell(name: string, before: VersionView, after: DeployedView, { json, alias }: EnvOptions): void {
   const { version, short, unchanged, preview } = after;
   if (json) return printJson({ version, previous: before.version, unchanged, preview });
   const previous = shortVersion(before.version);

@@ -30,6 +30,8 @@ export interface ConfigOptions extends ValueChecks {
   /** `host:port`, in the place of the file's `listen_address` and `admin_address`. */
   readonly listen?: string | undefined;
   readonly admin?: string | undefined;
+  /** Whether the values of secrets are read; yes when left out. Without them nothing of the file can be served. */
+  readonly readsSecrets?: boolean | undefined;
 }
 
 /** How a text that is at hand is read. */
@@ -90,10 +92,9 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   if (rpcPath === codeless.path) report.fail(["rpc", "path"], `codeless.path is "${rpcPath}" too`);
   if (rpcPath === "/") report.fail(["rpc", "path"], "every path is below it");
   const folder = dirname(resolve(file));
+  const { env = process.env, readsSecrets = true } = options;
   const functions = readFunctions(raw, {
-    report,
-    folder,
-    env: options.env ?? process.env,
+    ...{ report, folder, env, readsSecrets },
     reservedPaths: { "codeless.path": codeless.path, "rpc.path": rpcPath },
   });
   return {
@@ -103,7 +104,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     ...{ codeless, rpcPath, plans },
     apps: raw.apps === undefined ? undefined : resolve(folder, raw.apps),
     previewDomains: raw.preview_domains ?? [],
-    secretKeys: readSecretKeys(raw.secrets_key_file, options.env ?? process.env, folder, report),
+    secretKeys: readsSecrets ? readSecretKeys(raw.secrets_key_file, env, folder, report) : undefined,
     keys: readKeys(raw, plans, report),
     functions,
     pool: readPool(raw, report),

@@ -21,6 +21,8 @@ export interface SecretSource {
   readonly folder: string;
   /** The server's environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether values are read, or stay where they are: who deploys names secrets, and the server has them. */
+  readonly readsSecrets: boolean;
 }
 
 /**
@@ -71,8 +73,9 @@ export function readSecretKeys(
   }
 }
 
-function readValue(item: RawBinding, at: KeyPath, { report, env, folder }: SecretSource): string {
+function readValue(item: RawBinding, at: KeyPath, { report, env, folder, readsSecrets }: SecretSource): string {
   const { value_env: variable, value_file: file } = item;
+  if (!readsSecrets) return "";
   if (variable !== undefined && file !== undefined) {
     report.fail([...at, "value_file"], "expected either value_env or value_file; both are there");
   }
@@ -81,7 +84,8 @@ function readValue(item: RawBinding, at: KeyPath, { report, env, folder }: Secre
     return value || report.fail([...at, "value_env"], `the server's environment has no "${variable}", or it is empty`);
   }
   if (file === undefined) {
-    const reason = "secrets that the server keeps are not there yet; say value_env or value_file";
+    const reason =
+      "functions of the file have no secrets of the store; say value_env or value_file, or deploy the function";
     return report.fail(at, reason);
   }
   const value = readFile(resolve(folder, file));
