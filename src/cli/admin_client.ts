@@ -153,7 +153,8 @@ function tokenMissing({ url, lookedFor }: Target): CommandFailure {
   });
 }
 
-function exitCodeOf(status: number): ExitCode {
+/** The exit code for an answer of this status, which is 400 or more. */
+export function exitCodeOf(status: number): ExitCode {
   if (status === 401 || status === 403) return EXIT.notAllowed;
   if (status === 404) return EXIT.notFound;
   return status === 409 || status === 412 ? EXIT.conflict : EXIT.failed;

@@ -14,19 +14,20 @@ export interface SharedOptions {
 /** Where a server's admin API is when nobody says it. */
 export const DEFAULT_URL = "http://127.0.0.1:8081";
 
-/** Adds `--url`, `--profile`, `--project`, `--data` and `--json`; `shape` says what `--json` prints. */
-export function addSharedOptions(command: Command, shape: string): Command {
-  return command
+/**
+ * Adds `--url`, `--profile`, `--project`, `--data` and `--json`; `shape` says what `--json` prints. A command whose
+ * `--data` is something else finds the directory in the environment alone.
+ */
+export function addSharedOptions(command: Command, shape: string, { ownData = false } = {}): Command {
+  command
     .addOption(new Option("--url <url>", `the admin API (default: ${DEFAULT_URL}, env: ISOPOD_URL)`))
     .addOption(new Option("--profile <name>", "a server of profiles.toml (env: ISOPOD_PROFILE)"))
-    .addOption(new Option("--project <name>", "the project (default: default, env: ISOPOD_PROJECT)"))
-    .addOption(
-      new Option(
-        "--data <dir>",
-        `a local server's data, where its token lies (default: ${defaultDataDirectory()}, env: ISOPOD_DATA)`,
-      ),
-    )
-    .option("--json", `print ${shape} as JSON`);
+    .addOption(new Option("--project <name>", "the project (default: default, env: ISOPOD_PROJECT)"));
+  if (!ownData) {
+    const text = `a local server's data, where its token lies (default: ${defaultDataDirectory()}, env: ISOPOD_DATA)`;
+    command.addOption(new Option("--data <dir>", text));
+  }
+  return command.option("--json", `print ${shape} as JSON`);
 }
 
 /** Prints what `--json` promises. */

@@ -7,19 +7,27 @@
 import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { aliasCommand } from "./alias.ts";
+import { auditCommand } from "./audit.ts";
+import { completeCommand, completionCommand } from "./completion.ts";
 import { deleteCommand } from "./delete.ts";
 import { deployCommand } from "./deploy.ts";
 import { devCommand } from "./dev.ts";
 import { doctorCommand } from "./doctor.ts";
+import { envCommand } from "./env.ts";
 import { EXIT } from "./exit_codes.ts";
 import { initCommand } from "./init.ts";
+import { invokeCommand } from "./invoke.ts";
 import { keysCommand } from "./keys.ts";
 import { logsCommand } from "./logs.ts";
 import { pinCommand } from "./pin.ts";
+import { plansCommand } from "./plans.ts";
+import { profileCommand } from "./profile.ts";
+import { projectsCommand } from "./projects.ts";
 import { promoteCommand } from "./promote.ts";
 import { rollbackCommand } from "./rollback.ts";
 import { routesCommand } from "./routes.ts";
 import { runCommand } from "./run.ts";
+import { secretCommand } from "./secret.ts";
 import { serveCommand } from "./serve.ts";
 import { statusCommand } from "./status.ts";
 import { fail } from "./terminal.ts";
@@ -51,10 +59,12 @@ const program = new Command("isopod")
 const COMMANDS = [
   ...[initCommand(), devCommand(), typesCommand()],
   ...[deployCommand(), versionsCommand(), rollbackCommand(), aliasCommand(), promoteCommand(), routesCommand()],
-  ...[deleteCommand(), logsCommand(), statusCommand(), keysCommand()],
-  ...[serveCommand(), runCommand(), pinCommand(), doctorCommand()],
+  ...[deleteCommand(), statusCommand(), invokeCommand(), logsCommand(), envCommand(), secretCommand()],
+  ...[keysCommand(), plansCommand(), projectsCommand(), auditCommand(), profileCommand()],
+  ...[serveCommand(), runCommand(), pinCommand(), doctorCommand(), completionCommand()],
 ];
 for (const command of COMMANDS) program.addCommand(adopt(command));
+program.addCommand(adopt(completeCommand(() => program)), { hidden: true });
 
 /** Gives a command and those below it what all commands have in common. */
 function adopt(command: Command): Command {

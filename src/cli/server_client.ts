@@ -29,7 +29,7 @@ export function serverUrl(text: string, path: string): URL {
 /** Sends a request, for as long as it takes. @throws {Error} that says how to start a server when none answers */
 export async function send(url: URL, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(url, { ...init, redirect: "error", timeout: false } as RequestInit);
+    return await fetch(url, { redirect: "error", ...init, timeout: false } as RequestInit);
   } catch (error) {
     if (init.signal?.aborted) throw error;
     const hint = isRefused(error)

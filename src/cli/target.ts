@@ -7,7 +7,7 @@
 import { resolve } from "node:path";
 import { DEFAULT_URL, type SharedOptions } from "./command_options.ts";
 import { defaultDataDirectory, findToken } from "./data_directory.ts";
-import { findProfile, type Profile } from "./profiles.ts";
+import { findProfile, type Profile, readProfiles } from "./profiles.ts";
 import { serverUrl } from "./server_client.ts";
 
 /** A server, and the caller there. */
@@ -24,7 +24,7 @@ export interface Target {
 /** Finds the server that the options and the environment name. @throws {CommandFailure} for one that cannot be read */
 export function findTarget(options: SharedOptions): Target {
   const { env } = process;
-  const profileName = options.profile ?? (options.url === undefined ? env["ISOPOD_PROFILE"] || undefined : undefined);
+  const profileName = options.profile ?? (options.url === undefined ? unsaidProfile() : undefined);
   const profile = profileName === undefined ? undefined : findProfile(profileName);
   const fromEnv = env["ISOPOD_URL"] || undefined;
   // A profile that was typed is meant, whatever the environment says.
@@ -44,6 +44,12 @@ export function findTarget(options: SharedOptions): Target {
       ...(isLocal(url, options) ? [data] : []),
     ].join(", "),
   };
+}
+
+/** The profile of the environment; else the current one, unless the environment names a server. */
+function unsaidProfile(): string | undefined {
+  const { env } = process;
+  return env["ISOPOD_PROFILE"] || (env["ISOPOD_URL"] ? undefined : readProfiles().current);
 }
 
 function tokenFor(options: SharedOptions, profile: Profile | undefined, url: URL, data: string): string | undefined {

@@ -12,7 +12,10 @@ export class PortForward implements AsyncDisposable {
     this.target = target;
     this.#server = createServer((near) => {
       this.#keep(near);
-      if (this.target === undefined) return near.destroy();
+      if (this.target === undefined) {
+        near.destroy();
+        return;
+      }
       const far = this.#keep(connect(this.target, "127.0.0.1"));
       near.on("close", () => far.destroy());
       far.on("close", () => near.destroy());
