@@ -14,7 +14,7 @@ let home: ProjectFolder;
 
 beforeAll(async () => {
   [one, two] = await Promise.all([startTestServer(), startTestServer()]);
-  await ask(two, "PUT", "/v1/projects/shop", {});
+  await ask(two, "POST", "/v1/projects", { name: "shop" });
   home = new ProjectFolder({});
   const profiles = new Map([
     ["one", { url: one.adminUrl, token: one.token }],
