@@ -11,9 +11,11 @@ import { auditCommand } from "./audit.ts";
 import { completeCommand, completionCommand } from "./completion.ts";
 import { deleteCommand } from "./delete.ts";
 import { deployCommand } from "./deploy.ts";
+import { devCommand } from "./dev.ts";
 import { doctorCommand } from "./doctor.ts";
 import { envCommand } from "./env.ts";
 import { EXIT } from "./exit_codes.ts";
+import { initCommand } from "./init.ts";
 import { invokeCommand } from "./invoke.ts";
 import { keysCommand } from "./keys.ts";
 import { logsCommand } from "./logs.ts";
@@ -52,12 +54,14 @@ const program = new Command("isopod")
   .showHelpAfterError("(isopod --help lists the commands and their options)")
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.done : EXIT.usage))
   .addHelpText("after", EXAMPLES);
+
 /** In the order of their work: on this machine, on what is deployed, on a server. */
 const COMMANDS = [
-  ...[serveCommand(), runCommand(), pinCommand(), typesCommand(), doctorCommand()],
+  ...[initCommand(), devCommand(), typesCommand()],
   ...[deployCommand(), versionsCommand(), rollbackCommand(), aliasCommand(), promoteCommand(), routesCommand()],
   ...[deleteCommand(), statusCommand(), invokeCommand(), logsCommand(), envCommand(), secretCommand()],
-  ...[keysCommand(), plansCommand(), projectsCommand(), auditCommand(), profileCommand(), completionCommand()],
+  ...[keysCommand(), plansCommand(), projectsCommand(), auditCommand(), profileCommand()],
+  ...[serveCommand(), runCommand(), pinCommand(), doctorCommand(), completionCommand()],
 ];
 for (const command of COMMANDS) program.addCommand(adopt(command));
 program.addCommand(adopt(completeCommand(() => program)), { hidden: true });

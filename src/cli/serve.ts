@@ -97,12 +97,13 @@ Isopod serves ${url}. Try:
 `);
 }
 
-function urlOf({ host, port }: Server["listener"]): string {
+/** The address of a listener. */
+export function urlOf({ host, port }: Server["listener"]): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** Resolves when somebody asks the server to end, also while it is still starting. A second time ends it at once. */
-function waitForEnd(): Promise<void> {
+export function waitForEnd(): Promise<void> {
   return new Promise((resolveEnd) => {
     let asked = false;
     const ask = (code: number) => {
