@@ -151,6 +151,7 @@ test("a plan is made, changed in part, and deleted; one of the file is changed t
   expect(show).toContain("  run      any\n  rate     2.5/s\n  limits   wall_ms=50 cpu_ms=100 memory_mb=64");
   expect(show).toContain("  egress   none\n");
   expect((await run(["plans", "show", "paid"])).stdout).toBe(show);
+  expect((await json("plans", "set", "paid", "--rate", "none")).ratePerSecond).toBeUndefined();
   expect((await run(["plans", "list"])).stdout).toMatch(/\nfiled +any +- +wall_ms=2500 memory_mb=64 +- +file\n/);
   await refused(2, 'Cannot read --limit "speed=1": expected NAME=NUMBER', [
     "plans",
