@@ -46,9 +46,14 @@ function __isopod_complete
   set -l typed (commandline -opc)
   set -l program $typed[1]
   set -e typed[1]
-  $program complete -- $typed (commandline -ct) 2>/dev/null
+  set -l found ($program complete -- $typed (commandline -ct) 2>/dev/null)
+  if set -q found[1]
+    printf '%s\\n' $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
 end
-complete -c isopod -a '(__isopod_complete)'
+complete -c isopod -f -a '(__isopod_complete)'
 `;
 
 /** The script of each shell. */

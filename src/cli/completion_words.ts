@@ -81,7 +81,8 @@ async function wordsAt(place: Place, typed: string): Promise<Suggestion[]> {
       );
     });
   }
-  const below = help.visibleCommands(command).map((each) => ({ word: each.name(), about: each.description() }));
+  const below =
+    given > 0 ? [] : help.visibleCommands(command).map((each) => ({ word: each.name(), about: each.description() }));
   const { registeredArguments } = command;
   const last = registeredArguments.at(-1);
   const argument = registeredArguments[given] ?? (last?.variadic ? last : undefined);

@@ -31,8 +31,9 @@ export async function readHidden(prompt: string): Promise<string> {
 /** What is typed up to Enter. Ctrl-C ends the command, as everywhere. */
 async function typed(prompt: string): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(prompt);
+  // Before anybody is asked, so that not even the fastest answer is echoed.
   stdin.setRawMode(true);
+  stderr.write(prompt);
   let text = "";
   try {
     for await (const chunk of stdin) {

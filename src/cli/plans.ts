@@ -24,7 +24,8 @@ interface PlanView extends PlanSettings {
 interface SetOptions extends SharedOptions {
   readonly run?: string;
   readonly limit?: Amounts;
-  readonly rate?: number;
+  /** Undefined for what is not given, null for none. */
+  readonly rate?: number | null;
   readonly egress?: readonly string[];
   readonly origin?: readonly string[];
 }
@@ -50,7 +51,11 @@ export function plansCommand(): Command {
     .argument("<plan>", 'letters, digits and "-"')
     .addOption(new Option("--run <right>", "which programs may be sent").choices(["none", "pinned", "any"]))
     .addOption(limitOption())
-    .addOption(new Option("--rate <n/s>", "requests a second of one caller, such as 100/s").argParser(readRate))
+    .addOption(
+      new Option("--rate <n/s>", "requests a second of one caller, such as 100/s; none for no limit").argParser(
+        readRate,
+      ),
+    )
     .addOption(new Option("--egress <host>", "a host that programs may reach; may be repeated").argParser(collect))
     .addOption(
       new Option("--origin <origin>", "an origin of web pages that may call; may be repeated").argParser(collect),
@@ -65,10 +70,11 @@ export function plansCommand(): Command {
     .addHelpText("after", HELP);
 }
 
-function readRate(text: string): number {
+function readRate(text: string): number | null {
+  if (text === "none") return null;
   const rate = /^(\d{1,7}(?:\.\d{1,3})?)(?:\/s)?$/.exec(text)?.[1];
   if (rate !== undefined && Number(rate) > 0) return Number(rate);
-  throw usageError(`Cannot read --rate "${text}": expected requests a second, such as 100/s or 0.5/s`);
+  throw usageError(`Cannot read --rate "${text}": expected requests a second, such as 100/s or 0.5/s, or none`);
 }
 
 function readPlans(client: AdminClient): Promise<PlanView[]> {
@@ -108,7 +114,7 @@ async function setPlan(name: string, options: SetOptions): Promise<void> {
   const plan = {
     ...(run !== undefined && { run }),
     limits: { ...before?.limits, ...options.limit },
-    ...(rate !== undefined && { ratePerSecond: rate }),
+    ...(rate !== undefined && rate !== null && { ratePerSecond: rate }),
     egress: given(options.egress) ?? before?.egress ?? [],
     origins: given(options.origin) ?? before?.origins ?? [],
   };

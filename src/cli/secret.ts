@@ -75,7 +75,10 @@ async function rotateSecrets(options: SharedOptions): Promise<void> {
   const answer = await adminClient(options).post<{ rotated: number; unreadable: number }>("/v1/secrets/rotate");
   const { rotated, unreadable } = answer;
   if (options.json) printJson(answer);
-  else process.stdout.write(`${rotated} secrets are encrypted anew\n`);
+  else
+    process.stdout.write(
+      rotated === 0 ? "All are encrypted with the first key already\n" : `Encrypted anew: ${rotated}\n`,
+    );
   if (unreadable > 0) {
     throw new CommandFailure(`Cannot read ${unreadable} secrets: the server does not have their key`, {
       hint: "put the key that they were encrypted with behind the new one, restart the server, and rotate again",
