@@ -117,14 +117,14 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
   };
 }
 
-/** Loads each function into an instance, which stays when it is published. @throws {Error} naming one that cannot be */
+/** Loads each version that is new into an instance, which stays when it is published. @throws {Error} naming one that cannot be */
 async function tryFunctions(
   { pool }: Plant,
   { functions }: FileDeployment,
   { published }: ControlPlane,
 ): Promise<void> {
   try {
-    for (const { version } of functions) {
+    for (const { version } of functions.filter((each) => !published.isCurrent(each.version))) {
       await pool.prepare(version).catch((cause: Error) => {
         throw new Error(`Cannot load function "${version.name}": ${cause.message}`, { cause });
       });

@@ -1,6 +1,6 @@
 /** `isopod dev`: serves while sources are written, keeps what works when they break, and shows what programs say. */
 import { expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { startIsopod } from "../testing/command_line.ts";
 import { LineReader } from "../testing/line_reader.ts";
@@ -105,6 +105,39 @@ test("a change of any source file is served within 300 ms, however the file is w
   console.log(`written to served: median ${median.toFixed(0)} ms, most ${most.toFixed(0)} ms`);
   // One of them may meet a busy machine; the middle of eleven does not.
   expect(median).toBeLessThan(RELOAD_MS_MAX);
+});
+
+test("among many functions only what has changed is built again", async () => {
+  const names = Array.from({ length: 30 }, (_, at) => `f${at}`);
+  const code = (said: string) =>
+    `import { n } from "./shared.ts";\nexport default () => ${JSON.stringify(said)} + n;\n`;
+  using folder = new ProjectFolder({
+    "isopod.toml": names
+      .map((f) => `[[functions]]\nname = "${f}"\npath = "./${f}.ts"\nroutes = ["GET /${f}"]\n`)
+      .join(""),
+    "shared.ts": "export const n: number = 1;\n",
+    ...Object.fromEntries(names.map((name) => [`${name}.ts`, code(name)])),
+  });
+  await using dev = new DevProcess(folder.path);
+  await dev.event("ready");
+  const took: number[] = [];
+  for (const said of ["a", "b", "c", "d", "e"]) {
+    const began = performance.now();
+    folder.write("f7.ts", code(said));
+    await dev.event("reloaded");
+    expect(await dev.text("/f7")).toBe(`"${said}1"`);
+    took.push(performance.now() - began);
+  }
+  const median = took.sort((a, b) => a - b)[2] ?? 0;
+  console.log(`written to served, one of 30 functions: median ${median.toFixed(0)} ms`);
+  expect(median).toBeLessThan(RELOAD_MS_MAX);
+  folder.write("shared.ts", "export const n: number = 22;\n");
+  await dev.event("reloaded");
+  expect([await dev.text("/f7"), await dev.text("/f8")]).toEqual(['"e22"', '"f822"']);
+  // A module that is gone, though what imports it has not changed.
+  rmSync(join(folder.path, "shared.ts"));
+  expect((await dev.event("broken")).message).toContain("./shared.ts");
+  expect(await dev.text("/f8")).toBe('"f822"');
 });
 
 test("what is broken is told with its place, and the version before goes on being served", async () => {
