@@ -13,8 +13,9 @@ import { findToken } from "./data_directory.ts";
 import { DevReport } from "./dev_report.ts";
 import { type DevSource, devEnvironment, findDevSource } from "./dev_source.ts";
 import { SourceWatch } from "./dev_watch.ts";
+import { waitForEnd } from "./lifeline.ts";
 import type { LogItem } from "./log_lines.ts";
-import { urlOf, waitForEnd } from "./serve.ts";
+import { urlOf } from "./server_client.ts";
 import { messageOf } from "./terminal.ts";
 
 interface DevOptions {

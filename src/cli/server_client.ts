@@ -60,3 +60,8 @@ export async function errorOf(response: Response): Promise<ServerError> {
     message: `${response.url} answered ${response.status}${said ? `: ${said}` : ""}; is it an Isopod server?`,
   };
 }
+
+/** The address of a listener. */
+export function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
