@@ -161,6 +161,12 @@ test("a follower loses its server and comes back: each record once, none missed"
   forward.target = Number(new URL(second.adminUrl).port);
   expect((await out.next(2)).map((line) => JSON.parse(line).text)).toEqual(["saw /while-away", "GET /while-away 200"]);
   expect(await texts(second, "d")).toEqual(["saw /d", "GET /d 200"]);
+  second.signal("SIGKILL");
+  await second.exited;
+  await using third = await ServeProcess.start(files, second);
+  await logsOf(third, await fetch(`${third.url}/killed`));
+  forward.target = Number(new URL(third.adminUrl).port);
+  expect((await out.next(2)).map((line) => JSON.parse(line).text)).toEqual(["saw /killed", "GET /killed 200"]);
   child.kill("SIGINT");
   await child.exited;
   expect(await out.next(1)).toEqual([]);
