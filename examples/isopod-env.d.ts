@@ -4,13 +4,13 @@ interface IsopodEnv {
     /** A variable. */
     readonly GREETING: string;
   };
-  readonly primes: {};
-  readonly statistics: {};
-  readonly echo: {};
-  readonly stars: {};
+  readonly primes: Record<string, never>;
+  readonly statistics: Record<string, never>;
+  readonly echo: Record<string, never>;
+  readonly stars: Record<string, never>;
   readonly greet: {
     /** A variable. */
     readonly GREETING: string;
   };
-  readonly badge: {};
+  readonly badge: Record<string, never>;
 }

@@ -64,7 +64,8 @@ function envTypes(functions: readonly DeclaredFunction[]): string {
     const members = membersOf(each).map(
       ([name, type, said]) => `    /** ${said} */\n    readonly ${quote(name)}: ${type};\n`,
     );
-    return `  readonly ${quote(each.name)}: {\n${members.join("")}  };\n`;
+    const body = members.length === 0 ? "Record<string, never>" : `{\n${members.join("")}  }`;
+    return `  readonly ${quote(each.name)}: ${body};\n`;
   });
   return `${HEAD}interface IsopodEnv {\n${bodies.join("")}}\n`;
 }
