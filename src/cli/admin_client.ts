@@ -31,7 +31,7 @@ export class ApiFailure extends CommandFailure {
     const limit = error.limit === undefined ? "" : `; ${error.limit.name} = ${error.limit.value}`;
     super(`${error.message} (${error.code}${limit})`, {
       exitCode: exitCodeOf(status),
-      hint: hintFor(error.code, status, target),
+      hint: hintFor(error, status, target),
     });
     this.code = error.code;
     this.status = status;
@@ -161,11 +161,12 @@ export function exitCodeOf(status: number): ExitCode {
 }
 
 /** What to do next, where a code says it. */
-function hintFor(code: string, status: number, { url, lookedFor }: Target): string | undefined {
+function hintFor({ code, message }: ServerError, status: number, { url, lookedFor }: Target): string | undefined {
   switch (code) {
     case "unauthorized":
       return `the token comes from ${lookedFor}; a server's own stands in DATA/admin-token, keys are made by \`isopod keys create\``;
     case "forbidden":
+      if (message.startsWith("The key is of project")) return "--project or ISOPOD_PROJECT names it";
       return "`isopod keys create --scopes …` makes a key that may; the server's own token may everything";
     case "version_unknown":
       return "`isopod versions NAME` lists them";

@@ -27,12 +27,14 @@ interface InvokeOptions extends Omit<SharedOptions, "data"> {
   readonly include?: boolean;
 }
 
+type CallBody = string | Blob | ReadableStream<Uint8Array>;
+
 /** A request, before it is sent. */
 interface Call {
   readonly url: URL;
   readonly method: string;
   readonly headers: Headers;
-  readonly body: Uint8Array<ArrayBuffer> | undefined;
+  readonly body: CallBody | undefined;
 }
 
 const HELP = `
@@ -116,7 +118,7 @@ async function callOf(
       (data === undefined ? (path === undefined ? plain?.method : undefined) : "POST") ??
       "GET",
     headers,
-    body: data === undefined ? undefined : await readBody(data),
+    body: data === undefined ? undefined : await bodyOf(data),
   };
 }
 
@@ -142,14 +144,13 @@ function addHeader(headers: Headers, text: string): void {
   }
 }
 
-async function readBody(text: string): Promise<Uint8Array<ArrayBuffer>> {
-  if (text === "-") return Bun.stdin.bytes();
-  if (!text.startsWith("@")) return new TextEncoder().encode(text);
-  try {
-    return await Bun.file(text.slice(1)).bytes();
-  } catch (cause) {
-    throw usageError(`Cannot read the body from ${text.slice(1)}: ${messageOf(cause)}`);
-  }
+/** What is sent: files and standard input as they are read, so that they may be of any size. */
+async function bodyOf(text: string): Promise<CallBody> {
+  if (text === "-") return Bun.stdin.stream();
+  if (!text.startsWith("@")) return text;
+  const file = Bun.file(text.slice(1));
+  if (await file.exists()) return file;
+  throw usageError(`Cannot read the body from ${text.slice(1)}: there is no such file`);
 }
 
 async function showAnswer(response: Response, { include }: InvokeOptions): Promise<void> {

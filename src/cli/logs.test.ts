@@ -98,7 +98,10 @@ test("a version is named as people do, programs that were sent are shown too, an
   const asKey = await isopod(["logs", "--json"], { env: { ...env, ISOPOD_TOKEN: key } });
   expect(parsed(asKey.stdout).map(({ text }) => text)).toEqual(["saw /inner/1", "GET /inner/1 200"]);
   const foreign = await isopod(["logs", "--project", "default"], { env: { ...env, ISOPOD_TOKEN: key } });
-  expect([foreign.code, foreign.stderr]).toEqual([4, expect.stringContaining('The key is of project "other".')]);
+  expect([foreign.code, foreign.stderr]).toEqual([
+    4,
+    expect.stringContaining("→ --project or ISOPOD_PROJECT names it"),
+  ]);
 });
 
 test("mistakes are named with what was expected, and end with the code of their kind", async () => {
@@ -158,6 +161,12 @@ test("a follower loses its server and comes back: each record once, none missed"
   forward.target = Number(new URL(second.adminUrl).port);
   expect((await out.next(2)).map((line) => JSON.parse(line).text)).toEqual(["saw /while-away", "GET /while-away 200"]);
   expect(await texts(second, "d")).toEqual(["saw /d", "GET /d 200"]);
+  second.signal("SIGKILL");
+  await second.exited;
+  await using third = await ServeProcess.start(files, second);
+  await logsOf(third, await fetch(`${third.url}/killed`));
+  forward.target = Number(new URL(third.adminUrl).port);
+  expect((await out.next(2)).map((line) => JSON.parse(line).text)).toEqual(["saw /killed", "GET /killed 200"]);
   child.kill("SIGINT");
   await child.exited;
   expect(await out.next(1)).toEqual([]);
@@ -166,8 +175,8 @@ test("a follower loses its server and comes back: each record once, none missed"
 test("what the server no longer has is told by its number", async () => {
   const bounds = { config: "[logs]\nmax_mb = 1\n" };
   await using small = await startTestServer(bounds);
-  const burst = "for (let i = 0; i < 1000; i++) console.error(i, 'x'.repeat(900))";
-  for (let round = 0; round < 4; round++) await logsOf(small, await small.run(burst));
+  const burst = "for (let i = 0; i < 900; i++) console.error(i, 'x'.repeat(50))";
+  for (let round = 0; round < 8; round++) await logsOf(small, await small.run(burst));
   const own = { ISOPOD_URL: small.adminUrl, ISOPOD_DATA: join(small.directory, "data") };
   const { stdout } = await isopod(["logs", "--since", "1h"], { env: own });
   const [line = ""] = stdout.split("\n").filter((each) => each.includes("missing"));
@@ -177,4 +186,7 @@ test("what the server no longer has is told by its number", async () => {
   const shown = stdout.trimEnd().split("\n").length - 1;
   const { newest_id } = (await ask(small, "GET", "/v1/logs?limit=1")).body as unknown as { newest_id: number };
   expect(missing + shown).toBe(newest_id);
+  // More than a page, turned round.
+  const last = parsed((await isopod(["logs", "-n", "1500", "--json"], { env: own })).stdout).map(({ id }) => id);
+  expect(last).toEqual(Array.from({ length: 1500 }, (_, index) => newest_id - 1499 + index));
 });

@@ -24,8 +24,7 @@ interface PlanView extends PlanSettings {
 interface SetOptions extends SharedOptions {
   readonly run?: string;
   readonly limit?: Amounts;
-  /** Undefined for what is not given, null for none. */
-  readonly rate?: number | null;
+  readonly rate?: number | "none";
   readonly egress?: readonly string[];
   readonly origin?: readonly string[];
 }
@@ -70,8 +69,8 @@ export function plansCommand(): Command {
     .addHelpText("after", HELP);
 }
 
-function readRate(text: string): number | null {
-  if (text === "none") return null;
+function readRate(text: string): number | "none" {
+  if (text === "none") return text;
   const rate = /^(\d{1,7}(?:\.\d{1,3})?)(?:\/s)?$/.exec(text)?.[1];
   if (rate !== undefined && Number(rate) > 0) return Number(rate);
   throw usageError(`Cannot read --rate "${text}": expected requests a second, such as 100/s or 0.5/s, or none`);
@@ -114,7 +113,7 @@ async function setPlan(name: string, options: SetOptions): Promise<void> {
   const plan = {
     ...(run !== undefined && { run }),
     limits: { ...before?.limits, ...options.limit },
-    ...(rate !== undefined && rate !== null && { ratePerSecond: rate }),
+    ...(rate !== undefined && rate !== "none" && { ratePerSecond: rate }),
     egress: given(options.egress) ?? before?.egress ?? [],
     origins: given(options.origin) ?? before?.origins ?? [],
   };
