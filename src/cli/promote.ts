@@ -4,7 +4,7 @@ import { routeLine } from "./addresses.ts";
 import { adminClient } from "./admin_client.ts";
 import type { DeployedView } from "./api_answers.ts";
 import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
-import { collect } from "./deploy.ts";
+import { collect } from "./deploy/deploy.ts";
 import { usageError } from "./exit_codes.ts";
 
 interface PromoteOptions extends SharedOptions {

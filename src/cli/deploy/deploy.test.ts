@@ -1,10 +1,10 @@
 /** `isopod deploy`: what is compared, uploaded and served, and what is refused with its place in the source. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { isopod } from "../testing/command_line.ts";
-import { ask } from "../testing/control_client.ts";
-import { ProjectFolder } from "../testing/project_folder.ts";
-import { startTestServer, type TestServer } from "../testing/server.ts";
+import { isopod } from "../../testing/command_line.ts";
+import { ask } from "../../testing/control_client.ts";
+import { ProjectFolder } from "../../testing/project_folder.ts";
+import { startTestServer, type TestServer } from "../../testing/server.ts";
 
 let server: TestServer;
 let env: Record<string, string>;

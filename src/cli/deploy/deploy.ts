@@ -6,18 +6,18 @@
  */
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { routeLine, routeUrl } from "./addresses.ts";
-import { type AdminClient, ApiFailure, adminClient } from "./admin_client.ts";
-import type { DeployedView } from "./api_answers.ts";
-import { canAsk, confirm } from "./ask.ts";
+import { routeLine, routeUrl } from "../addresses.ts";
+import { type AdminClient, ApiFailure, adminClient } from "../admin_client.ts";
+import type { DeployedView } from "../api_answers.ts";
+import { canAsk, confirm } from "../ask.ts";
+import { frameOf } from "../code_frame.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "../command_options.ts";
+import { CommandFailure } from "../exit_codes.ts";
+import { readProject } from "../project_file.ts";
+import { byteSize } from "../table.ts";
+import { type Colour, type Paint, paintFor } from "../terminal.ts";
 import { bundle } from "./bundle.ts";
-import { frameOf } from "./code_frame.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
-import { type PlannedFunction, planDeploy } from "./deploy_plan.ts";
-import { CommandFailure } from "./exit_codes.ts";
-import { readProject } from "./project_file.ts";
-import { byteSize } from "./table.ts";
-import { type Colour, type Paint, paintFor } from "./terminal.ts";
+import { type PlannedFunction, planDeploy } from "./plan.ts";
 import { uploadMissing } from "./upload.ts";
 
 interface DeployOptions extends SharedOptions {

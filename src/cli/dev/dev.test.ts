@@ -2,9 +2,9 @@
 import { expect, test } from "bun:test";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { startIsopod } from "../testing/command_line.ts";
-import { LineReader } from "../testing/line_reader.ts";
-import { ProjectFolder } from "../testing/project_folder.ts";
+import { startIsopod } from "../../testing/command_line.ts";
+import { LineReader } from "../../testing/line_reader.ts";
+import { ProjectFolder } from "../../testing/project_folder.ts";
 
 /** What `--json` prints, as far as these tests look at it. */
 interface DevEvent {

@@ -6,17 +6,17 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { Command, Option } from "commander";
-import type { Config } from "../read_config.ts";
-import type { Server } from "../server.ts";
-import { AdminClient } from "./admin_client.ts";
-import { findToken } from "./data_directory.ts";
-import { DevReport } from "./dev_report.ts";
-import { type DevSource, devEnvironment, findDevSource } from "./dev_source.ts";
-import { SourceWatch } from "./dev_watch.ts";
-import { waitForEnd } from "./lifeline.ts";
-import type { LogItem } from "./log_lines.ts";
-import { urlOf } from "./server_client.ts";
-import { messageOf } from "./terminal.ts";
+import type { Config } from "../../read_config.ts";
+import type { Server } from "../../server.ts";
+import { AdminClient } from "../admin_client.ts";
+import { findToken } from "../data_directory.ts";
+import { waitForEnd } from "../lifeline.ts";
+import type { LogItem } from "../log_lines.ts";
+import { urlOf } from "../server_client.ts";
+import { messageOf } from "../terminal.ts";
+import { DevReport } from "./report.ts";
+import { type DevSource, devEnvironment, findDevSource } from "./source.ts";
+import { SourceWatch } from "./source_watch.ts";
 
 interface DevOptions {
   readonly listen?: string;
@@ -125,7 +125,7 @@ class Development {
   }
 
   async #read(): Promise<Config> {
-    const { readConfig } = await import("../read_config.ts");
+    const { readConfig } = await import("../../read_config.ts");
     const { folder, file, text } = this.#source;
     const { listen, admin, sandbox } = this.#options;
     return readConfig({
@@ -136,7 +136,7 @@ class Development {
   }
 
   async #open(config: Config, since: number): Promise<void> {
-    const { startServer } = await import("../main.ts");
+    const { startServer } = await import("../../main.ts");
     const logLevel = process.env["ISOPOD_LOG"] ?? "warn";
     const dataDirectory = this.#dataDirectory;
     const server = await startServer({ config, dataDirectory, logLevel, requestLog: false, tryOut: true });

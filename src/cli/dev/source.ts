@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
-import { usageError } from "./exit_codes.ts";
+import { usageError } from "../exit_codes.ts";
 
 /** What is served. */
 export interface DevSource {
