@@ -8,6 +8,8 @@ import { findTarget, type Target } from "./target.ts";
 /** A request may take this long, an upload too; streams of events have no end of their own. */
 const REQUEST_MS_MAX = 300_000;
 const PAGES_MAX = 1000;
+/** What is sent as it is; everything else as JSON. */
+const RAW_BODIES = [Blob, Uint8Array, FormData, ReadableStream];
 
 /** What goes with a request. */
 export interface CallOptions {
@@ -65,7 +67,7 @@ export class AdminClient {
     return this.#call("GET", path, undefined, options);
   }
 
-  /** A body is sent as JSON, but for bytes and forms. */
+  /** A body is sent as JSON, but for bytes, streams of them, and forms. */
   post<T>(path: string, body?: unknown, options?: CallOptions): Promise<T> {
     return this.#call("POST", path, body, options);
   }
@@ -121,7 +123,7 @@ export class AdminClient {
     const headers: Record<string, string> = {};
     if (ifMatch !== undefined) headers["if-match"] = `"${ifMatch}"`;
     if (absent === true) headers["if-none-match"] = "*";
-    const isRaw = body instanceof Blob || body instanceof Uint8Array || body instanceof FormData;
+    const isRaw = RAW_BODIES.some((kind) => body instanceof kind);
     if (body !== undefined && !isRaw) headers["content-type"] = "application/json";
     const late = AbortSignal.timeout(REQUEST_MS_MAX);
     const init = {

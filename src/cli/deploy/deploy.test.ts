@@ -91,6 +91,31 @@ test("what changes is told, and only what the server lacks is uploaded", async (
   expect(await text("/changed")).toBe("BYE ALL");
 });
 
+test("a large bundle is uploaded in pieces, and a terminal sees how far it is", async () => {
+  using folder = project("large");
+  folder.write(
+    "src/greeting.ts",
+    `const text = "${"x".repeat(3_000_000)}";\nexport const greeting = (who: string) => who + text.length;\n`,
+  );
+  let shown = "";
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "..", "main.ts"), "deploy", folder.path, "--yes"], {
+    env: { PATH: process.env["PATH"] ?? "", ...env },
+    terminal: {
+      cols: 80,
+      rows: 24,
+      data(_, bytes) {
+        shown += new TextDecoder().decode(bytes);
+      },
+    },
+  });
+  const code = await child.exited;
+  child.terminal?.close();
+  expect({ code, shown }).toMatchObject({ code: 0 });
+  const steps = [...shown.matchAll(/Uploading [\d.]+ \wB of 3\.0 MB/g)].length;
+  expect(steps).toBeGreaterThan(5);
+  expect(await text("/large")).toBe("YOU3000000");
+});
+
 test("a route moves from one function to another in one deploy", async () => {
   const file = (a: string, b: string) =>
     `[[functions]]\nname = "from"\npath = "./m.ts"\nroutes = [${a}]\n[[functions]]\nname = "till"\npath = "./m.ts"\nroutes = [${b}]\n`;

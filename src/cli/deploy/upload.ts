@@ -6,6 +6,7 @@ import type { PlannedFile } from "./plan.ts";
 /** Hashes that are asked for at a time; the server takes a thousand. */
 const HASHES_MAX = 1000;
 const UPLOADS_AT_A_TIME = 4;
+const PIECE_BYTES = 64 * 1024;
 
 /** What was brought. */
 export interface Uploaded {
@@ -27,8 +28,8 @@ export async function uploadMissing(client: AdminClient, files: readonly Planned
   const waiting = [...missing];
   const next = async (): Promise<void> => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      await client.put(client.inProject(`/blobs/${file.hash}`), new Blob([file.content]));
-      progress.add(file.content.byteLength);
+      const body = inPieces(file.content, (bytes) => progress.add(bytes));
+      await client.put(client.inProject(`/blobs/${file.hash}`), body);
     }
   };
   try {
@@ -37,6 +38,24 @@ export async function uploadMissing(client: AdminClient, files: readonly Planned
     progress.end();
   }
   return { blobs: missing.length, bytes: progress.bytes };
+}
+
+/** A body whose pieces are told as they are taken; a small one is sent as it is. */
+function inPieces(content: Uint8Array<ArrayBuffer>, taken: (bytes: number) => void): Blob | ReadableStream<Uint8Array> {
+  if (content.byteLength <= PIECE_BYTES) {
+    taken(content.byteLength);
+    return new Blob([content]);
+  }
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      const piece = content.subarray(at, at + PIECE_BYTES);
+      at += piece.byteLength;
+      if (piece.byteLength === 0) return controller.close();
+      taken(piece.byteLength);
+      controller.enqueue(piece);
+    },
+  });
 }
 
 /** A line that is written over, on a terminal only. */

@@ -224,4 +224,8 @@ test("what cannot be served is told at once", async () => {
   const child = startIsopod(["dev", join(folder.path, "readme.md")]);
   expect(await child.exited).toBe(2);
   expect(await new Response(child.stderr).text()).toContain("expected TypeScript, JavaScript or an isopod.toml");
+  using served = new ProjectFolder(files);
+  const bare = startIsopod(["dev", served.path], { env: { PATH: "/nowhere" } });
+  expect(await bare.exited).toBe(1);
+  expect(await new Response(bare.stderr).text()).toContain("bubblewrap is not installed");
 });

@@ -13,7 +13,7 @@ import { findToken } from "../data_directory.ts";
 import { waitForEnd } from "../lifeline.ts";
 import type { LogItem } from "../log_lines.ts";
 import { urlOf } from "../server_client.ts";
-import { messageOf } from "../terminal.ts";
+import { fail, messageOf } from "../terminal.ts";
 import { DevReport } from "./report.ts";
 import { type DevSource, devEnvironment, findDevSource } from "./source.ts";
 import { SourceWatch } from "./source_watch.ts";
@@ -120,6 +120,8 @@ class Development {
       await this.#server.reload(config);
       this.#report.reloaded(performance.now() - since);
     } catch (error) {
+      // What the machine lacks, or somebody else has, no change of a source will mend.
+      if (this.#server === undefined && !isOfSources(error)) fail(error);
       await this.#report.broken(error, this.#server !== undefined);
     }
   }
@@ -167,6 +169,12 @@ class Development {
       if (!this.#ending.signal.aborted) this.#report.note(`The log cannot be followed: ${messageOf(error)}`);
     }
   }
+}
+
+/** Whether an error is about what is being written: its configuration, or its code. */
+function isOfSources(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === "ConfigError" || (error.cause instanceof Error && error.cause.name === "IsopodError");
 }
 
 /** The port when nobody has it, else any that is free. */
