@@ -22,7 +22,7 @@ function project(name: string, more = ""): ProjectFolder {
     "src/main.ts": `import { greeting } from "./greeting.ts";
 import { shout } from "shouting";
 export default { fetch: (_: Request, env: { WHO: string }) => new Response(shout(greeting(env.WHO))) };`,
-    "src/greeting.ts": "export const greeting = (who: string): string => `hello ${who}`;\n",
+    "src/greeting.ts": 'export const greeting = (who: string): string => "hello " + who;\n',
     "node_modules/shouting/package.json": '{ "name": "shouting", "version": "1.0.0", "main": "main.js" }',
     "node_modules/shouting/main.js": "exports.shout = (text) => text.toUpperCase();",
   });
@@ -84,7 +84,7 @@ test("what changes is told, and only what the server lacks is uploaded", async (
   expect(settings.answer.uploaded).toEqual({ blobs: 0, bytes: 0 });
   expect(settings.answer.functions[0]).toMatchObject({ change: "changed", details });
   expect(await text("/changed")).toBe("HELLO ALL");
-  folder.write("src/greeting.ts", "export const greeting = (who: string): string => `bye ${who}`;\n");
+  folder.write("src/greeting.ts", 'export const greeting = (who: string): string => "bye " + who;\n');
   const code = await deploy(folder.path);
   expect(code.answer.functions[0].details).toEqual(["~ code"]);
   expect(code.answer.uploaded.blobs).toBeGreaterThan(0);
@@ -133,7 +133,7 @@ test("a route moves from one function to another in one deploy", async () => {
 test("another alias leaves routes and production as they are", async () => {
   using folder = project("staged");
   await deploy(folder.path);
-  folder.write("src/greeting.ts", "export const greeting = (who: string): string => `next ${who}`;\n");
+  folder.write("src/greeting.ts", 'export const greeting = (who: string): string => "next " + who;\n');
   const { answer } = await deploy(folder.path, "--alias", "next");
   expect(answer.functions[0]).toMatchObject({ change: "changed", details: ["+ alias"] });
   expect(await text("/staged")).toBe("HELLO YOU");

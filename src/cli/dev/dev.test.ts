@@ -209,7 +209,7 @@ test("secrets come from the environment by their names, else from .env; its data
   const bindings = '[functions.bindings]\nA = { type = "secret", name = "first" }\nB = { type = "secret" }\n';
   using folder = new ProjectFolder({
     "isopod.toml": TOML + bindings,
-    "hello.ts": "export default (_: Request, { A, B }: Record<string, string>) => `${A} ${B}`;",
+    "hello.ts": 'export default (_: Request, { A, B }: Record<string, string>) => A + " " + B;',
     ".env": "first=from-file\nB=from-file-too\n",
   });
   await using dev = new DevProcess(folder.path, { first: "from-environment" });
