@@ -51,6 +51,23 @@ test("one file serves and runs programs, and is its own guest", async () => {
   expect(runsItself(server.pid)).toBe(true);
 });
 
+test("it deploys what init wrote, by the bundler that it holds", async () => {
+  using data = temporaryFolder();
+  const env = { PATH: "/usr/bin:/bin" };
+  await using server = await launchServer([isopod, "serve", ...ANY_PORTS, "--data", data.path], {
+    cwd: data.path,
+    env,
+  });
+  using project = temporaryFolder();
+  runCommand([isopod, "init", project.path, "--name", "shop", "--yes"], project.path);
+  const said = runCommand(
+    [isopod, "deploy", project.path, "--url", server.admin, "--data", data.path, "--json"],
+    project.path,
+  );
+  expect(JSON.parse(said)).toMatchObject({ functions: [{ name: "shop", change: "new", unchanged: false }] });
+  expect(await (await fetch(`${server.url}/shop/Ada`)).json()).toEqual({ message: "Hello, Ada!" });
+});
+
 test("its command line is the same, and tells a user's mistake in one line", () => {
   expect(runCommand([isopod, "--help"], folder.path)).toContain("isopod doctor");
   const failed = Bun.spawnSync([isopod, "serve", "--config", "nowhere.toml"], { cwd: folder.path });

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { loadConfig } from "../src/control/config_file.ts";
+import { isopod } from "../src/testing/command_line.ts";
 import { ServeProcess } from "../src/testing/serve_process.ts";
 import badge from "./badge.ts";
 import hello from "./hello.ts";
@@ -25,6 +26,11 @@ test("the configuration serves every example, and the addresses in its comments 
   const text = await Bun.file(file).text();
   const addresses = [...text.matchAll(/^# .*localhost:8080\/(\w+)/gm)].map(([, name]) => name);
   expect(addresses).toEqual(functions.map(({ name }) => name));
+});
+
+test("the types of env are those of the configuration", async () => {
+  const { code, stderr } = await isopod(["types", import.meta.dir, "--check"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 });
 
 test("hello greets", async () => {

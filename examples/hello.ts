@@ -1,11 +1,7 @@
 // curl localhost:8080/hello/Ada
 
-interface Env {
-  GREETING: string;
-}
-
 export default {
-  fetch(_request: Request, env: Env, ctx: { params: { name?: string } }): Response {
+  fetch(_request: Request, env: IsopodEnv["hello"], ctx: { params: { name?: string } }): Response {
     return new Response(`${env.GREETING}, ${ctx.params.name ?? "world"}!\n`);
   },
 };

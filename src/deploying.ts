@@ -39,14 +39,21 @@ export interface Deploying {
   close(): Promise<void>;
 }
 
+/** What deploying is made of. */
+export interface DeployingOptions {
+  readonly config: Config;
+  readonly dataDirectory: string;
+  readonly plant: Plant;
+  readonly telemetry: Telemetry;
+  /** Whether a replacement loads each function into an instance first. */
+  readonly tryOut?: boolean | undefined;
+}
+
 /** Loads and publishes what is deployed. @throws {Error} when the configuration's functions or the store cannot be read */
-export async function openDeploying(
-  config: Config,
-  dataDirectory: string,
-  plant: Plant,
-  { log }: Telemetry,
-): Promise<Deploying> {
+export async function openDeploying(options: DeployingOptions): Promise<Deploying> {
+  const { config, dataDirectory, plant, telemetry, tryOut = false } = options;
   const { pool, builder } = plant;
+  const { log } = telemetry;
   const build = builder.build.bind(builder);
   const loader = new FunctionLoader(build);
   const ending = new AbortController();
@@ -91,6 +98,7 @@ export async function openDeploying(
     },
     async replace(next) {
       const loaded = await load(next);
+      if (tryOut) await tryFunctions(plant, loaded, plane);
       if (next.apps !== folder) {
         await apps?.close();
         plane.published.replaceApps([]);
@@ -107,6 +115,25 @@ export async function openDeploying(
       await store.close();
     },
   };
+}
+
+/** Loads each version that is new into an instance, which stays when it is published. @throws {Error} naming one that cannot be */
+async function tryFunctions(
+  { pool }: Plant,
+  { functions }: FileDeployment,
+  { published }: ControlPlane,
+): Promise<void> {
+  try {
+    for (const { version } of functions.filter((each) => !published.isCurrent(each.version))) {
+      await pool.prepare(version).catch((cause: Error) => {
+        throw new Error(`Cannot load function "${version.name}": ${cause.message}`, { cause });
+      });
+    }
+  } catch (error) {
+    // Instances of what is not published would stay for nothing.
+    pool.keepOnly((version) => published.isCurrent(version));
+    throw error;
+  }
 }
 
 /** A server that answers "not found" for what is deployed would be worse than one that does not start. */

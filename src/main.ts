@@ -26,11 +26,11 @@ export const examine = examineMachine;
 
 /** Starts a server. @throws {Error} that names what is missing, wrong or taken */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { config, dataDirectory, logLevel } = options;
+  const { config, dataDirectory, logLevel, requestLog, tryOut } = options;
   if (config.sandbox !== "none") await requireSandbox();
   openDataDirectory(dataDirectory);
   const logs = { ...config.logs, directory: join(dataDirectory, "logs") };
-  const telemetry = createTelemetry({ clock, logLevel, logs });
+  const telemetry = createTelemetry({ clock, logLevel, requestLog, logs });
   if (config.sandbox === "none") telemetry.log.warn("There is no sandbox: every program can do what this user can");
   let plant: Plant | undefined;
   let deploying: Deploying | undefined;
@@ -38,7 +38,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     plant = await createPlant(config, dataDirectory, telemetry);
     const front = await createFront(config, dataDirectory, plant);
     const warm = plant.pool.warm();
-    deploying = await openDeploying(config, dataDirectory, plant, telemetry);
+    deploying = await openDeploying({ config, dataDirectory, plant, telemetry, tryOut });
     const server = openServer(options, telemetry, { plant, front, deploying });
     await warm;
     return server;

@@ -5,7 +5,10 @@
 import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import type { Config } from "./control/config.ts";
 import { loadConfig, parseConfig } from "./control/config_file.ts";
+import { formatRoute } from "./core/route.ts";
 import { parseSourceRule } from "./gateway/source_rules.ts";
+
+export type { Config } from "./control/config.ts";
 
 /** The checks of the bindings' and the gateway's languages, for reading a configuration. */
 export const CONFIG_CHECKS = {
@@ -22,11 +25,51 @@ export interface ConfigSource {
   readonly listen?: string | undefined;
   readonly admin?: string | undefined;
   readonly sandbox?: Config["sandbox"] | undefined;
+  /** The text in the place of what stands in `file`, which then only says where paths begin. */
+  readonly text?: string | undefined;
+  /** Where functions are developed: the environment, in which secrets stand by their names. */
+  readonly developer?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/** A function of a file as it is deployed: what its version is made of, its secrets by name only. */
+export interface DeclaredFunction {
+  readonly name: string;
+  readonly engine: string;
+  /** Absolute path of the file that it begins with. */
+  readonly path: string;
+  readonly exportName: string;
+  /** As they are written: `GET /hello/:name`. */
+  readonly routes: readonly string[];
+  readonly settings: {
+    readonly env: Readonly<Record<string, string>>;
+    /** By the names of `core/limits.ts`. */
+    readonly limits: Readonly<Record<string, number>>;
+    readonly egress: readonly string[];
+    readonly secrets: readonly { readonly binding: string; readonly name: string; readonly hosts: readonly string[] }[];
+    readonly instancesMax: number;
+  };
+}
+
+/** Reads the functions of a file for whoever deploys them: no value of a secret is read. @throws {Error} */
+export async function readDeclaredFunctions(file: string): Promise<DeclaredFunction[]> {
+  const { functions } = await loadConfig(file, { ...CONFIG_CHECKS, secrets: "unread" });
+  return functions.map(({ name, engine, path, exportName, routes, env, limits, egress, secrets, instancesMax }) => ({
+    ...{ name, engine, path, exportName },
+    routes: routes.map(formatRoute),
+    settings: {
+      ...{ env, limits, egress, instancesMax },
+      secrets: secrets.map(({ binding, name: secret, hosts }) => ({ binding, name: secret, hosts })),
+    },
+  }));
 }
 
 /** Reads the configuration of a server. @throws {Error} one readable line, for the first mistake */
-export async function readConfig({ file, listen, admin, sandbox }: ConfigSource): Promise<Config> {
-  const options = { ...CONFIG_CHECKS, listen, admin };
-  const config = file === undefined ? parseConfig("", options) : await loadConfig(file, options);
+export async function readConfig(source: ConfigSource): Promise<Config> {
+  const { file, listen, admin, sandbox, text, developer } = source;
+  const developing = developer && ({ env: developer, secrets: "by_name" } as const);
+  const options = { ...CONFIG_CHECKS, listen, admin, ...developing };
+  const atHand = file === undefined ? "" : text;
+  const config =
+    atHand === undefined ? await loadConfig(file ?? "", options) : parseConfig(atHand, { ...options, file });
   return sandbox === undefined ? config : { ...config, sandbox };
 }

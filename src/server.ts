@@ -9,6 +9,10 @@ export interface ServerOptions {
   readonly dataDirectory: string;
   /** `ISOPOD_LOG`, or what stands for it. */
   readonly logLevel?: string | undefined;
+  /** Whether stderr has requests, and what programs wrote; it has when left out. */
+  readonly requestLog?: boolean | undefined;
+  /** Whether a reload loads each function into an instance first, and changes nothing when one fails; no when left out. */
+  readonly tryOut?: boolean | undefined;
 }
 
 /** A running server. */

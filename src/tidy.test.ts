@@ -71,7 +71,9 @@ const ROOM_OF_FILE: Readonly<Record<string, string>> = {
   "src/deploying.ts": "main",
   "src/standard_guest.ts": "standard_guest",
   "src/cli/serve.ts": "cli/serve",
-  "src/cli/dev.ts": "cli/serve",
+  "src/cli/dev/dev.ts": "cli/serve",
+  // Reads isopod.toml as the server does, for the commands that deploy what stands in it or derive types from it.
+  "src/cli/project_file.ts": "cli/serve",
   "src/cli/doctor.ts": "cli/serve",
 };
 

@@ -1,5 +1,5 @@
 /** Shows where in a program a mistake is: its line, those around it, and a mark under the column. */
-import type { Paint } from "./terminal.ts";
+import { type Paint, printable } from "./terminal.ts";
 
 const LINES_AROUND = 2;
 const WIDTH_MAX = 160;
@@ -26,7 +26,11 @@ export function codeFrame(code: string, line: number, column: number, paint: Pai
   return shown.join("\n");
 }
 
-/** Controls but for tabs as marks, so that a program's text does not drive the terminal. */
-function printable(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+/** The lines around a place of a file, with empty lines around them; nothing when the file cannot be read. */
+export async function frameOf(file: string, line: number, column: number, paint: Paint): Promise<string> {
+  const text = await Bun.file(file)
+    .text()
+    .catch(() => "");
+  const frame = text === "" ? "" : codeFrame(text, line, column, paint);
+  return frame === "" ? "" : `\n\n${frame}\n`;
 }

@@ -29,10 +29,11 @@ test("a pinned program runs by its URL for those who may run pinned ones, and no
   expect((await server.run("console.log(1)")).status).toBe(403);
   expect((await isopod(["pin", file, ...data])).stdout).toBe(`${hash}  ${url}  ${file}\n`);
   const wrong = await isopod(["pin", file, "--url", server.adminUrl], { env: { ISOPOD_TOKEN: "wrong" } });
-  expect(wrong.code).toBe(1);
-  expect(wrong.stderr).toMatch(/^isopod: Cannot .*token/);
+  expect(wrong.code).toBe(4);
+  expect(wrong.stderr).toMatch(/^isopod: The admin token is missing or wrong.*\n {2}→ /);
   const none = await isopod(["pin", file, "--url", server.adminUrl, "--data", server.directory]);
-  expect(none.stderr).toStartWith("isopod: Cannot find the admin token: set ISOPOD_TOKEN");
+  expect(none.code).toBe(4);
+  expect(none.stderr).toStartWith("isopod: Cannot find a token");
 });
 
 test("a created key is what its lines let a server know", async () => {
@@ -121,6 +122,6 @@ test("help teaches by examples, and nothing of the server is loaded for it", asy
   }
   expect(await loadedOutside(join(import.meta.dir, "main.ts"))).toEqual([]);
   const wrong = await isopod(["sevre"]);
-  expect(wrong.code).toBe(1);
+  expect(wrong.code).toBe(2);
   expect(wrong.stderr).toContain("Did you mean serve?");
 });

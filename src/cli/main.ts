@@ -6,12 +6,33 @@
  */
 import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { aliasCommand } from "./alias.ts";
+import { auditCommand } from "./audit.ts";
+import { completeCommand, completionCommand } from "./completion.ts";
+import { deleteCommand } from "./delete.ts";
+import { deployCommand } from "./deploy/deploy.ts";
+import { devCommand } from "./dev/dev.ts";
 import { doctorCommand } from "./doctor.ts";
+import { envCommand } from "./env.ts";
+import { EXIT } from "./exit_codes.ts";
+import { initCommand } from "./init.ts";
+import { invokeCommand } from "./invoke.ts";
 import { keysCommand } from "./keys.ts";
+import { logsCommand } from "./logs.ts";
 import { pinCommand } from "./pin.ts";
+import { plansCommand } from "./plans.ts";
+import { profileCommand } from "./profile.ts";
+import { projectsCommand } from "./projects.ts";
+import { promoteCommand } from "./promote.ts";
+import { rollbackCommand } from "./rollback.ts";
+import { routesCommand } from "./routes.ts";
 import { runCommand } from "./run.ts";
+import { secretCommand } from "./secret.ts";
 import { serveCommand } from "./serve.ts";
+import { statusCommand } from "./status.ts";
 import { fail } from "./terminal.ts";
+import { typesCommand } from "./types.ts";
+import { versionsCommand } from "./versions.ts";
 
 const EXAMPLES = `
 Start here:
@@ -28,11 +49,29 @@ const program = new Command("isopod")
   .version(packageJson.version, "-V, --version", "print the version")
   .helpOption("-h, --help", "print this")
   .helpCommand(false)
+  // Options after a command are the command's: it may have a --version of its own.
+  .enablePositionalOptions()
   .showHelpAfterError("(isopod --help lists the commands and their options)")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.done : EXIT.usage))
   .addHelpText("after", EXAMPLES);
-for (const command of [serveCommand(), runCommand(), pinCommand(), keysCommand(), doctorCommand()]) {
-  program.addCommand(command.helpOption("-h, --help", "print this").copyInheritedSettings(program));
+
+/** In the order of their work: on this machine, on what is deployed, on a server. */
+const COMMANDS = [
+  ...[initCommand(), devCommand(), typesCommand()],
+  ...[deployCommand(), versionsCommand(), rollbackCommand(), aliasCommand(), promoteCommand(), routesCommand()],
+  ...[deleteCommand(), statusCommand(), invokeCommand(), logsCommand(), envCommand(), secretCommand()],
+  ...[keysCommand(), plansCommand(), projectsCommand(), auditCommand(), profileCommand()],
+  ...[serveCommand(), runCommand(), pinCommand(), doctorCommand(), completionCommand()],
+];
+for (const command of COMMANDS) program.addCommand(adopt(command));
+program.addCommand(adopt(completeCommand(() => program)), { hidden: true });
+
+/** Gives a command and those below it what all commands have in common. */
+function adopt(command: Command): Command {
+  for (const below of command.commands) adopt(below);
+  return command.helpOption("-h, --help", "print this").helpCommand(false).copyInheritedSettings(program);
 }
+
 // Who read our output has read enough, as in `isopod run x.ts | head -1`: what ends other programs by SIGPIPE.
 process.stdout.on("error", () => process.exit(141));
 try {

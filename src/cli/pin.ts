@@ -5,16 +5,15 @@
  * functions are the programs, each with the hash that a build puts in its place.
  */
 import { existsSync } from "node:fs";
-import { basename, resolve } from "node:path";
-import { Command, Option } from "commander";
-import { defaultDataDirectory, findToken } from "./data_directory.ts";
-import { errorOf, send, serverUrl } from "./server_client.ts";
+import { basename } from "node:path";
+import { Command } from "commander";
+import { type AdminClient, ApiFailure, adminClient } from "./admin_client.ts";
+import { addSharedOptions, type SharedOptions } from "./command_options.ts";
+import { usageError } from "./exit_codes.ts";
+import { urlOf } from "./server_client.ts";
 
-interface PinOptions {
-  readonly url: string;
-  readonly data: string;
+interface PinOptions extends SharedOptions {
   readonly functions?: boolean;
-  readonly json?: boolean;
 }
 
 /** A pinned program, as `--json` prints it. */
@@ -24,7 +23,8 @@ interface Pinned {
   readonly line?: number;
   readonly column?: number;
   readonly hash: string;
-  readonly url: string;
+  /** Where it runs, when the caller may know. */
+  readonly url?: string;
 }
 
 /** A program to be pinned. */
@@ -39,7 +39,7 @@ const FILES_MAX = 10_000;
 const HELP = `
 Where any of the files sends functions by a client that connect() of the SDK made, the functions of all of them are
 pinned and no whole file is; --functions says so also where none does. A quoted pattern is expanded here.
-The admin token is ISOPOD_TOKEN, else that of the local server.
+It takes the server's token, or a key that may pin.
 
 Examples:
   isopod pin report.ts
@@ -49,38 +49,23 @@ Examples:
 
 /** The command. */
 export function pinCommand(): Command {
-  return new Command("pin")
+  const command = new Command("pin")
     .description('Register programs by their hash: who may run "pinned" ones only can run these, and nothing else.')
     .argument("<file...>", "programs, as they will be sent; or sources, whose functions are sent")
-    .addOption(new Option("--url <url>", "the admin API").env("ISOPOD_URL").default("http://127.0.0.1:8081"))
-    .addOption(
-      new Option("--data <dir>", "the server's data, where its token lies")
-        .env("ISOPOD_DATA")
-        .default(defaultDataDirectory()),
-    )
-    .option("--functions", "pin what the files send by server.run(...), and no file as a whole")
-    .option("--json", "print [{file, line?, column?, hash, url}] as JSON")
-    .addHelpText("after", HELP)
-    .action(pin);
+    .option("--functions", "pin what the files send by server.run(...), and no file as a whole");
+  return addSharedOptions(command, "[{file, line?, column?, hash, url?}]").addHelpText("after", HELP).action(pin);
 }
 
 async function pin(files: string[], options: PinOptions): Promise<void> {
-  const token = process.env["ISOPOD_TOKEN"] || findToken(resolve(options.data));
-  if (token === undefined) {
-    throw new Error(
-      `Cannot find the admin token: set ISOPOD_TOKEN, or name the server's data with --data (looked in ${options.data})`,
-    );
-  }
+  const client = adminClient(options);
   const programs = await findPrograms(expand(files), options.functions === true);
-  const { registerPin } = await import("../pinning/register.ts");
-  const admin = serverUrl(options.url, "/");
-  const run = await runUrl(admin, token);
+  const run = await runUrl(client);
   const pinned: Pinned[] = [];
   for (const { code, language, ...found } of programs) {
-    const name = nameOf(found);
-    const hash = await registerPin({ code, language }, name, { url: admin, token, send });
-    pinned.push({ ...found, hash, url: `${run}/${hash}` });
-    if (!options.json) process.stdout.write(`${hash}  ${run}/${hash}  ${name}\n`);
+    const { hash } = await client.post<{ hash: string }>("/v1/pins", { code, language });
+    const url = run === undefined ? {} : { url: `${run}/${hash}` };
+    pinned.push({ ...found, hash, ...url });
+    if (!options.json) process.stdout.write(`${[hash, url.url, nameOf(found)].filter(Boolean).join("  ")}\n`);
   }
   if (options.json) process.stdout.write(`${JSON.stringify(pinned)}\n`);
 }
@@ -97,9 +82,9 @@ function expand(files: readonly string[]): string[] {
     for (const match of new Bun.Glob(file).scanSync({ onlyFiles: true })) {
       if (/(^|\/)node_modules\//.test(match)) continue;
       if (found.push(match) > FILES_MAX)
-        throw new Error(`Cannot pin ${file}: it stands for more than ${FILES_MAX} files`);
+        throw usageError(`Cannot pin ${file}: it stands for more than ${FILES_MAX} files`);
     }
-    if (found.length === 0) throw new Error(`Cannot pin ${file}: no file matches`);
+    if (found.length === 0) throw usageError(`Cannot pin ${file}: no file matches`);
     return found.sort();
   });
   return [...new Set(all)];
@@ -120,7 +105,7 @@ async function findPrograms(files: readonly string[], functionsOnly: boolean): P
     }
   }
   if (functionsOnly && functions.length === 0)
-    throw new Error(
+    throw usageError(
       `Cannot pin functions of ${files.join(", ")}: nothing there is sent by a client that connect() made`,
     );
   return functionsOnly || functions.length > 0 ? functions : programs;
@@ -136,20 +121,23 @@ async function readProgram(file: string): Promise<string> {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await Bun.file(file).bytes());
   } catch (cause) {
     const reason = cause instanceof TypeError ? "it is not UTF-8" : "there is no such file, or it cannot be read";
-    throw new Error(`Cannot read ${file}: ${reason}`, { cause });
+    throw usageError(`Cannot read ${file}: ${reason}`);
   }
 }
 
-/** Where the server runs programs. One that listens on all addresses is reached as its admin API is. */
-async function runUrl(admin: URL, token: string): Promise<string> {
-  const response = await send(new URL("/v1/status", admin), { headers: { authorization: `Bearer ${token}` } });
-  if (!response.ok)
-    throw new Error(`Cannot ask ${admin.origin} where it runs programs: ${(await errorOf(response)).message}`);
-  const status = (await response.json()) as {
+/** Where the server runs programs; undefined for a key, which may pin and not ask. @throws {ApiFailure} */
+async function runUrl(client: AdminClient): Promise<string | undefined> {
+  interface Status {
     readonly listen: { readonly host: string; readonly port: number };
     readonly codeless_path: string;
-  };
+  }
+  const status = await client.get<Status>("/v1/status").catch((error: unknown) => {
+    if (error instanceof ApiFailure && error.code === "forbidden") return undefined;
+    throw error;
+  });
+  if (status === undefined) return undefined;
   const { host, port } = status.listen;
-  const name = host === "0.0.0.0" || host === "::" ? admin.hostname : host.includes(":") ? `[${host}]` : host;
-  return `http://${name}:${port}${status.codeless_path.replace(/\/$/, "")}`;
+  const anywhere = host === "0.0.0.0" || host === "::";
+  const url = urlOf({ host: anywhere ? client.target.url.hostname : host, port });
+  return `${url}${status.codeless_path.replace(/\/$/, "")}`;
 }

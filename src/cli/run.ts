@@ -4,6 +4,7 @@
  */
 import { basename } from "node:path";
 import { Command, Option } from "commander";
+import { usageError } from "./exit_codes.ts";
 import { watchLauncher } from "./lifeline.ts";
 import { RunReport } from "./run_report.ts";
 import { errorOf, send, serverUrl } from "./server_client.ts";
@@ -20,7 +21,7 @@ interface RunOptions {
 
 const HELP = `
 Ends with 0; with 1 when the program failed, broke a limit, was refused or answered with a status of 400 or more; with
-130 after Ctrl-C, which ends the program too.
+2 for wrong usage, 3 when no server answers, and 130 after Ctrl-C, which ends the program too.
 
 Examples:
   isopod run hello.ts
@@ -54,7 +55,7 @@ export function runCommand(): Command {
 
 function addVariable(text: string, before: RunOptions["env"]): RunOptions["env"] {
   const [, name, value] = /^([A-Za-z_]\w*)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined) throw new Error(`Cannot read --env "${text}": expected NAME=VALUE`);
+  if (name === undefined || value === undefined) throw usageError(`Cannot read --env "${text}": expected NAME=VALUE`);
   return [...before, [name, value]];
 }
 
@@ -70,7 +71,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   watchLauncher(() => stop(137));
   try {
     if (file === "-" && options.input === "-")
-      throw new Error("Cannot read standard input twice: for the program and for --input");
+      throw usageError("Cannot read standard input twice: for the program and for --input");
     const url = serverUrl(options.url, "/run");
     const code = await readInput(file);
     const body = await formOf(file, code, options);
@@ -110,10 +111,8 @@ async function readInput(file: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
     return file === "-" ? await Bun.stdin.bytes() : await Bun.file(file).bytes();
   } catch (cause) {
-    throw new Error(
-      `Cannot read ${file}: ${cause instanceof Error && "code" in cause && cause.code === "ENOENT" ? "there is no such file" : messageOf(cause)}`,
-      { cause },
-    );
+    const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    throw usageError(`Cannot read ${file}: ${isMissing ? "there is no such file" : messageOf(cause)}`);
   }
 }
 
@@ -129,7 +128,7 @@ async function formOf(
     try {
       JSON.parse(args);
     } catch (cause) {
-      throw new Error(`Cannot read --args: it is not JSON (${messageOf(cause)})`, { cause });
+      throw usageError(`Cannot read --args: it is not JSON (${messageOf(cause)})`);
     }
     form.append("args", args);
   }

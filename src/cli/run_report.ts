@@ -2,7 +2,7 @@
 import type { StreamEvent } from "../sdk/event_stream.ts";
 import { codeFrame } from "./code_frame.ts";
 import type { ServerError } from "./server_client.ts";
-import { type Paint, paintFor } from "./terminal.ts";
+import { type Paint, paintFor, writeOut } from "./terminal.ts";
 
 /** What is run, and how it is told. */
 export interface RunReportOptions {
@@ -45,8 +45,8 @@ export class RunReport {
     if (name === "error") this.#failed = true;
     if (name === "error" || name === "end") this.#ended = true;
     if (name === "result" && (value as { readonly status: number }).status >= 400) this.#failed = true;
-    if (this.#options.json) return write(`{"event":${JSON.stringify(name)},"data":${data}}\n`);
-    if (name === "output") return write(outputOf(value));
+    if (this.#options.json) return writeOut(`{"event":${JSON.stringify(name)},"data":${data}}\n`);
+    if (name === "output") return writeOut(outputOf(value));
     if (name === "log") this.#tell(this.#logLine(value as { readonly level: string; readonly text: string }));
     if (name === "error") this.#tell(this.#failure(value as ServerError));
     if (name === "result" && this.#failed)
@@ -83,10 +83,4 @@ function outputOf(value: unknown): string | Uint8Array {
   if (typeof value === "string") return value;
   const { base64 } = value as { readonly base64: string };
   return Buffer.from(base64, "base64");
-}
-
-/** Resolves when what was written has room, so that a slow reader slows the program and fills no memory. */
-function write(chunk: string | Uint8Array): Promise<void> {
-  if (process.stdout.write(chunk)) return Promise.resolve();
-  return new Promise((resolve) => process.stdout.once("drain", resolve));
 }

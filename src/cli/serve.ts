@@ -4,7 +4,8 @@ import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { Server } from "../server.ts";
 import { defaultDataDirectory } from "./data_directory.ts";
-import { watchLauncher } from "./lifeline.ts";
+import { waitForEnd } from "./lifeline.ts";
+import { urlOf } from "./server_client.ts";
 import { fail, messageOf } from "./terminal.ts";
 
 interface ServeOptions {
@@ -95,25 +96,6 @@ Isopod serves ${url}. Try:
   curl ${url}/run -H 'Isopod-Args: {"n": 20}' --data 'export default (req, env, { args }) => ({ squares: Array.from({ length: args.n }, (_, i) => i * i) })'
 
 `);
-}
-
-function urlOf({ host, port }: Server["listener"]): string {
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-/** Resolves when somebody asks the server to end, also while it is still starting. A second time ends it at once. */
-function waitForEnd(): Promise<void> {
-  return new Promise((resolveEnd) => {
-    let asked = false;
-    const ask = (code: number) => {
-      if (asked) process.exit(code);
-      asked = true;
-      resolveEnd();
-    };
-    process.on("SIGINT", () => ask(130));
-    process.on("SIGTERM", () => ask(143));
-    watchLauncher(() => ask(137));
-  });
 }
 
 /** A burst of changes to the file counts as one after this long, in milliseconds. */

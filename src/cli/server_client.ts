@@ -1,4 +1,5 @@
 /** Requests to a server, and errors that say what to do when there is none. */
+import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
 import { messageOf } from "./terminal.ts";
 
 /** The `error` object of Isopod's answers, as far as the command line reads it. */
@@ -19,7 +20,7 @@ export interface ServerError {
 export function serverUrl(text: string, path: string): URL {
   const whole = /^https?:\/\//i.test(text) ? text : `http://${text}`;
   if (!URL.canParse(whole))
-    throw new Error(`Cannot read the server's address "${text}": expected a URL, such as http://127.0.0.1:8080`);
+    throw usageError(`Cannot read the server's address "${text}": expected a URL, such as http://127.0.0.1:8080`);
   const url = new URL(whole);
   if (url.pathname === "/") url.pathname = path;
   return url;
@@ -28,13 +29,13 @@ export function serverUrl(text: string, path: string): URL {
 /** Sends a request, for as long as it takes. @throws {Error} that says how to start a server when none answers */
 export async function send(url: URL, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(url, { ...init, redirect: "error", timeout: false } as RequestInit);
+    return await fetch(url, { redirect: "error", ...init, timeout: false } as RequestInit);
   } catch (error) {
     if (init.signal?.aborted) throw error;
     const hint = isRefused(error)
       ? "nothing listens there; `isopod serve` starts a server, --url names another"
       : messageOf(error);
-    throw new Error(`Cannot reach ${url.origin}: ${hint}`, { cause: error });
+    throw new CommandFailure(`Cannot reach ${url.origin}: ${hint}`, { exitCode: EXIT.unreachable, cause: error });
   }
 }
 
@@ -58,4 +59,9 @@ export async function errorOf(response: Response): Promise<ServerError> {
     code: `http_${response.status}`,
     message: `${response.url} answered ${response.status}${said ? `: ${said}` : ""}; is it an Isopod server?`,
   };
+}
+
+/** The address of a listener. */
+export function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -1,5 +1,6 @@
 /** What the command line says to people: errors on stderr, colours on a terminal only and never under `NO_COLOR`. */
 import type { Writable } from "node:stream";
+import { CommandFailure, EXIT } from "./exit_codes.ts";
 
 const CODES = { red: "31", green: "32", yellow: "33", grey: "90", bold: "1" } as const;
 
@@ -15,10 +16,28 @@ export function paintFor(stream: Writable & { readonly isTTY?: boolean }): Paint
   return (colour, text) => `\u001b[${CODES[colour]}m${text}\u001b[0m`;
 }
 
-/** Ends the command with the message of an error, in one line. */
+/** Ends the command with the message of an error, in one line, and the next step in another where it is known. */
 export function fail(error: unknown): never {
-  process.stderr.write(`isopod: ${messageOf(error)}\n`);
-  process.exit(1);
+  const { hint, exitCode } = error instanceof CommandFailure ? error : { hint: undefined, exitCode: EXIT.failed };
+  process.stderr.write(`isopod: ${printable(messageOf(error))}\n${hint === undefined ? "" : `  → ${hint}\n`}`);
+  process.exit(exitCode);
+}
+
+/**
+ * Controls but for tabs and line ends as marks, so that a text from elsewhere does not drive the terminal; those that
+ * turn the direction of a text as well.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    "\ufffd",
+  );
+}
+
+/** Writes to stdout; resolves when there is room for more, so that a slow reader slows us and fills no memory. */
+export function writeOut(chunk: string | Uint8Array): Promise<void> {
+  if (process.stdout.write(chunk)) return Promise.resolve();
+  return new Promise((resolve) => process.stdout.once("drain", resolve));
 }
 
 /** What an error says. */

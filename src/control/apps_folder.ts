@@ -140,7 +140,7 @@ export class AppsFolder {
 
   async #version(app: string, { entry }: AppFiles): Promise<FunctionVersion> {
     const source = { path: entry, exportName: "default", denied: new Set<string>() };
-    const bundled = await bundleFunction(this.#parts.build, source, this.#ending.signal);
+    const { program: bundled } = await bundleFunction(this.#parts.build, source, this.#ending.signal);
     const version = hashOf(bundled.code);
     const contents = {
       program: { ...bundled, name: basename(entry), hash: version },

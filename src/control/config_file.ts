@@ -13,7 +13,7 @@ import { readFunctions } from "./config_functions.ts";
 import { ConfigReport } from "./config_report.ts";
 import { defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
 import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf, type ValueChecks } from "./config_schema.ts";
-import { readSecretKeys } from "./config_secrets.ts";
+import { readSecretKeys, type SecretReading } from "./config_secrets.ts";
 import { readToml } from "./config_toml.ts";
 import { address, isName, NAME_EXPECTED } from "./config_values.ts";
 
@@ -30,6 +30,8 @@ export interface ConfigOptions extends ValueChecks {
   /** `host:port`, in the place of the file's `listen_address` and `admin_address`. */
   readonly listen?: string | undefined;
   readonly admin?: string | undefined;
+  /** Which secrets have values; `declared` when left out. */
+  readonly secrets?: SecretReading | undefined;
 }
 
 /** How a text that is at hand is read. */
@@ -90,10 +92,9 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   if (rpcPath === codeless.path) report.fail(["rpc", "path"], `codeless.path is "${rpcPath}" too`);
   if (rpcPath === "/") report.fail(["rpc", "path"], "every path is below it");
   const folder = dirname(resolve(file));
+  const { env = process.env, secrets = "declared" } = options;
   const functions = readFunctions(raw, {
-    report,
-    folder,
-    env: options.env ?? process.env,
+    ...{ report, folder, env, secrets },
     reservedPaths: { "codeless.path": codeless.path, "rpc.path": rpcPath },
   });
   return {
@@ -103,7 +104,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     ...{ codeless, rpcPath, plans },
     apps: raw.apps === undefined ? undefined : resolve(folder, raw.apps),
     previewDomains: raw.preview_domains ?? [],
-    secretKeys: readSecretKeys(raw.secrets_key_file, options.env ?? process.env, folder, report),
+    secretKeys: secrets === "unread" ? undefined : readSecretKeys(raw.secrets_key_file, env, folder, report),
     keys: readKeys(raw, plans, report),
     functions,
     pool: readPool(raw, report),

@@ -167,7 +167,7 @@ test.each([
   ],
   [
     'name = "a"\npath = "hello.ts"\nbindings.T = { type = "secret" }',
-    "secrets that the server keeps are not there yet; say value_env or value_file",
+    "functions of the file have no secrets of the store; say value_env or value_file",
   ],
   [
     'name = "a"\npath = "hello.ts"\nbindings.T = { type = "secret", value_env = "NOPE" }',

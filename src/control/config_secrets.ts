@@ -15,12 +15,19 @@ import { parseSecretKeys } from "./secret_box.ts";
 const BINDING_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 const SECRET_BYTES_MAX = 65_536;
 
+/**
+ * Which secrets have values: those that say from where; all of them, in the environment by their names, as where
+ * functions are developed; or none, as where they are deployed, since the server has them.
+ */
+export type SecretReading = "declared" | "by_name" | "unread";
+
 /** Where secrets come from. */
 export interface SecretSource {
   readonly report: ConfigReport;
   readonly folder: string;
   /** The server's environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly secrets: SecretReading;
 }
 
 /**
@@ -71,8 +78,12 @@ export function readSecretKeys(
   }
 }
 
-function readValue(item: RawBinding, at: KeyPath, { report, env, folder }: SecretSource): string {
-  const { value_env: variable, value_file: file } = item;
+function readValue(item: RawBinding, at: KeyPath, source: SecretSource): string {
+  const { report, env, folder, secrets } = source;
+  if (secrets === "unread") return "";
+  const { value_file: file } = item;
+  const named = secrets === "by_name" && file === undefined ? (item.name ?? String(at.at(-1))) : undefined;
+  const variable = item.value_env ?? named;
   if (variable !== undefined && file !== undefined) {
     report.fail([...at, "value_file"], "expected either value_env or value_file; both are there");
   }
@@ -81,7 +92,8 @@ function readValue(item: RawBinding, at: KeyPath, { report, env, folder }: Secre
     return value || report.fail([...at, "value_env"], `the server's environment has no "${variable}", or it is empty`);
   }
   if (file === undefined) {
-    const reason = "secrets that the server keeps are not there yet; say value_env or value_file";
+    const reason =
+      "functions of the file have no secrets of the store; say value_env or value_file, or deploy the function";
     return report.fail(at, reason);
   }
   const value = readFile(resolve(folder, file));

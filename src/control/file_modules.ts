@@ -12,11 +12,25 @@ import { type LoadedModule, type ModuleLoader, moduleKindOf } from "../core/func
 /** The largest module, in bytes. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
+/** A module that was found, and what tells whether it would be found again as it was. */
+export interface FoundModule {
+  readonly specifier: string;
+  /** Folder of the module that imports it. */
+  readonly folder: string;
+  readonly path: string;
+  readonly fingerprint: string;
+}
+
 /**
  * A loader for the function whose entry is the file at `entry`.
  * @param denied files that are not given out wherever they lie, by their real paths
+ * @param found hears of each module before it is read
  */
-export function createFileModules(entry: string, denied: ReadonlySet<string>): ModuleLoader {
+export function createFileModules(
+  entry: string,
+  denied: ReadonlySet<string>,
+  found: (module: FoundModule) => void,
+): ModuleLoader {
   const roots = rootsOf(entry);
   return {
     async load(specifier, importer): Promise<LoadedModule> {
@@ -25,13 +39,26 @@ export function createFileModules(entry: string, denied: ReadonlySet<string>): M
           message: `Cannot resolve import "${specifier.slice(0, 200)}" of ${importer}: ${why}`,
         });
       };
-      const path = find(specifier, dirname(importer)) ?? fail("there is no such file or package");
+      const folder = dirname(importer);
+      const path = find(specifier, folder) ?? fail("there is no such file or package");
       const root = roots.find((each) => path.startsWith(each + sep)) ?? fail(`it lies outside of ${roots[0]}`);
       if (isHidden(path.slice(root.length)) || denied.has(path)) fail("such files are never given to programs");
       if (statSync(path).size > FILE_BYTES_MAX) fail("it is larger than 16 MiB");
+      found({ specifier, folder, path, fingerprint: fingerprintOf(path) });
       return { id: path, kind: moduleKindOf(path), code: await Bun.file(path).text() };
     },
   };
+}
+
+/** Whether a module would be found again where it was, and as it was. */
+export function isUnchanged({ specifier, folder, path, fingerprint }: FoundModule): boolean {
+  return find(specifier, folder) === path && fingerprintOf(path) === fingerprint;
+}
+
+/** Another one when a file has been written or replaced; empty when there is none. */
+export function fingerprintOf(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
+  return stats === undefined ? "" : `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
 }
 
 /** Whether a path within its root is a configuration of ours, or has a part that begins with a dot; packages may. */

@@ -12,7 +12,7 @@ import { completeLimits } from "../core/limits.ts";
 import type { RoutePattern } from "../core/route.ts";
 import { hashOf } from "../stdx/hash.ts";
 import type { FunctionConfig } from "./config.ts";
-import { type Build, bundleFunction } from "./function_bundles.ts";
+import { type Build, bundleFunction, type FunctionBundle } from "./function_bundles.ts";
 import { findVersion } from "./version_names.ts";
 
 /** A function of the configuration, ready to be routed to. */
@@ -25,6 +25,8 @@ export interface LoadedFunction {
 export class FunctionLoader {
   readonly #build: Build;
   #known = new Map<string, FunctionVersion>();
+  /** By function; a build costs a process, and most reloads change one function of many. */
+  #bundles = new Map<string, FunctionBundle>();
 
   constructor(build: Build) {
     this.#build = build;
@@ -36,6 +38,9 @@ export class FunctionLoader {
     const denied = new Set(files.map((file) => realpathSync(file)));
     const loaded = await Promise.all(functions.map((config) => this.#load(config, denied, signal)));
     this.#known = new Map(loaded.map(({ version }) => [version.key, version]));
+    for (const name of this.#bundles.keys()) {
+      if (!functions.some((config) => config.name === name)) this.#bundles.delete(name);
+    }
     return loaded;
   }
 
@@ -44,10 +49,15 @@ export class FunctionLoader {
       const message = reason instanceof Error ? reason.message : String(reason);
       return new Error(`Cannot load function "${config.name}": ${message} (${config.path})`, { cause: reason });
     };
-    const program = await bundleFunction(this.#build, { ...config, denied }, signal).catch((reason) => {
-      throw fail(reason);
-    });
-    const made = makeVersion(config, program);
+    const source = { ...config, denied };
+    const known = this.#bundles.get(config.name);
+    const bundle = known?.isUpToDate(source)
+      ? known
+      : await bundleFunction(this.#build, source, signal).catch((reason) => {
+          throw fail(reason);
+        });
+    this.#bundles.set(config.name, bundle);
+    const made = makeVersion(config, bundle.program);
     return { version: this.#known.get(made.key) ?? made, routes: config.routes };
   }
 }

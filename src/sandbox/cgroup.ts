@@ -27,6 +27,9 @@ export interface Cgroups {
   close(): void;
 }
 
+/** Servers of this process that have opened theirs; tests and those who embed start several. */
+let opened = 0;
+
 /** Finds and opens a writable cgroup below this server's own; undefined when there is none. */
 export function openCgroups(
   mount = "/sys/fs/cgroup",
@@ -38,35 +41,39 @@ export function openCgroups(
     .map((line) => line.split(":"));
   const pathOf = (controller: string) => lines.find((line) => line[1]?.split(",").includes(controller))?.[2];
   const unified = lines.find((line) => line[0] === "0")?.[2];
+  const name = opened === 0 ? `isopod-${process.pid}` : `isopod-${process.pid}-${opened}`;
   try {
     if (unified !== undefined && existsSync(join(mount, "cgroup.controllers"))) {
-      return new CgroupTree(V2, [openUnified(join(mount, unified))]);
+      return new CgroupTree(V2, [openUnified(join(mount, unified), name)]);
     }
     const memory = pathOf("memory");
     if (memory === undefined) return undefined;
     const pids = pathOf("pids");
     const parents = [join(mount, "memory", memory), ...(pids === undefined ? [] : [join(mount, "pids", pids)])];
-    return new CgroupTree(V1, parents.map(openLegacy));
+    return new CgroupTree(
+      V1,
+      parents.map((parent) => openLegacy(parent, name)),
+    );
   } catch {
     return undefined;
   }
 }
 
 /** A cgroup of version 2 allows children with controllers only where it holds no process itself: this one moves down. */
-function openUnified(parent: string): string {
+function openUnified(parent: string, name: string): string {
   if (!readFileSync(join(parent, "cgroup.controllers"), "utf8").split(/\s+/).includes("memory"))
     throw new Error("no memory");
   const server = join(parent, "isopod-server");
   mkdirSync(server, { recursive: true });
   writeFileSync(join(server, "cgroup.procs"), String(process.pid));
   writeFileSync(join(parent, "cgroup.subtree_control"), "+memory +pids");
-  return openLegacy(parent);
+  return openLegacy(parent, name);
 }
 
-function openLegacy(parent: string): string {
+function openLegacy(parent: string, name: string): string {
   accessSync(parent, constants.W_OK);
   removeStale(parent);
-  const base = join(parent, `isopod-${process.pid}`);
+  const base = join(parent, name);
   mkdirSync(base);
   return base;
 }
@@ -74,8 +81,10 @@ function openLegacy(parent: string): string {
 /** Removes what servers have left behind that were killed: the kernel refuses where anything still runs. */
 function removeStale(parent: string): void {
   for (const name of readdirSync(parent)) {
-    const pid = Number(/^isopod-(\d+)$/.exec(name)?.[1] ?? Number.NaN);
-    if (Number.isNaN(pid) || (pid !== process.pid && existsSync(`/proc/${pid}`))) continue;
+    const pid = Number(/^isopod-(\d+)(?:-\d+)?$/.exec(name)?.[1] ?? Number.NaN);
+    // What has our own pid was another process's, unless there is a server in this one already.
+    const isInUse = pid === process.pid ? opened > 0 : existsSync(`/proc/${pid}`);
+    if (Number.isNaN(pid) || isInUse) continue;
     removeTree(join(parent, name));
   }
 }
@@ -96,6 +105,7 @@ class CgroupTree implements Cgroups {
   #made = 0;
 
   constructor(version: CgroupVersion, bases: readonly string[]) {
+    opened += 1;
     this.#version = version;
     this.#bases = bases;
     this.layer = version.layer;

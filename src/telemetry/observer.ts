@@ -10,6 +10,8 @@ import type { Metrics } from "./metrics.ts";
 /** Where it all goes. */
 export interface ObserverParts {
   readonly log: Log;
+  /** For what is the programs' own: their lines, and their errors. */
+  readonly programLog: Log;
   readonly access: AccessLog;
   readonly metrics: Metrics;
   readonly invocations: Invocations;
@@ -17,12 +19,12 @@ export interface ObserverParts {
 }
 
 /** Creates the observer. */
-export function createObserver({ log, access, metrics, invocations, logs }: ObserverParts): Observer {
+export function createObserver({ log, programLog, access, metrics, invocations, logs }: ObserverParts): Observer {
   return {
     tail: () => invocations.tail(),
     log(source, line) {
       const { target, requestId } = source;
-      log[line.level](line.text, { source: "program", target, requestId });
+      programLog[line.level](line.text, { source: "program", target, requestId });
       logs.line(source, line);
     },
     finished(request, tail) {
@@ -41,6 +43,6 @@ export function createObserver({ log, access, metrics, invocations, logs }: Obse
     if (limit !== undefined) metrics.limitStruck(limit.name);
     if (error.kind === "system") log.error(error.message, { code: error.code, target, requestId, cause });
     else if (error.status >= 500)
-      log.warn(error.message, { code: error.code, target, requestId, ...(stack && { stack }) });
+      programLog.warn(error.message, { code: error.code, target, requestId, ...(stack && { stack }) });
   }
 }

@@ -28,6 +28,8 @@ export interface TelemetryOptions {
   readonly clock: Clock;
   /** `ISOPOD_LOG`. */
   readonly logLevel: string | undefined;
+  /** Whether stderr has requests, and what programs wrote; it has when left out, and the level is not `silent`. */
+  readonly requestLog?: boolean | undefined;
   /** Where the log store lies, and how much it keeps. */
   readonly logs: { readonly directory: string; readonly bytesMax: number; readonly ageMs: number };
 }
@@ -40,15 +42,16 @@ export interface PoolFigures {
 }
 
 /** Creates it. @throws {Error} when `logLevel` is none, or the log store cannot be opened */
-export function createTelemetry({ clock, logLevel, logs: bounds }: TelemetryOptions): Telemetry {
+export function createTelemetry({ clock, logLevel, requestLog = true, logs: bounds }: TelemetryOptions): Telemetry {
   const sink = createStderrSink(clock);
   const log = createLog({ clock, level: parseLogLevel(logLevel), sink });
+  const programLog = requestLog ? log : createLog({ clock, level: "silent", sink });
   const metrics = createMetrics();
   const invocations = createInvocations();
-  const access = createAccessLog({ sink, clock, sample: logLevel === "silent" ? 0 : 1 });
+  const access = createAccessLog({ sink, clock, sample: requestLog && logLevel !== "silent" ? 1 : 0 });
   const say = (line: LogLine, fields: Readonly<Record<string, unknown>>) => log[line.level](line.text, fields);
   const logs = openLogStore({ ...bounds, clock, report: say });
-  const observer = createObserver({ log, access, metrics, invocations, logs });
+  const observer = createObserver({ log, programLog, access, metrics, invocations, logs });
   return {
     ...{ log, metrics, invocations, observer, logs },
     report(line, fields) {

@@ -1,0 +1,16 @@
+// Written by `isopod types` from isopod.toml: what each function finds as its `env`. Changes here are overwritten.
+interface IsopodEnv {
+  readonly hello: {
+    /** A variable. */
+    readonly GREETING: string;
+  };
+  readonly primes: Record<string, never>;
+  readonly statistics: Record<string, never>;
+  readonly echo: Record<string, never>;
+  readonly stars: Record<string, never>;
+  readonly greet: {
+    /** A variable. */
+    readonly GREETING: string;
+  };
+  readonly badge: Record<string, never>;
+}

@@ -1,0 +1,23 @@
+/** Questions to whoever sits at the terminal; scripts are never asked. */
+import { createInterface } from "node:readline/promises";
+
+/** Whether there is somebody to ask. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** Asks for a text; `standard` is what an empty answer stands for. */
+export async function ask(question: string, standard: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await lines.question(`${question} (${standard}) `)).trim() || standard;
+  } finally {
+    lines.close();
+  }
+}
+
+/** Asks yes or no. */
+export async function confirm(question: string, standard: boolean): Promise<boolean> {
+  const answer = (await ask(question, standard ? "Y/n" : "y/N")).toLowerCase();
+  return answer === "y/n" ? standard : answer === "y" || answer === "yes";
+}

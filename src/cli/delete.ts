@@ -1,0 +1,49 @@
+/** `isopod delete NAME`: a function with its versions and routes, or one version of it. */
+import { Command } from "commander";
+import { adminClient } from "./admin_client.ts";
+import type { FunctionView, VersionView } from "./api_answers.ts";
+import { canAsk, confirm } from "./ask.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
+import { usageError } from "./exit_codes.ts";
+
+interface DeleteOptions extends SharedOptions {
+  readonly version?: string;
+  readonly yes?: boolean;
+}
+
+const HELP = `
+It asks before it deletes; in a script --yes is the answer. What runs ends on its own. A version that an alias stands
+for cannot be deleted. Old versions go by themselves: the youngest 10 stay, and those younger than 7 days.
+
+Examples:
+  isopod delete hello
+  isopod delete hello --version 3f2a9c --yes
+`;
+
+/** The command. */
+export function deleteCommand(): Command {
+  const command = new Command("delete")
+    .description("Delete a function with its versions and routes, or one version.")
+    .argument("<name>", "the function")
+    .option("--version <version>", "delete this version only")
+    .option("--yes", "ask nothing");
+  return addSharedOptions(command, "{deleted}").addHelpText("after", HELP).action(remove);
+}
+
+async function remove(name: string, options: DeleteOptions): Promise<void> {
+  const client = adminClient(options);
+  const { version } = options;
+  const fn = await client.get<FunctionView>(client.ofFunction(name));
+  const path = version === undefined ? "" : `/versions/${encodeURIComponent(version)}`;
+  const known = version === undefined ? undefined : await client.get<VersionView>(client.ofFunction(name, path));
+  const routes = `${fn.routes.length} route${fn.routes.length === 1 ? "" : "s"}`;
+  const what = known === undefined ? `${name} with ${routes} and all versions` : `version ${known.short} of ${name}`;
+  if (options.yes !== true) {
+    if (!canAsk())
+      throw usageError(`Cannot ask whether to delete ${what}: this is no terminal`, "add --yes to delete it");
+    if (!(await confirm(`Delete ${what} from ${client.target.url.origin}?`, false))) return;
+  }
+  await client.delete(client.ofFunction(name, path), known === undefined ? { ifMatch: fn.revision } : {});
+  if (options.json) return printJson({ deleted: what });
+  process.stdout.write(`Deleted ${what}\n`);
+}

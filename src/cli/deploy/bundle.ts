@@ -1,0 +1,98 @@
+/**
+ * Bundles functions for a deploy: each becomes one file with a source map, packages included.
+ *
+ * The code is of whoever deploys, on their own machine, so that Bun's bundler may do here what it does. It runs as a
+ * process, since the compiled executable's cannot bundle inside itself; one process for all of them. The same sources
+ * give the same bytes: paths in the map begin at the project's folder.
+ */
+import { basename, relative } from "node:path";
+import { frameOf } from "../code_frame.ts";
+import { CommandFailure } from "../exit_codes.ts";
+import { type Paint, printable } from "../terminal.ts";
+
+/** What is bundled. */
+export interface BundleSource {
+  readonly name: string;
+  /** Absolute path. */
+  readonly path: string;
+}
+
+/** A bundle. */
+export interface Bundle {
+  /** File name of the code; its map is `entry` and `.map`. */
+  readonly entry: string;
+  readonly code: string;
+  readonly map: string;
+  /** Files that it is made of, relative to the project's folder. */
+  readonly sources: readonly string[];
+}
+
+interface BuildLog {
+  readonly message: string;
+  readonly position: { readonly file: string; readonly line: number; readonly column: number } | null;
+}
+
+interface Built {
+  readonly code: string;
+  readonly map: string;
+  readonly logs: readonly BuildLog[];
+}
+
+const BUILD_MS_MAX = 120_000;
+
+/** What runs in the process: reads entries from its input, writes what became of each to its output. */
+const PROGRAM = `
+const built = [];
+for (const entry of await Bun.stdin.json()) {
+  const { outputs, logs } = await Bun.build({ entrypoints: [entry], target: "bun", sourcemap: "external", throw: false });
+  const text = async (kind) => (await outputs.find((each) => each.kind === kind)?.text()) ?? "";
+  const told = logs.filter(({ level }) => level === "error").map(({ message, position }) => ({ message, position }));
+  built.push({ code: await text("entry-point"), map: await text("sourcemap"), logs: told });
+}
+await Bun.write(Bun.stdout, JSON.stringify(built));
+`;
+
+/**
+ * Bundles all of `sources`.
+ * @throws {CommandFailure} with file, line, column and a frame of the first mistake of each that has one
+ */
+export async function bundle(sources: readonly BundleSource[], folder: string, paint: Paint): Promise<Bundle[]> {
+  if (sources.length === 0) return [];
+  const child = Bun.spawn([process.execPath, "-e", PROGRAM], {
+    cwd: folder,
+    stdio: [Buffer.from(JSON.stringify(sources.map(({ path }) => path))), "pipe", "pipe"],
+    env: { ...process.env, BUN_BE_BUN: "1" },
+    timeout: BUILD_MS_MAX,
+  });
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  if (code !== 0) throw new CommandFailure(`Cannot bundle: the bundler ended with ${code}\n${printable(stderr)}`);
+  const built = JSON.parse(stdout) as Built[];
+  const broken = await Promise.all(
+    sources.flatMap((source, at) => (built[at]?.logs ?? []).map((log) => describe(source, log, folder, paint))),
+  );
+  if (broken.length > 0) throw new CommandFailure(broken.join("\nisopod: "));
+  return sources.map((source, at) => finish(source, built[at] as Built));
+}
+
+function finish({ path }: BundleSource, { code, map }: Built): Bundle {
+  const { sources, mappings } = JSON.parse(map) as { sources: string[]; mappings: string };
+  return {
+    entry: `${basename(path).replace(/\.[^.]*$/, "")}.js`,
+    // Names the map by a hash that nobody asks for.
+    code: code.replace(/\n\/\/# debugId=[0-9A-F]+\n*$/, "\n"),
+    // Without the sources, which are most of it and stay at home.
+    map: JSON.stringify({ version: 3, sources, names: [], mappings }),
+    sources,
+  };
+}
+
+async function describe({ name }: BundleSource, log: BuildLog, folder: string, paint: Paint): Promise<string> {
+  const said = `Cannot bundle "${name}": ${log.message}`;
+  if (log.position === null) return said;
+  const { file, line, column } = log.position;
+  return `${said} (${relative(folder, file)}:${line}:${column})${await frameOf(file, line, column, paint)}`;
+}

@@ -1,0 +1,123 @@
+/** What a deploy would change: each function as it is here beside what the server has under an alias. */
+import type { AdminClient } from "../admin_client.ts";
+import { ApiFailure } from "../admin_client.ts";
+import type { FunctionView, RouteView, SettingsView, VersionView } from "../api_answers.ts";
+import type { DeclaredFunction } from "../project_file.ts";
+import type { Bundle } from "./bundle.ts";
+
+/** A file to be deployed. */
+export interface PlannedFile {
+  readonly path: string;
+  readonly hash: string;
+  readonly content: Uint8Array<ArrayBuffer>;
+}
+
+/** One function's part of a deploy. */
+export interface PlannedFunction {
+  readonly declared: DeclaredFunction;
+  readonly bundle: Bundle;
+  readonly files: readonly PlannedFile[];
+  readonly routes: readonly RouteView[];
+  readonly change: "new" | "changed" | "unchanged";
+  /** What changes, a line each: `+ route GET /x`, `~ code`. Values of variables are not in it. */
+  readonly details: readonly string[];
+  /** The revision that the server's function has; undefined for a new one. */
+  readonly revision: number | undefined;
+}
+
+/** Compares. Asks the server, changes nothing there. */
+export async function planDeploy(
+  client: AdminClient,
+  functions: readonly DeclaredFunction[],
+  bundles: readonly Bundle[],
+  alias: string,
+): Promise<PlannedFunction[]> {
+  return Promise.all(
+    functions.map(async (declared, at) => {
+      const bundle = bundles[at] as Bundle;
+      const files = [fileOf(bundle.entry, bundle.code), fileOf(`${bundle.entry}.map`, bundle.map)];
+      const known = await absentIfMissing(client.get<FunctionView>(client.ofFunction(declared.name)));
+      const path = client.ofFunction(declared.name, `/versions/${encodeURIComponent(alias)}`);
+      const version = known?.aliases[alias] && (await absentIfMissing(client.get<VersionView>(path)));
+      const routes = routesFor(declared, known, alias);
+      const details = known === undefined ? [] : compare(declared, bundle, files, routes, { known, version });
+      const change = known === undefined ? "new" : details.length === 0 ? "unchanged" : "changed";
+      return { declared, bundle, files, routes, change, details, revision: known?.revision };
+    }),
+  );
+}
+
+function fileOf(path: string, text: string): PlannedFile {
+  const content = new TextEncoder().encode(text);
+  return { path, content, hash: `sha256-${new Bun.CryptoHasher("sha256").update(content).digest("hex")}` };
+}
+
+async function absentIfMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof ApiFailure && (error.code === "not_found" || error.code === "version_unknown"))
+      return undefined;
+    throw error;
+  }
+}
+
+/** A deploy to `production` sets all routes; to another alias it leaves them, and its preview shows what it does. */
+function routesFor(declared: DeclaredFunction, known: FunctionView | undefined, alias: string): RouteView[] {
+  if (alias !== "production") return [...(known?.routes ?? [])];
+  return declared.routes.map((route) => {
+    const before = known?.routes.find((each) => each.route === route);
+    return { route, alias: before?.alias ?? "production" };
+  });
+}
+
+function compare(
+  declared: DeclaredFunction,
+  bundle: Bundle,
+  files: readonly PlannedFile[],
+  routes: readonly RouteView[],
+  { known, version }: { readonly known: FunctionView; readonly version: VersionView | undefined },
+): string[] {
+  const changes = lists("route", known.routes, routes, ({ route }) => route);
+  if (version === undefined) return [...changes, "+ alias"];
+  const before = new Map(version.files.map(({ path, hash }) => [path, hash]));
+  const sameFiles = files.length === before.size && files.every(({ path, hash }) => before.get(path) === hash);
+  if (!sameFiles || version.entry !== bundle.entry) changes.push("~ code");
+  if (version.exportName !== declared.exportName) changes.push(`~ export ${declared.exportName}`);
+  return [...changes, ...compareSettings(version.settings, declared.settings)];
+}
+
+function compareSettings(before: SettingsView, after: SettingsView): string[] {
+  return [
+    ...tables("env", before.env, after.env),
+    ...tables("limit", before.limits, after.limits),
+    ...lists("egress", before.egress, after.egress, String),
+    ...tables("secret", byBinding(before), byBinding(after)),
+    ...(before.instancesMax === after.instancesMax ? [] : [`~ instances ${after.instancesMax}`]),
+  ];
+}
+
+function byBinding({ secrets }: SettingsView): Record<string, string> {
+  return Object.fromEntries(secrets.map(({ binding, name, hosts }) => [binding, JSON.stringify([name, hosts])]));
+}
+
+function tables(
+  word: string,
+  before: Readonly<Record<string, string | number>>,
+  after: Readonly<Record<string, string | number>>,
+): string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  return names.flatMap((name) => {
+    if (!Object.hasOwn(before, name)) return [`+ ${word} ${name}`];
+    if (!Object.hasOwn(after, name)) return [`- ${word} ${name}`];
+    return before[name] === after[name] ? [] : [`~ ${word} ${name}`];
+  });
+}
+
+function lists<T>(word: string, before: readonly T[], after: readonly T[], nameOf: (item: T) => string): string[] {
+  const [had, has] = [before.map(nameOf), after.map(nameOf)];
+  const added = has.filter((name) => !had.includes(name)).map((name) => `+ ${word} ${name}`);
+  const removed = had.filter((name) => !has.includes(name)).map((name) => `- ${word} ${name}`);
+  const moved = added.length + removed.length === 0 && had.join("\n") !== has.join("\n") ? [`~ order of ${word}s`] : [];
+  return [...added, ...removed, ...moved];
+}

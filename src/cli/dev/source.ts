@@ -1,0 +1,63 @@
+/**
+ * What `isopod dev` serves: a folder with an isopod.toml, one file, a folder that holds one function, or a folder of
+ * apps. The last three get the configuration that says so; nothing is written.
+ */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { parseEnv } from "node:util";
+import { usageError } from "../exit_codes.ts";
+
+/** What is served. */
+export interface DevSource {
+  /** Absolute; what is watched, and holds `.isopod`. */
+  readonly folder: string;
+  /** Absolute path of the configuration, or of where it would be. */
+  readonly file: string;
+  /** The configuration where there is no file; undefined where it stands in one. */
+  readonly text: string | undefined;
+}
+
+const SCRIPT = /\.([mc]?[jt]s|[jt]sx)$/i;
+const ENTRY = ["index", "main"].flatMap((name) =>
+  ["ts", "tsx", "mts", "js", "jsx", "mjs"].map((end) => `${name}.${end}`),
+);
+
+/** Finds what `path` stands for. @throws {CommandFailure} when that is nothing that can be served */
+export function findDevSource(path: string): DevSource {
+  const absolute = resolve(path);
+  const stats = statSync(absolute, { throwIfNoEntry: false });
+  if (stats === undefined)
+    throw usageError(`Cannot serve ${path}: there is no such file or folder`, `isopod init ${path}`);
+  if (stats.isFile()) {
+    const folder = dirname(absolute);
+    const name = basename(absolute);
+    if (name.endsWith(".toml")) return { folder, file: absolute, text: undefined };
+    if (!SCRIPT.test(name)) throw usageError(`Cannot serve ${path}: expected TypeScript, JavaScript or an isopod.toml`);
+    return { folder, file: join(folder, "isopod.toml"), text: oneFunction(name, name) };
+  }
+  const file = join(absolute, "isopod.toml");
+  const source = { folder: absolute, file };
+  if (existsSync(file)) return { ...source, text: undefined };
+  if (ENTRY.some((name) => existsSync(join(absolute, name)))) {
+    return { ...source, text: oneFunction(basename(absolute), ".") };
+  }
+  return { ...source, text: 'apps = "."\n' };
+}
+
+/** The configuration of a function that answers everywhere. */
+function oneFunction(from: string, path: string): string {
+  const slug = from
+    .toLowerCase()
+    .replace(/\.[^.]*$/, "")
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "")
+    .slice(0, 40);
+  const name = JSON.stringify(slug.replace(/-$/, "") || "function");
+  return `[[functions]]\nname = ${name}\npath = ${JSON.stringify(`./${path}`)}\nroutes = ["ANY /*"]\n`;
+}
+
+/** The environment in which secrets stand: this process's, before what stands in `.env` of the folder. */
+export function devEnvironment(folder: string): Record<string, string | undefined> {
+  const file = join(folder, ".env");
+  return { ...(existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {}), ...process.env };
+}
