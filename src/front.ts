@@ -16,8 +16,9 @@ const MB = 1024 * 1024;
 
 /** The largest program, in bytes. */
 export const CODE_BYTES_MAX = 10 * MB;
-/** Programs that ran a while ago, kept so that they can be promoted. */
+/** The programs that ran last, kept so that they can be promoted. */
 const RAN_BYTES_MAX = 32 * MB;
+const RAN_COUNT_MAX = 1000;
 
 /** What stands between the network and the plant. */
 export interface Front {
@@ -37,7 +38,7 @@ export async function createFront(config: Config, dataDirectory: string, { pool,
   const fetching = { cacheBytesMax: 64 * MB, fetchTimeoutMs: 10_000, codeBytesMax: CODE_BYTES_MAX };
   const sources = createSources({ rules, ...fetching });
   const programs = createProgramCache(builder.build.bind(builder), createRemoteModules(sources));
-  const kept = new PinMemory(RAN_BYTES_MAX);
+  const kept = new PinMemory(RAN_BYTES_MAX, RAN_COUNT_MAX);
   const ran = ({ hash, code, language }: KnownProgram & { readonly hash: string }) => {
     if (kept.get(hash) === undefined) kept.set({ hash, code, language }, code.length);
   };

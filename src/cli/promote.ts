@@ -14,7 +14,7 @@ interface PromoteOptions extends SharedOptions {
 }
 
 const HELP = `
-The program must have been sent to /run a while ago, or be pinned. Without --route the function's routes stay as they are.
+The program must be among the last 1,000 sent to /run, or be pinned. Without --route the function's routes stay as they are.
 
 Examples:
   isopod pin report.ts                                   prints its hash
