@@ -137,7 +137,7 @@ function userIds(): Finding {
       name,
       state: "ok",
       found: `root, with ${first} to ${first + count - 1}`,
-      follows: "each sandbox gets a uid that nothing else has",
+      follows: "sandboxes are made with uids that nothing else has",
     };
   }
   const follows = `all sandboxes have uid ${uid}: namespaces and the seal keep them apart, and threads are counted together`;
