@@ -50,8 +50,7 @@ class Kv implements Binding {
   }
 
   async call(call: BindingCall, grant: BindingGrant, scope: CallScope): Promise<BindingAnswer> {
-    if (this.#ender.signal.aborted) throw ended();
-    if (scope.signal.aborted) throw ended();
+    if (this.#ender.signal.aborted || scope.signal.aborted) throw ended();
     const project = this.#projects.get(grant.project);
     if (!call.url.startsWith(VALUES)) return this.#callForMany(call, project, grant, scope);
     const key = checkKey(keyOf(call, VALUES), grant);
@@ -64,7 +63,7 @@ class Kv implements Binding {
     }
     if (call.method !== "PUT") throw refused(`expected GET, PUT or DELETE, not ${call.method}`);
     const how = { metadata: metadataOf(call), expiresAt: expiryOf(call, this.#options.clock.wallNow()), ifRevision };
-    const revision = await project.put(grant.resource, key, call.body, { ...how, signal: this.#signal(call, scope) });
+    const revision = await project.put(grant.resource, key, call.body, { ...how, signal: scope.signal });
     return answer(200, [["revision", String(revision)]]);
   }
 
@@ -123,11 +122,6 @@ class Kv implements Binding {
     const { keys, after } = project.list(grant.resource, prefix, behind, limit);
     const cursor = after && Buffer.from(after).toString("base64url");
     return answer(200, [], new TextEncoder().encode(JSON.stringify({ keys, cursor })));
-  }
-
-  /** One for both ends, where there is something to wait for. */
-  #signal({ body }: BindingCall, { signal }: CallScope): AbortSignal {
-    return body === null ? signal : AbortSignal.any([signal, this.#ender.signal]);
   }
 }
 

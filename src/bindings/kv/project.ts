@@ -47,8 +47,9 @@ export class KvProject {
   readonly #namespaces = new Map<string, number>();
   readonly #names = new Map<number, string>();
   readonly #removals = new Set<Promise<void>>();
+  readonly #ender = new AbortController();
   #holders = 0;
-  #closed = false;
+  #onQuiet: (() => void) | undefined;
 
   /** @throws {IsopodError} when its files cannot be used */
   constructor(options: ProjectOptions) {
@@ -86,6 +87,7 @@ export class KvProject {
       throw this.#closed ? gone() : nameFailure(error, this.#options.directory);
     } finally {
       this.#holders -= 1;
+      if (this.#holders === 0) this.#onQuiet?.();
     }
   }
 
@@ -125,7 +127,7 @@ export class KvProject {
   ): Promise<number> {
     return this.during(async () => {
       const { signal, ...how } = options;
-      const value = await this.#files.keep(body, signal);
+      const value = await this.#files.keep(body, AbortSignal.any([signal, this.#ender.signal]));
       try {
         if (this.#closed) throw gone();
         return await this.#writes.add({ namespace: this.#idOf(namespace), key, value, ...how });
@@ -150,11 +152,20 @@ export class KvProject {
   /** Makes the writes that are asked for, ends everything else, and closes the files. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#ender.abort();
     this.watches.close(gone());
+    if (this.#holders > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onQuiet = resolve;
+      });
+    }
     await this.#writes.settled();
     await Promise.all(this.#removals);
     this.#database.close();
+  }
+
+  get #closed(): boolean {
+    return this.#ender.signal.aborted;
   }
 
   #remove(file: string): void {
