@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../core/clock.ts";
 import { answerText, bindingCall, fakeScope } from "../../testing/binding-suite.ts";
-import { type ToldPut, grown } from "../../testing/kv_process.ts";
+import { grown, type ToldPut } from "../../testing/kv_process.ts";
 import { grantOf } from "../../testing/kv_rig.ts";
 import { seededRandom } from "../../testing/seeded_random.ts";
 import { StoreChild } from "../../testing/store_child.ts";
