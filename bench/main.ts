@@ -8,6 +8,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { measureBindings } from "./bindings.ts";
 import { measureDeploys } from "./deploy.ts";
 import { measureFresh } from "./fresh.ts";
 import { measureHello, type Pace, type Section } from "./hello.ts";
@@ -23,7 +24,12 @@ const WITH_PEERS: Readonly<Record<string, (tools: Tools) => Measure>> = {
   hello: (tools) => (pace) => measureHello(tools, pace),
   fresh: (tools) => (pace) => measureFresh(tools, pace),
 };
-const ALONE: Readonly<Record<string, Measure>> = { memory: measureMemory, store: measureStore, deploy: measureDeploys };
+const ALONE: Readonly<Record<string, Measure>> = {
+  memory: measureMemory,
+  store: measureStore,
+  deploy: measureDeploys,
+  bindings: measureBindings,
+};
 const SECTIONS = [...Object.keys(WITH_PEERS), ...Object.keys(ALONE)];
 
 const { values } = parseArgs({

@@ -158,12 +158,29 @@ test.each([
     'middlewares of function "a": the key is known, but what it is for is not there yet',
   ],
   [
-    'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", name = "cache" }',
-    'bindings.KV.type of function "a": bindings of type "kv" are not there yet',
+    'name = "a"\npath = "hello.ts"\nbindings.DB = { type = "tcp", name = "cache" }',
+    'bindings.DB.type of function "a": bindings of type "tcp" are not there yet',
   ],
   [
     'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kw" }',
     'expected "secret", "kv", "sql", "blob" or "tcp", not "kw"',
+  ],
+  [
+    'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", hosts = ["a.example"] }',
+    'bindings.KV.hosts of function "a": a binding of type "kv" has no such key',
+  ],
+  [
+    'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", mode = "write" }',
+    'bindings.KV.mode of function "a": expected "read" or "read-write", not "write"',
+  ],
+  [
+    'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", name = "../x" }',
+    'bindings.KV.name of function "a": expected letters, digits, "_" and "-", at most 63',
+  ],
+  ['name = "a"\npath = "hello.ts"\nbindings.egress = { type = "kv" }', 'neither "egress" nor "module"'],
+  [
+    'name = "a"\npath = "hello.ts"\nbindings.T = { type = "secret", prefix = "a" }',
+    'bindings.T.prefix of function "a": a secret has no such key',
   ],
   [
     'name = "a"\npath = "hello.ts"\nbindings.T = { type = "secret" }',

@@ -27,7 +27,8 @@ export function deployEndpoints(parts: ApiParts): Endpoint[] {
     }),
     endpoint({
       ...{ method: "post", path: "/v1/projects/{project}/functions/{function}/promote", id: "promote", access: DEPLOY },
-      summary: "Deploys a program that was pinned, or is among the last 1,000 sent to the codeless endpoint, by its hash",
+      summary:
+        "Deploys a program that was pinned, or is among the last 1,000 sent to the codeless endpoint, by its hash",
       params: ofFunction,
       body: deployBody.omit({ files: true, entry: true, engine: true, exportName: true }).extend({ program: hash }),
       answer: deployedView,
@@ -69,6 +70,7 @@ export function settingsEndpoints(parts: ApiParts): Endpoint[] {
         limits: settings.shape.limits.unwrap().optional(),
         egress: settings.shape.egress.unwrap().optional(),
         secrets: settings.shape.secrets.unwrap().optional(),
+        bindings: settings.shape.bindings,
         instancesMax: settings.shape.instancesMax.unwrap().optional(),
         alias: name.optional(),
       }),
