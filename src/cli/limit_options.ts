@@ -29,6 +29,7 @@ const QUOTAS: Readonly<Record<string, readonly [name: string, scale: number]>> =
   secrets: ["secretsMax", 1],
   keys: ["keysMax", 1],
   routes: ["routesMax", 1],
+  kv_mb: ["kvBytesMax", MB],
 };
 
 /** Values by the API's names. */

@@ -51,7 +51,7 @@ name = "target"
 path = "./target.js"
 routes = ["GET /target/*"]
 instances = 4
-limits = { wall_ms = 2500, cpu_ms = ${CPU_MS}, memory_mb = 96, concurrency = 1, log_kb = 256, response_mb = 4 }
+limits = { wall_ms = 5000, cpu_ms = ${CPU_MS}, memory_mb = 96, concurrency = 1, log_kb = 256, response_mb = 4 }
 `;
 
 let server: TestServer;
@@ -83,7 +83,7 @@ const cases = [
   ["heap", "memory_limit", "memoryBytes", 96 * MB],
   ["buffers", "memory_limit", "memoryBytes", 96 * MB],
   ["shared", "memory_limit", "memoryBytes", 96 * MB],
-  ["wait", "wall_limit", "wallMs", 2500],
+  ["wait", "wall_limit", "wallMs", 5000],
   ["log", "log_limit", "logBytesMax", 256 * 1024],
   ["answer", "response_limit", "responseBytesMax", 4 * MB],
 ] as const;
