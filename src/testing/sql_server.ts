@@ -1,0 +1,7 @@
+/** A process that holds two databases, one idle and one at work, until it is killed: prints the numbers of their processes. */
+import { openSqlRig } from "./sql_rig.ts";
+
+const rig = openSqlRig();
+await Promise.all(["idle", "busy"].map((name) => rig.query("SELECT 1", [], { name })));
+rig.query(process.argv[2] ?? "", [], { name: "busy" }).catch(() => {});
+console.log(["idle", "busy"].map((name) => rig.databases.pid("p", name)).join(" "));
