@@ -5,6 +5,7 @@
  * and a test keeps that page complete. Limits of an invocation stand in `core/limits.ts`, those of the server
  * in `config_rules.ts`.
  */
+import { type BindingDeclaration, NO_BINDINGS } from "../core/binding_kinds.ts";
 import type { EngineName } from "../core/function.ts";
 import type { Limits } from "../core/limits.ts";
 import { ANONYMOUS, type KeyRecord, type Plan } from "../core/plan.ts";
@@ -63,6 +64,8 @@ export interface FunctionConfig {
   readonly limits: Partial<Limits>;
   readonly egress: readonly string[];
   readonly secrets: readonly SecretConfig[];
+  /** What else it has on `env`, by the name there. */
+  readonly bindings: ReadonlyMap<string, BindingDeclaration>;
   /** The most instances at a time. */
   readonly instancesMax: number;
   /** Where the function's table begins in the file. */
@@ -113,6 +116,7 @@ export const LOOPBACK_ANONYMOUS: Plan = {
   limits: {},
   ratePerSecond: undefined,
   egress: [],
+  bindings: NO_BINDINGS,
   origins: [],
 };
 

@@ -1,4 +1,5 @@
 /** What runs: programs, and the versions of functions that carry them. */
+import type { BindingGrant } from "./binding_kinds.ts";
 import type { Limits } from "./limits.ts";
 
 /** The names of the engines. */
@@ -47,6 +48,8 @@ export interface VersionContents {
   readonly exportName?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly egress: EgressGrant;
+  /** What is on `env` beside the variables, by its name there. */
+  readonly bindings: ReadonlyMap<string, BindingGrant>;
 }
 
 /** An immutable version of a function. Its program is not kept here: a server has many more versions than instances. */
