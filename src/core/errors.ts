@@ -29,7 +29,6 @@ export const ERROR_RULES = {
   not_pinned: user(403, "The caller's plan runs pinned programs only, and this one is not pinned."),
   forbidden: user(403, "The key does not allow this."),
   quota_exceeded: user(403, "The project has no more of what was asked for."),
-  sql_denied: user(403, "The statement asks for what the binding does not give."),
   source_refused: user(403, "The program's address is not under an allowed source."),
   origin_refused: user(403, "The web page's origin may not call this server."),
   host_refused: user(403, "The Host header does not name this server."),

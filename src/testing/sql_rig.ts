@@ -44,7 +44,7 @@ export function openSqlRig(options: Partial<DatabasesOptions> = {}): SqlRig {
   const databases = new Databases({ directory, program: () => code as string, ...options });
   const ask = async (request: unknown, { grant = OWNER, project = "p", name = "d", ...rest }: AskOptions = {}) => {
     const bytes = new TextEncoder().encode(JSON.stringify(request));
-    const answer = await databases.call({ project, name, grant, request: bytes, ...rest });
+    const answer = await databases.call({ project, name, head: grant, request: bytes, ...rest });
     return JSON.parse(new TextDecoder().decode(answer)) as unknown;
   };
   return {

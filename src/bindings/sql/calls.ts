@@ -5,8 +5,8 @@ import type { SqlPoolLimits } from "./limits.ts";
 
 /** A call. */
 export interface WaitingCall {
-  /** The grant, with the end of its line. */
-  readonly grant: Uint8Array;
+  /** The head, with the end of its line. */
+  readonly head: Uint8Array;
   readonly request: Uint8Array;
   /** How long its work may take, in milliseconds. */
   readonly workMs: number;

@@ -55,10 +55,10 @@ for (const [what, sql] of Object.entries(REFUSED)) {
     // A script is a transaction of ours: what dumps say of one is passed over.
     const expected = /^(BEGIN|COMMIT)$/.test(sql) ? attempts.slice(0, 3) : attempts;
     await Promise.allSettled(attempts);
-    await expect(attempts[0]).rejects.toMatchObject({ code: "sql_denied" });
+    await expect(attempts[0]).rejects.toMatchObject({ code: "binding_denied" });
     for (const attempt of expected) {
       // SQLite itself vacuums in no transaction, and says so first.
-      const code = sql.startsWith("VACUUM") ? expect.stringMatching(/^sql_(denied|error)$/) : "sql_denied";
+      const code = sql.startsWith("VACUUM") ? expect.stringMatching(/^(binding_denied|sql_error)$/) : "binding_denied";
       await expect(attempt).rejects.toMatchObject({ code });
     }
     expect(existsSync(path)).toBe(false);
@@ -67,7 +67,7 @@ for (const [what, sql] of Object.entries(REFUSED)) {
 
 test("nothing can be attached even where the authorizer says nothing", async () => {
   // The limit on attached databases stands behind the authorizer; it is read from SQLite's own words.
-  await expect(rig.query("ATTACH ':memory:' AS m")).rejects.toMatchObject({ code: "sql_denied" });
+  await expect(rig.query("ATTACH ':memory:' AS m")).rejects.toMatchObject({ code: "binding_denied" });
   await expect(rig.query("SELECT * FROM m.sqlite_schema")).rejects.toMatchObject({ code: "sql_error" });
 });
 

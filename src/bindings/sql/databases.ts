@@ -4,9 +4,11 @@
  */
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { DataQuotas } from "../../core/binding.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
+import type { DatabaseInfo } from "../../core/database_admin.ts";
 import { IsopodError } from "../../core/errors.ts";
-import type { SqlGrant } from "./grant.ts";
+import type { CallHead } from "./grant.ts";
 import { SQL_LIMITS, SQL_POOL_LIMITS, type SqlLimits, type SqlPoolLimits } from "./limits.ts";
 import { OpenDatabase, type OpenDatabaseParts } from "./open_database.ts";
 import { layProgram } from "./program_file.ts";
@@ -22,6 +24,8 @@ export interface DatabasesOptions {
   readonly limits?: Partial<SqlLimits> | undefined;
   readonly poolLimits?: Partial<SqlPoolLimits> | undefined;
   readonly clock?: Clock | undefined;
+  /** How much the databases of a project may grow to together; without bounds when left out. */
+  readonly quotas?: DataQuotas | undefined;
   report?: OpenDatabaseParts["report"];
 }
 
@@ -29,18 +33,12 @@ export interface DatabasesOptions {
 export interface DatabaseCall {
   readonly project: string;
   readonly name: string;
-  readonly grant: SqlGrant;
+  readonly head: CallHead;
   /** As `database/request.ts` reads it. */
   readonly request: Uint8Array;
   /** How long it may take, in milliseconds, when that is less than the limit. */
   readonly workMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** A database, as it is listed. */
-export interface DatabaseInfo {
-  readonly name: string;
-  readonly bytes: number;
 }
 
 /** Names of projects and databases are names of files. */
@@ -54,8 +52,10 @@ export class Databases {
   readonly #poolLimits: SqlPoolLimits;
   readonly #clock: Clock;
   readonly #open = new Map<string, OpenDatabase>();
-  readonly #grants = new WeakMap<SqlGrant, Uint8Array>();
-  readonly #closing = new Set<Promise<void>>();
+  readonly #heads = new WeakMap<CallHead, Uint8Array>();
+  /** Databases whose process is being ended, and those whose file is being put away or replaced. */
+  readonly #closing = new Map<string, Promise<void>>();
+  readonly #held = new Map<string, Promise<unknown>>();
   #program: string | undefined;
   #closed = false;
 
@@ -67,14 +67,16 @@ export class Databases {
   }
 
   /** Resolves with the JSON of the results. @throws {IsopodError} */
-  async call({ project, name, grant, request, workMs, signal }: DatabaseCall): Promise<Uint8Array> {
+  async call({ project, name, head, request, workMs, signal }: DatabaseCall): Promise<Uint8Array> {
     const { requestBytesMax, callMsMax } = this.limits;
     if (request.length > requestBytesMax) {
       const limit = { name: "requestBytesMax", value: requestBytesMax };
       const message = `Cannot send ${request.length} bytes to a database: the limit is ${requestBytesMax}`;
       throw new IsopodError("value_too_large", { message, limit });
     }
-    const asked = { grant: this.#grantLine(grant), request, workMs: Math.min(callMsMax, workMs ?? callMsMax), signal };
+    const asked = { head: this.#headLine(head), request, workMs: Math.min(callMsMax, workMs ?? callMsMax), signal };
+    const key = `${project}/${name}`;
+    for (let held = this.#held.get(key); held !== undefined; held = this.#held.get(key)) await held.catch(() => {});
     return await this.#use(project, name).call(asked);
   }
 
@@ -87,10 +89,9 @@ export class Databases {
       .map((file) => ({ name: file.slice(0, -".sqlite".length), bytes: statSync(join(folder, file)).size }));
   }
 
-  /** The file of a database that exists; undefined when there is none. */
-  path(project: string, name: string): string | undefined {
-    const path = this.#path(project, name);
-    return existsSync(path) ? path : undefined;
+  /** The file of a database, whether there is one or not. @throws {IsopodError} `bad_request` for what is no name */
+  path(project: string, name: string): string {
+    return join(this.#folder(project), `${checked(name, "database")}.sqlite`);
   }
 
   /** The process of a database, when it has one. */
@@ -98,19 +99,33 @@ export class Databases {
     return this.#open.get(`${project}/${name}`)?.pid;
   }
 
+  /** Does something with a file that no process has open; calls wait meanwhile. */
+  async exclusively<T>(project: string, name: string, work: (path: string) => T): Promise<T> {
+    const path = this.path(project, name);
+    const key = `${project}/${name}`;
+    for (let held = this.#held.get(key); held !== undefined; held = this.#held.get(key)) await held.catch(() => {});
+    const done = this.#release(key).then(() => work(path));
+    this.#held.set(key, done);
+    try {
+      return await done;
+    } finally {
+      this.#held.delete(key);
+    }
+  }
+
   /** Deletes a database; what is under way is answered before. Returns whether there was one. */
-  async delete(project: string, name: string): Promise<boolean> {
-    const path = this.#path(project, name);
-    await this.#release(`${project}/${name}`);
-    if (!existsSync(path)) return false;
-    for (const end of ["", "-wal", "-shm"]) rmSync(`${path}${end}`, { force: true });
-    return true;
+  delete(project: string, name: string): Promise<boolean> {
+    return this.exclusively(project, name, (path) => {
+      if (!existsSync(path)) return false;
+      for (const end of ["", "-wal", "-shm"]) rmSync(`${path}${end}`, { force: true });
+      return true;
+    });
   }
 
   /** Deletes everything of a project. */
   async deleteProject(project: string): Promise<void> {
     const folder = this.#folder(project);
-    const keys = [...this.#open.keys()].filter((key) => key.startsWith(`${project}/`));
+    const keys = [...this.#open.keys(), ...this.#closing.keys()].filter((key) => key.startsWith(`${project}/`));
     await Promise.all(keys.map((key) => this.#release(key)));
     rmSync(folder, { recursive: true, force: true });
   }
@@ -118,12 +133,12 @@ export class Databases {
   /** Ends every process. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#closing, ...[...this.#open.keys()].map((key) => this.#release(key))]);
+    await Promise.all([...this.#open.keys(), ...this.#closing.keys()].map((key) => this.#release(key)));
   }
 
   async #release(key: string): Promise<void> {
     const open = this.#open.get(key);
-    await open?.close();
+    await Promise.all([open?.close(), this.#closing.get(key)]);
     if (this.#open.get(key) === open) this.#open.delete(key);
   }
 
@@ -132,7 +147,8 @@ export class Databases {
     const key = `${project}/${name}`;
     const known = this.#open.get(key);
     if (known !== undefined) return known;
-    const path = this.#path(project, name);
+    const path = this.path(project, name);
+    if (!existsSync(path)) this.checkQuota(project);
     this.#makeRoom();
     const folder = this.#folder(project);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -151,6 +167,19 @@ export class Databases {
     return open;
   }
 
+  /** A database counts with what it may grow to, so that many that grow at once keep to it. @throws {IsopodError} `quota_exceeded` */
+  checkQuota(project: string): void {
+    const value = this.#options.quotas?.bytesMax("sql", project);
+    if (value === undefined) return;
+    const opening = [...this.#open.keys()].filter((key) => key.startsWith(`${project}/`));
+    const names = new Set([...opening, ...this.list(project).map(({ name }) => `${project}/${name}`)]);
+    if ((names.size + 1) * this.limits.databaseBytesMax <= value) return;
+    throw new IsopodError("quota_exceeded", {
+      message: `Cannot make another database: the ${names.size} of project "${project}" may grow to all that it may have`,
+      limit: { name: "sqlBytesMax", value },
+    });
+  }
+
   /** @throws {IsopodError} `overloaded` when all databases in use are at work */
   #makeRoom(): void {
     const { processesMax } = this.#poolLimits;
@@ -160,26 +189,24 @@ export class Databases {
       throw new IsopodError("overloaded", { cause: `${processesMax} databases are at work`, retryAfterSeconds: 1 });
     }
     this.#open.delete(idle[0]);
-    const closing = idle[1].close();
-    this.#closing.add(closing);
-    closing.finally(() => this.#closing.delete(closing));
+    const [key, open] = idle;
+    this.#closing.set(
+      key,
+      open.close().then(() => void this.#closing.delete(key)),
+    );
   }
 
-  #grantLine(grant: SqlGrant): Uint8Array {
-    let line = this.#grants.get(grant);
+  #headLine(head: CallHead): Uint8Array {
+    let line = this.#heads.get(head);
     if (line === undefined) {
-      line = encoder.encode(`${JSON.stringify({ mode: grant.mode, tables: grant.tables })}\n`);
-      this.#grants.set(grant, line);
+      line = encoder.encode(`${JSON.stringify(head)}\n`);
+      this.#heads.set(head, line);
     }
     return line;
   }
 
   #folder(project: string): string {
     return join(this.#options.directory, "projects", checked(project, "project"));
-  }
-
-  #path(project: string, name: string): string {
-    return join(this.#folder(project), `${checked(name, "database")}.sqlite`);
   }
 }
 

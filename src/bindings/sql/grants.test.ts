@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 afterAll(() => rig[Symbol.asyncDispose]());
 
-const denied = { code: "sql_denied" };
+const denied = { code: "binding_denied" };
 
 describe("a grant to read", () => {
   test("reads everything, the schema included", async () => {
@@ -164,7 +164,7 @@ describe("a grant of views", () => {
           const outcome = await rig.query(sql, [], { grant: VIEWS }).catch((error: IsopodError) => error.code);
           expect([sql, JSON.stringify(outcome)]).toEqual([sql, expect.not.stringContaining("the hidden word")]);
           // A byte order mark is part of a name that it ends: that expression is another one, and may be.
-          if (!head.includes("NAME\ufeff")) expect([sql, outcome]).toEqual([sql, "sql_denied"]);
+          if (!head.includes("NAME\ufeff")) expect([sql, outcome]).toEqual([sql, "binding_denied"]);
         }
       }
     });

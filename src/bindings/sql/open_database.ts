@@ -122,7 +122,7 @@ export class OpenDatabase {
       cancelTimer: () => cancelTimer(),
       cancelAbort: () => call.signal?.removeEventListener("abort", onAbort),
     };
-    this.#process.ask([call.grant, call.request]);
+    this.#process.ask([call.head, call.request]);
   }
 
   #rest(): void {

@@ -47,7 +47,7 @@ export class Authorizer {
     } catch (error) {
       const refused: string | undefined = this.#refused;
       if (refused === undefined) throw error;
-      throw new Refusal("sql_denied", `Cannot run the statement: ${refused}`);
+      throw new Refusal("binding_denied", `Cannot run the statement: ${refused}`);
     } finally {
       this.#rights = before;
     }
@@ -100,6 +100,6 @@ export function checkExpressionNames(sql: string, { ways }: Rights): void {
   for (const name of expressionNames(sql)) {
     if (!ways.has(name) || !/\bwith\b/i.test(sql)) continue;
     const message = `Cannot run the statement: "${name}" is a view or trigger here, so no expression may be called that`;
-    throw new Refusal("sql_denied", message);
+    throw new Refusal("binding_denied", message);
   }
 }

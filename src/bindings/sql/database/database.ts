@@ -4,10 +4,10 @@
  * Everything is synchronous: this is a process of its own, and a statement that does not end is ended by killing it.
  */
 import type { DatabaseSync } from "node:sqlite";
-import type { SqlGrant } from "../grant.ts";
+import type { CallHead } from "../grant.ts";
 import type { SqlLimits } from "../limits.ts";
 import { Authorizer } from "./authorizer.ts";
-import { openFile, PAGE_BYTES } from "./file.ts";
+import { openFile } from "./file.ts";
 import { Refusal } from "./refusal.ts";
 import { type Asked, checkCount, readRequest } from "./request.ts";
 import { ResultWriter } from "./result.ts";
@@ -16,6 +16,14 @@ import { type Prepared, Statements } from "./statements.ts";
 import { statementsOf } from "./tokens.ts";
 import type { SqlValue } from "./values.ts";
 
+/** How a statement is run. */
+interface Way {
+  readonly inTransaction?: boolean;
+  /** Whoever asks wants the first row only. */
+  readonly isFirst?: boolean;
+}
+
+const IN_TRANSACTION: Way = { inTransaction: true };
 const GRANTS_KEPT_MAX = 256;
 /** What dumps of databases begin and end with; everything of a script is one transaction anyway. */
 const OF_DUMPS = /^(BEGIN( TRANSACTION)?|COMMIT|PRAGMA foreign_keys *= *(OFF|ON|0|1)) *;?$/i;
@@ -42,6 +50,7 @@ export class Database {
   readonly #authorizer: Authorizer;
   readonly #statements: Statements;
   readonly #rights = new Map<string, Rights>();
+  readonly #pageBytes: number;
   readonly #begin;
   readonly #commit;
   readonly #rollback;
@@ -51,7 +60,9 @@ export class Database {
   /** Opens or creates the file. @throws {Error} of SQLite */
   constructor(path: string, limits: SqlLimits) {
     this.#limits = limits;
-    this.#database = openFile(path, limits);
+    const { database, pageBytes } = openFile(path, limits);
+    this.#database = database;
+    this.#pageBytes = pageBytes;
     this.#authorizer = new Authorizer(this.#database);
     this.#statements = new Statements(this.#database, this.#authorizer, limits);
     this.#begin = this.#database.prepare("BEGIN IMMEDIATE");
@@ -61,18 +72,19 @@ export class Database {
     this.#look();
   }
 
-  /** Answers one call; the grant is the JSON of one. @throws {Refusal | Error} of SQLite */
-  call(grant: string, text: string): string {
+  /** Answers one call; its head is JSON. @throws {Refusal | Error} of SQLite */
+  call(head: string, text: string): string {
+    const rights = this.#rights.get(head) ?? this.#readHead(head);
+    if (rights === undefined) return "";
     const request = readRequest(text, this.#limits);
-    const rights = this.#rightsOf(grant);
     const results = new ResultWriter(this.#limits);
     switch (request.kind) {
       case "query":
-        this.#run(rights, request.statements[0] as Asked, results, false);
+        this.#run(rights, request.statements[0] as Asked, results, { isFirst: request.isFirst });
         return results.finish();
       case "batch":
         this.#transact(() => {
-          for (const each of request.statements) this.#run(rights, each, results, true);
+          for (const each of request.statements) this.#run(rights, each, results, IN_TRANSACTION);
         });
         return results.finish();
       case "exec":
@@ -90,7 +102,7 @@ export class Database {
   #exec(rights: Rights, texts: readonly string[]): string {
     const all = texts.flatMap((each) => [...statementsOf(each)]);
     checkCount(all.length, this.#limits);
-    for (const sql of all) this.#run(rights, { sql, values: [] }, new ResultWriter(this.#limits), false);
+    for (const sql of all) this.#run(rights, { sql, values: [] }, new ResultWriter(this.#limits), {});
     return JSON.stringify({ count: all.length });
   }
 
@@ -100,7 +112,7 @@ export class Database {
       for (const text of texts) {
         for (const sql of statementsOf(text)) {
           if (OF_DUMPS.test(sql)) continue;
-          this.#run(rights, { sql, values: [] }, new ResultWriter(this.#limits), true);
+          this.#run(rights, { sql, values: [] }, new ResultWriter(this.#limits), IN_TRANSACTION);
           count += 1;
         }
       }
@@ -108,7 +120,7 @@ export class Database {
     return JSON.stringify({ count });
   }
 
-  #run(rights: Rights, { sql, values }: Asked, results: ResultWriter, inTransaction: boolean): void {
+  #run(rights: Rights, { sql, values }: Asked, results: ResultWriter, way: Way): void {
     const prepared = this.#statements.get(rights, sql);
     if (prepared.parameters !== values.length) {
       const message = `Cannot run the statement: it has ${prepared.parameters} parameters, and ${values.length} values were bound`;
@@ -117,8 +129,8 @@ export class Database {
     const started = performance.now();
     results.begin(prepared.columns);
     // Rows of a statement that writes come when it has written: without a transaction, too large a result would stay written.
-    const work = () => this.#step(rights, prepared, values, results);
-    if (prepared.writes && prepared.columns.length > 0 && !inTransaction) this.#transact(work);
+    const work = () => this.#step(rights, prepared, values, results, way.isFirst);
+    if (prepared.writes && prepared.columns.length > 0 && !way.inTransaction) this.#transact(work);
     else work();
     const before = this.#known.total;
     if (prepared.writes) this.#look();
@@ -130,15 +142,19 @@ export class Database {
       changes: changed,
       last_row_id: row,
       changed_db: prepared.writes,
-      size_after: pages * PAGE_BYTES,
+      size_after: pages * this.#pageBytes,
       rows_written: changed,
     });
   }
 
-  #step(rights: Rights, { statement, columns }: Prepared, values: readonly SqlValue[], results: ResultWriter): void {
+  #step(rights: Rights, prepared: Prepared, values: readonly SqlValue[], results: ResultWriter, isFirst = false): void {
+    const { statement, columns } = prepared;
     this.#authorizer.under(rights, () => {
-      if (columns.length === 0) statement.run(...values);
-      else for (const row of statement.iterate(...values)) results.row(row as unknown as SqlValue[]);
+      if (columns.length === 0) return void statement.run(...values);
+      for (const row of statement.iterate(...values)) {
+        results.row(row as unknown as SqlValue[]);
+        if (isFirst) break;
+      }
     });
   }
 
@@ -155,15 +171,32 @@ export class Database {
     }
   }
 
-  #rightsOf(grant: string): Rights {
-    const known = this.#rights.get(grant);
-    if (known !== undefined) return known;
-    const parsed = JSON.parse(grant) as SqlGrant;
+  /** The rights that a head stands for; undefined when it was the server's own wish, which is done then. */
+  #readHead(head: string): Rights | undefined {
+    const said = JSON.parse(head) as CallHead;
+    if ("copyTo" in said) return this.#copy(said.copyTo);
+    if ("check" in said) return this.#check();
     if (this.#rights.size >= GRANTS_KEPT_MAX) this.#forget();
-    const rights =
-      parsed.tables === undefined && parsed.mode === "read-write" ? ALL_RIGHTS : this.#authorizer.rightsOf(parsed);
-    this.#rights.set(grant, rights);
+    const isAll = said.tables === undefined && said.mode === "read-write";
+    const rights = isAll ? ALL_RIGHTS : this.#authorizer.rightsOf(said);
+    this.#rights.set(head, rights);
     return rights;
+  }
+
+  #copy(path: string): undefined {
+    // SQLite attaches the new file while it copies.
+    this.#database.limits.attach = 1;
+    try {
+      this.#authorizer.under(undefined, () => this.#database.prepare("VACUUM INTO ?").run(path));
+    } finally {
+      this.#database.limits.attach = 0;
+    }
+  }
+
+  #check(): undefined {
+    const found = this.#authorizer.under(undefined, () => this.#database.prepare("PRAGMA quick_check(1)").get());
+    const said = String(Object.values(found ?? {})[0]);
+    if (said !== "ok") throw new Refusal("bad_request", `Cannot use the file: it is damaged (${said})`);
   }
 
   /** Looks how large the database is, and whether its schema has changed: then rights may mean something else. */

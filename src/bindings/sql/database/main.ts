@@ -42,10 +42,10 @@ function main(): void {
 }
 
 function serve(database: Database, limits: SqlLimits, message: Uint8Array): void {
-  const { grant, text } = splitCall(message);
+  const { head, text } = splitCall(message);
   let done: string;
   try {
-    done = database.call(grant, text);
+    done = database.call(head, text);
   } catch (error) {
     const refusal = refusalFor(error, limits);
     if (refusal === undefined) return answer(ANSWER.failed, String((error as Error).message));

@@ -14,10 +14,10 @@ export interface Asked {
  * itself; `script` texts of statements, all in one transaction, for who administers.
  */
 export type SqlRequest =
-  | { readonly kind: "query" | "batch"; readonly statements: readonly Asked[] }
+  | { readonly kind: "query" | "batch"; readonly statements: readonly Asked[]; readonly isFirst: boolean }
   | { readonly kind: "exec" | "script"; readonly texts: readonly string[] };
 
-/** Reads `{"o":"query"|"batch","s":[[sql,value…]]}` or `{"o":"exec"|"script","t":[text]}`. @throws {Refusal} */
+/** Reads `{"o":"query"|"batch","s":[[sql,value…]],"n":1}`, with `n` for who wants the first row only, or `{"o":"exec"|"script","t":[text]}`. @throws {Refusal} */
 export function readRequest(text: string, limits: SqlLimits): SqlRequest {
   let sent: unknown;
   try {
@@ -25,13 +25,13 @@ export function readRequest(text: string, limits: SqlLimits): SqlRequest {
   } catch {
     throw malformed("expected JSON");
   }
-  const { o, s, t } = (sent ?? {}) as Readonly<Record<string, unknown>>;
+  const { o, s, t, n } = (sent ?? {}) as Readonly<Record<string, unknown>>;
   switch (o) {
     case "query":
     case "batch":
       if (!Array.isArray(s) || (o === "query" && s.length !== 1)) throw malformed("expected a list of statements");
       checkCount(s.length, limits);
-      return { kind: o, statements: s.map((each) => readStatement(each, limits)) };
+      return { kind: o, statements: s.map((each) => readStatement(each, limits)), isFirst: n === 1 };
     case "exec":
     case "script":
       if (!Array.isArray(t) || !t.every((each) => typeof each === "string")) throw malformed("expected texts");
