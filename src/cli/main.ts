@@ -12,6 +12,7 @@ import { keysCommand } from "./keys.ts";
 import { pinCommand } from "./pin.ts";
 import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
+import { sqlCommand } from "./sql.ts";
 import { fail } from "./terminal.ts";
 
 const EXAMPLES = `
@@ -32,7 +33,7 @@ const program = new Command("isopod")
   .showHelpAfterError("(isopod --help lists the commands and their options)")
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.done : EXIT.usage))
   .addHelpText("after", EXAMPLES);
-for (const command of [serveCommand(), runCommand(), pinCommand(), keysCommand(), doctorCommand()]) {
+for (const command of [serveCommand(), runCommand(), pinCommand(), keysCommand(), sqlCommand(), doctorCommand()]) {
   program.addCommand(adopt(command));
 }
 

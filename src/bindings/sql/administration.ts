@@ -21,11 +21,11 @@ export class Administration implements DatabaseAdmin {
   }
 
   list(project: string): readonly DatabaseInfo[] {
-    return this.#databases.list(project);
+    return this.#databases.files.list(project);
   }
 
   exists(project: string, name: string): boolean {
-    return existsSync(this.#databases.path(project, name));
+    return existsSync(this.#databases.files.path(project, name));
   }
 
   query(project: string, name: string, statements: readonly DatabaseStatement[]): Promise<string> {
@@ -55,7 +55,7 @@ export class Administration implements DatabaseAdmin {
     // It is checked as a database of its own, under a name that nobody else has.
     const draft = `import-${crypto.randomUUID()}`;
     await this.#databases.exclusively(project, draft, () => {});
-    const path = this.#databases.path(project, draft);
+    const path = this.#databases.files.path(project, draft);
     try {
       await this.#receive(path, file);
       await this.#ask(project, draft, { check: true }).catch((error) => {
@@ -103,6 +103,6 @@ export class Administration implements DatabaseAdmin {
   }
 
   #besides(project: string, name: string): string {
-    return join(dirname(this.#databases.path(project, name)), `.copy-${crypto.randomUUID()}`);
+    return join(dirname(this.#databases.files.path(project, name)), `.copy-${crypto.randomUUID()}`);
   }
 }

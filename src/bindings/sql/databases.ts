@@ -2,12 +2,11 @@
  * All databases of a server: `DATA/sql/PROJECT/NAME.sqlite`, each opened when it is asked, its process ended when it is
  * not. At most so many are in use at a time; when one more is wanted, the one that was asked longest ago makes room.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import type { DataQuotas } from "../../core/binding.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import type { DatabaseInfo } from "../../core/database_admin.ts";
 import { IsopodError } from "../../core/errors.ts";
+import { DatabaseFiles, removeDatabase } from "./database_files.ts";
 import type { CallHead } from "./grant.ts";
 import { SQL_LIMITS, SQL_POOL_LIMITS, type SqlLimits, type SqlPoolLimits } from "./limits.ts";
 import { OpenDatabase, type OpenDatabaseParts } from "./open_database.ts";
@@ -41,13 +40,12 @@ export interface DatabaseCall {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Names of projects and databases are names of files. */
-const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/i;
 const encoder = new TextEncoder();
 
 /** The databases of a server. */
 export class Databases {
   readonly limits: SqlLimits;
+  readonly files: DatabaseFiles;
   readonly #options: DatabasesOptions;
   readonly #poolLimits: SqlPoolLimits;
   readonly #clock: Clock;
@@ -61,6 +59,7 @@ export class Databases {
 
   constructor(options: DatabasesOptions) {
     this.#options = options;
+    this.files = new DatabaseFiles(options.directory);
     this.limits = { ...SQL_LIMITS, ...options.limits };
     this.#poolLimits = { ...SQL_POOL_LIMITS, ...options.poolLimits };
     this.#clock = options.clock ?? systemClock;
@@ -80,20 +79,6 @@ export class Databases {
     return await this.#use(project, name).call(asked);
   }
 
-  /** The databases of a project. */
-  list(project: string): readonly DatabaseInfo[] {
-    const folder = this.#folder(project);
-    if (!existsSync(folder)) return [];
-    return readdirSync(folder)
-      .filter((file) => file.endsWith(".sqlite"))
-      .map((file) => ({ name: file.slice(0, -".sqlite".length), bytes: statSync(join(folder, file)).size }));
-  }
-
-  /** The file of a database, whether there is one or not. @throws {IsopodError} `bad_request` for what is no name */
-  path(project: string, name: string): string {
-    return join(this.#folder(project), `${checked(name, "database")}.sqlite`);
-  }
-
   /** The process of a database, when it has one. */
   pid(project: string, name: string): number | undefined {
     return this.#open.get(`${project}/${name}`)?.pid;
@@ -101,7 +86,7 @@ export class Databases {
 
   /** Does something with a file that no process has open; calls wait meanwhile. */
   async exclusively<T>(project: string, name: string, work: (path: string) => T): Promise<T> {
-    const path = this.path(project, name);
+    const path = this.files.path(project, name);
     const key = `${project}/${name}`;
     for (let held = this.#held.get(key); held !== undefined; held = this.#held.get(key)) await held.catch(() => {});
     const done = this.#release(key).then(() => work(path));
@@ -115,18 +100,15 @@ export class Databases {
 
   /** Deletes a database; what is under way is answered before. Returns whether there was one. */
   delete(project: string, name: string): Promise<boolean> {
-    return this.exclusively(project, name, (path) => {
-      if (!existsSync(path)) return false;
-      for (const end of ["", "-wal", "-shm"]) rmSync(`${path}${end}`, { force: true });
-      return true;
-    });
+    return this.exclusively(project, name, removeDatabase);
   }
 
   /** Deletes everything of a project. */
   async deleteProject(project: string): Promise<void> {
-    const folder = this.#folder(project);
-    const keys = [...this.#open.keys(), ...this.#closing.keys()].filter((key) => key.startsWith(`${project}/`));
-    await Promise.all(keys.map((key) => this.#release(key)));
+    const folder = this.files.folder(project);
+    const keys = () => [...this.#open.keys(), ...this.#closing.keys()].filter((key) => key.startsWith(`${project}/`));
+    // Somebody may have asked meanwhile: a process must not go on with a file that is gone.
+    while (keys().length > 0) await Promise.all(keys().map((key) => this.#release(key)));
     rmSync(folder, { recursive: true, force: true });
   }
 
@@ -147,10 +129,10 @@ export class Databases {
     const key = `${project}/${name}`;
     const known = this.#open.get(key);
     if (known !== undefined) return known;
-    const path = this.path(project, name);
+    const path = this.files.path(project, name);
     if (!existsSync(path)) this.checkQuota(project);
     this.#makeRoom();
-    const folder = this.#folder(project);
+    const folder = this.files.folder(project);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#program ??= layProgram(this.#options.directory, this.#options.program());
     const { bun = process.execPath, report = () => {} } = this.#options;
@@ -172,7 +154,7 @@ export class Databases {
     const value = this.#options.quotas?.bytesMax("sql", project);
     if (value === undefined) return;
     const opening = [...this.#open.keys()].filter((key) => key.startsWith(`${project}/`));
-    const names = new Set([...opening, ...this.list(project).map(({ name }) => `${project}/${name}`)]);
+    const names = new Set([...opening, ...this.files.list(project).map(({ name }) => `${project}/${name}`)]);
     if ((names.size + 1) * this.limits.databaseBytesMax <= value) return;
     throw new IsopodError("quota_exceeded", {
       message: `Cannot make another database: the ${names.size} of project "${project}" may grow to all that it may have`,
@@ -204,14 +186,4 @@ export class Databases {
     }
     return line;
   }
-
-  #folder(project: string): string {
-    return join(this.#options.directory, "projects", checked(project, "project"));
-  }
-}
-
-/** @throws {IsopodError} `bad_request` */
-function checked(name: string, what: string): string {
-  if (NAME.test(name)) return name;
-  throw new IsopodError("bad_request", { message: `Cannot use "${name.slice(0, 64)}" as the name of a ${what}` });
 }

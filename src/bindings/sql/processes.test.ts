@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { deferred } from "../../stdx/deferred.ts";
 import { FakeClock } from "../../testing/fake_clock.ts";
 import { openSqlRig, type SqlRig } from "../../testing/sql_rig.ts";
+import { SQL_SERVER } from "../../testing/sql_server.ts";
 
 const ENDLESS = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
 
@@ -161,7 +162,7 @@ test("deleting a database and a project leaves nothing of them", async () => {
   for (const name of ["a", "b"]) await rig.query("CREATE TABLE t (x)", [], { name });
   const [pid] = [rig.databases.pid("p", "a")];
   expect(
-    rig.databases
+    rig.databases.files
       .list("p")
       .map(({ name }) => name)
       .sort(),
@@ -170,7 +171,7 @@ test("deleting a database and a project leaves nothing of them", async () => {
   expect(existsSync(`/proc/${pid}`)).toBe(false);
   await expect(rig.query("SELECT * FROM t", [], { name: "a" })).rejects.toMatchObject({ code: "sql_error" });
   await rig.databases.deleteProject("p");
-  expect(rig.databases.list("p")).toEqual([]);
+  expect(rig.databases.files.list("p")).toEqual([]);
   expect(existsSync(join(rig.directory, "projects", "p"))).toBe(false);
 });
 
@@ -186,8 +187,11 @@ test("a damaged file is our error, reported once, and is not touched", async () 
 });
 
 test("a process ends with the server, whatever ends that, also in the middle of a query", async () => {
-  const program = join(import.meta.dir, "..", "..", "testing", "sql_server.ts");
-  const server = Bun.spawn([process.execPath, program, ENDLESS], { stdio: ["ignore", "pipe", "inherit"] });
+  await using rig = openSqlRig();
+  const server = Bun.spawn([process.execPath, SQL_SERVER, ENDLESS], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, TMPDIR: rig.directory },
+  });
   const reader = server.stdout.getReader();
   const said = new TextDecoder().decode((await reader.read()).value);
   const pids = said.trim().split(" ").map(Number);

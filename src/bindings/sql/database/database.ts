@@ -14,6 +14,7 @@ import { ResultWriter } from "./result.ts";
 import { ALL_RIGHTS, type Rights } from "./rules.ts";
 import { type Prepared, Statements } from "./statements.ts";
 import { statementsOf } from "./tokens.ts";
+import { checkFile, copyTo } from "./upkeep.ts";
 import type { SqlValue } from "./values.ts";
 
 /** How a statement is run. */
@@ -174,29 +175,13 @@ export class Database {
   /** The rights that a head stands for; undefined when it was the server's own wish, which is done then. */
   #readHead(head: string): Rights | undefined {
     const said = JSON.parse(head) as CallHead;
-    if ("copyTo" in said) return this.#copy(said.copyTo);
-    if ("check" in said) return this.#check();
+    if ("copyTo" in said) return void this.#authorizer.under(undefined, () => copyTo(this.#database, said.copyTo));
+    if ("check" in said) return void this.#authorizer.under(undefined, () => checkFile(this.#database));
     if (this.#rights.size >= GRANTS_KEPT_MAX) this.#forget();
     const isAll = said.tables === undefined && said.mode === "read-write";
     const rights = isAll ? ALL_RIGHTS : this.#authorizer.rightsOf(said);
     this.#rights.set(head, rights);
     return rights;
-  }
-
-  #copy(path: string): undefined {
-    // SQLite attaches the new file while it copies.
-    this.#database.limits.attach = 1;
-    try {
-      this.#authorizer.under(undefined, () => this.#database.prepare("VACUUM INTO ?").run(path));
-    } finally {
-      this.#database.limits.attach = 0;
-    }
-  }
-
-  #check(): undefined {
-    const found = this.#authorizer.under(undefined, () => this.#database.prepare("PRAGMA quick_check(1)").get());
-    const said = String(Object.values(found ?? {})[0]);
-    if (said !== "ok") throw new Refusal("bad_request", `Cannot use the file: it is damaged (${said})`);
   }
 
   /** Looks how large the database is, and whether its schema has changed: then rights may mean something else. */
