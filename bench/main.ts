@@ -13,6 +13,7 @@ import { measureFresh } from "./fresh.ts";
 import { measureHello, type Pace, type Section } from "./hello.ts";
 import { measureMemory } from "./memory.ts";
 import { goalTable } from "./report.ts";
+import { measureSql } from "./sql.ts";
 import { measureStore } from "./store.ts";
 import { installTools, type Tools } from "./tools.ts";
 
@@ -23,7 +24,12 @@ const WITH_PEERS: Readonly<Record<string, (tools: Tools) => Measure>> = {
   hello: (tools) => (pace) => measureHello(tools, pace),
   fresh: (tools) => (pace) => measureFresh(tools, pace),
 };
-const ALONE: Readonly<Record<string, Measure>> = { memory: measureMemory, store: measureStore, deploy: measureDeploys };
+const ALONE: Readonly<Record<string, Measure>> = {
+  memory: measureMemory,
+  store: measureStore,
+  deploy: measureDeploys,
+  sql: measureSql,
+};
 const SECTIONS = [...Object.keys(WITH_PEERS), ...Object.keys(ALONE)];
 
 const { values } = parseArgs({
