@@ -8,6 +8,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { measureBindings } from "./bindings.ts";
 import { measureDeploys } from "./deploy.ts";
 import { measureFresh } from "./fresh.ts";
 import { measureHello, type Pace, type Section } from "./hello.ts";
@@ -29,6 +30,7 @@ const ALONE: Readonly<Record<string, Measure>> = {
   store: measureStore,
   deploy: measureDeploys,
   sql: measureSql,
+  bindings: measureBindings,
 };
 const SECTIONS = [...Object.keys(WITH_PEERS), ...Object.keys(ALONE)];
 

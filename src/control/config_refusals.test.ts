@@ -166,6 +166,23 @@ test.each([
     'expected "secret", "kv", "sql", "blob" or "tcp", not "kw"',
   ],
   [
+    'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", hosts = ["a.example"] }',
+    'bindings.KV.hosts of function "a": a binding of type "kv" has no such key',
+  ],
+  [
+    'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", mode = "write" }',
+    'bindings.KV.mode of function "a": expected "read" or "read-write", not "write"',
+  ],
+  [
+    'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", name = "../x" }',
+    'bindings.KV.name of function "a": expected letters, digits, "_" and "-", at most 63',
+  ],
+  ['name = "a"\npath = "hello.ts"\nbindings.egress = { type = "kv" }', 'neither "egress" nor "module"'],
+  [
+    'name = "a"\npath = "hello.ts"\nbindings.T = { type = "secret", prefix = "a" }',
+    'bindings.T.prefix of function "a": a secret has no such key',
+  ],
+  [
     'name = "a"\npath = "hello.ts"\nbindings.T = { type = "secret" }',
     "secrets that the server keeps are not there yet; say value_env or value_file",
   ],

@@ -62,6 +62,7 @@ export const ERROR_RULES = {
   program_ended: user(500, "The program's process ended before it had answered."),
   sql_memory_limit: user(500, "The statement used more memory than its limit."),
   database_ended: user(500, "The database's process ended before it had answered."),
+  binding_failed: user(502, "What is bound cannot be used now."),
   source_unavailable: user(502, "The program could not be fetched from its source."),
   egress_failed: user(502, "The outgoing request failed."),
   wall_limit: user(504, "The program ran longer than its limit."),

@@ -1,4 +1,4 @@
-/** Starts `store_process.ts` and reads what it tells, line by line. */
+/** Starts `store_process.ts`, or another program beside it, and reads what it tells, line by line. */
 import { join } from "node:path";
 
 /** A process that uses a store; `using` kills it. */
@@ -9,8 +9,13 @@ export class StoreChild implements AsyncDisposable {
   #decoder = new TextDecoder();
 
   /** @param prefix goes before the command, such as `unshare` */
-  constructor(task: string, directory: string, seed = 0, prefix: readonly string[] = []) {
-    const program = join(import.meta.dir, "store_process.ts");
+  constructor(
+    task: string,
+    directory: string,
+    seed = 0,
+    prefix: readonly string[] = [],
+    program = join(import.meta.dir, "store_process.ts"),
+  ) {
     this.#child = Bun.spawn([...prefix, process.execPath, program, task, directory, String(seed)], {
       stdio: ["pipe", "pipe", "inherit"],
     });

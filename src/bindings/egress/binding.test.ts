@@ -16,6 +16,7 @@ describeBinding("egress", async () => {
   const base = `http://127.0.0.1:${server.port}`;
   return {
     binding: createEgress(),
+    countsRequests: true,
     grant: grants([`127.0.0.1:${server.port}`]),
     good: bindingCall(`${base}/good`),
     denied: bindingCall("https://denied.test/"),

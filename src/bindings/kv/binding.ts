@@ -4,25 +4,34 @@
  * What is put is on the disk when it is acknowledged, and seen by every reader from then on. Whose data a call reaches
  * says its grant alone: the project and the namespace stand there, the mode and the prefix are checked here.
  */
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
-import type { Binding, BindingAnswer, BindingCall, CallScope, DataQuotas } from "../../core/binding.ts";
+import type { Binding, BindingAnswer, BindingCall, CallScope } from "../../core/binding.ts";
 import type { BindingGrant } from "../../core/binding_kinds.ts";
-import type { Clock } from "../../core/clock.ts";
 import { IsopodError } from "../../core/errors.ts";
-import type { HeaderList } from "../../core/invocation.ts";
-import { KvProject } from "./project.ts";
-import { bodyOf, checkKey, checkMayWrite, expiryOf, keyOf, metadataOf, numberOf, refused } from "./request.ts";
+import type { Body, HeaderList } from "../../core/invocation.ts";
+import { readMany } from "./many.ts";
+import type { KvProject } from "./project.ts";
+import { Projects, type ProjectsOptions } from "./projects.ts";
+import {
+  checkKey,
+  checkMayWrite,
+  expiryOf,
+  keyOf,
+  keysOf,
+  listOf,
+  metadataOf,
+  numberOf,
+  prefixOf,
+  refused,
+} from "./request.ts";
+import { streamOf } from "./value_files.ts";
 
 /** How the binding is set up. */
-export interface KvOptions {
-  /** Holds a folder for each project. */
-  readonly directory: string;
-  readonly clock: Clock;
-  readonly quotas: DataQuotas;
-}
+export type KvOptions = ProjectsOptions;
 
-/** Creates the binding. */
+/**
+ * Creates the binding.
+ * @example const kv = createKv({ directory: "data/kv", clock: systemClock, quotas, report });
+ */
 export function createKv(options: KvOptions): Binding {
   return new Kv(options);
 }
@@ -32,68 +41,105 @@ const VALUES = "/values/";
 class Kv implements Binding {
   readonly type = "kv";
   readonly #options: KvOptions;
-  readonly #projects = new Map<string, KvProject>();
-  #closed = false;
+  readonly #projects: Projects;
+  readonly #ender = new AbortController();
 
   constructor(options: KvOptions) {
     this.#options = options;
+    this.#projects = new Projects(options);
   }
 
   async call(call: BindingCall, grant: BindingGrant, scope: CallScope): Promise<BindingAnswer> {
-    if (this.#closed || scope.signal.aborted) throw new IsopodError("client_gone");
-    if (!call.url.startsWith(VALUES)) throw refused(`nothing is at "${call.url.slice(0, 100)}"`);
+    if (this.#ender.signal.aborted || scope.signal.aborted) throw ended();
+    const project = this.#projects.get(grant.project);
+    if (!call.url.startsWith(VALUES)) return this.#callForMany(call, project, grant, scope);
     const key = checkKey(keyOf(call, VALUES), grant);
-    const project = this.#project(grant.project);
-    if (call.method === "GET") return this.#get(project, grant, key);
+    if (call.method === "GET") return this.#get(project, grant, key, scope);
     checkMayWrite(grant);
     const ifRevision = numberOf(call, "if-revision", 0, Number.MAX_SAFE_INTEGER);
     if (call.method === "DELETE") {
       await project.delete(grant.resource, key, ifRevision);
-      return answer(call, 204);
+      return answer(204);
     }
     if (call.method !== "PUT") throw refused(`expected GET, PUT or DELETE, not ${call.method}`);
-    const metadata = metadataOf(call);
-    const expiresAt = expiryOf(call, this.#options.clock.wallNow());
-    const inline = await bodyOf(call);
-    const value = { inline, file: null, bytes: inline.length };
-    const revision = await project.put(grant.resource, key, value, { metadata, expiresAt, ifRevision });
-    return answer(call, 200, [["revision", String(revision)]]);
+    const how = { metadata: metadataOf(call), expiresAt: expiryOf(call, this.#options.clock.wallNow()), ifRevision };
+    const revision = await project.put(grant.resource, key, call.body, { ...how, signal: scope.signal });
+    return answer(200, [["revision", String(revision)]]);
   }
 
   async removeProject(project: string): Promise<void> {
-    await this.#projects.get(project)?.close();
-    this.#projects.delete(project);
-    await rm(join(this.#options.directory, project), { recursive: true, force: true });
+    await this.#projects.remove(project);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all([...this.#projects.values()].map((project) => project.close()));
+    this.#ender.abort();
+    await this.#projects.close();
   }
 
-  #get(project: KvProject, { resource }: BindingGrant, key: Uint8Array): BindingAnswer {
-    const entry = project.get(resource, key);
-    if (entry === undefined) return { status: 404, headers: [], body: null, url: "", redirected: false };
-    const headers: [string, string][] = [["revision", String(entry.revision)]];
-    if (entry.metadata !== null) headers.push(["metadata", entry.metadata]);
-    return { status: 200, headers, body: entry.value, url: "", redirected: false };
-  }
-
-  #project(name: string): KvProject {
-    let project = this.#projects.get(name);
-    if (project === undefined) {
-      const { directory, clock, quotas } = this.#options;
-      project = new KvProject({
-        directory: join(directory, name),
-        bytesMax: () => quotas.bytesMax("kv", name),
-        wallNow: () => clock.wallNow(),
-      });
-      this.#projects.set(name, project);
+  async #callForMany(
+    call: BindingCall,
+    project: KvProject,
+    grant: BindingGrant,
+    scope: CallScope,
+  ): Promise<BindingAnswer> {
+    const { pathname, searchParams } = new URL(call.url, "http://kv");
+    const asked = `${call.method} ${pathname}`;
+    if (asked === "GET /keys") return this.#list(project, grant, searchParams);
+    if (asked === "GET /changes") {
+      const prefix = prefixOf(searchParams, grant);
+      const only = searchParams.get("key");
+      if (only !== null) checkKey(only, grant);
+      const wants = (key: string) => (only === null ? key.startsWith(prefix) : key === only);
+      return answer(200, [], project.watches.follow(grant.resource, wants, scope.signal));
     }
-    return project;
+    if (asked !== "POST /values") throw refused(`nothing is at "${asked.slice(0, 100)}"`);
+    const keys = await keysOf(call, grant);
+    return answer(200, [], await project.during(() => readMany(project, grant.resource, keys, scope.signal)));
+  }
+
+  #get(
+    project: KvProject,
+    { resource }: BindingGrant,
+    key: Uint8Array,
+    scope: CallScope,
+  ): BindingAnswer | Promise<BindingAnswer> {
+    const entry = project.get(resource, key);
+    if (entry === undefined) return answer(404);
+    return entry.file === null ? answer(200, headersOf(entry), entry.value) : this.#open(project, resource, key, scope);
+  }
+
+  async #open(project: KvProject, resource: string, key: Uint8Array, scope: CallScope): Promise<BindingAnswer> {
+    const opened = await project.during(() => project.open(resource, key));
+    if (opened === undefined) return answer(404);
+    const { entry, file } = opened;
+    if (file === undefined) return answer(200, headersOf(entry), entry.value);
+    const signal = AbortSignal.any([scope.signal, this.#ender.signal]);
+    return answer(200, headersOf(entry), streamOf(file, entry.bytes, signal));
+  }
+
+  #list(project: KvProject, grant: BindingGrant, query: URLSearchParams): BindingAnswer {
+    const { prefix, after: behind, limit } = listOf(query, grant);
+    const { keys, after } = project.list(grant.resource, prefix, behind, limit);
+    const cursor = after && Buffer.from(after).toString("base64url");
+    return answer(200, [], new TextEncoder().encode(JSON.stringify({ keys, cursor })));
   }
 }
 
-function answer(_call: BindingCall, status: number, headers: HeaderList = []): BindingAnswer {
-  return { status, headers, body: null, url: "", redirected: false };
+function headersOf({
+  revision,
+  metadata,
+}: {
+  readonly revision: number;
+  readonly metadata: string | null;
+}): HeaderList {
+  const head = ["revision", String(revision)] as const;
+  return metadata === null ? [head] : [head, ["metadata", metadata]];
+}
+
+function answer(status: number, headers: HeaderList = [], body: Body = null): BindingAnswer {
+  return { status, headers, body, url: "", redirected: false };
+}
+
+function ended(): IsopodError {
+  return new IsopodError("binding_failed", { message: "Cannot use KV: the call was ended" });
 }

@@ -4,6 +4,8 @@
 export const KV_LIMITS = {
   keyBytesMax: 512,
   valueBytesMax: 25 * 1024 * 1024,
+  /** Longer values stand in files of their own. */
+  inlineBytesMax: 64 * 1024,
   /** Of the metadata's JSON. */
   metadataBytesMax: 1024,
   /** The shortest time after which an entry may expire; the clock of who writes is not ours. */
@@ -14,6 +16,10 @@ export const KV_LIMITS = {
   /** Keys of one `getMany`, and the bytes of all its values together. */
   manyKeysMax: 100,
   manyBytesMax: 25 * 1024 * 1024,
+  /** Rows that one list looks at: it ends earlier, with a cursor, where most have expired. */
+  listRowsMax: 5000,
+  /** Watches of a project at a time. */
+  watchesMax: 256,
   /** What every entry counts beside its key, metadata and value. */
   entryBytes: 64,
 } as const;

@@ -1,7 +1,8 @@
 /**
  * What a call of a KV binding asks for, read from its request: shaped as HTTP, so that it can be spoken over a socket too.
  *
- * `GET|PUT|DELETE /values/KEY`, the key percent-encoded; conditions, times and metadata are headers.
+ * `GET|PUT|DELETE /values/KEY`, the key percent-encoded; conditions, times and metadata are headers. `POST /values` with a
+ * list of keys, `GET /keys?prefix=&limit=&cursor=`, `GET /changes?prefix=` or `?key=`.
  */
 import type { BindingCall } from "../../core/binding.ts";
 import type { BindingGrant } from "../../core/binding_kinds.ts";
@@ -36,12 +37,14 @@ export function checkKey(key: string, grant: BindingGrant): Uint8Array {
     throw refused(`expected a key of at most ${KV_LIMITS.keyBytesMax} bytes, not ${bytes.length}`);
   }
   const { prefix } = grant.options;
-  if (typeof prefix === "string" && !key.startsWith(prefix)) {
-    throw new IsopodError("binding_denied", {
-      message: `Cannot use KV: the program has the keys that begin with "${prefix}", and "${key.slice(0, 100)}" does not`,
-    });
-  }
+  if (typeof prefix === "string" && !key.startsWith(prefix)) throw outside(key, prefix);
   return bytes;
+}
+
+function outside(key: string, prefix: string): IsopodError {
+  return new IsopodError("binding_denied", {
+    message: `Cannot use KV: the program has the keys that begin with "${prefix}", and not "${key.slice(0, 100)}"`,
+  });
 }
 
 /** Refuses a write to who may only read. @throws {IsopodError} `binding_denied` */
@@ -95,17 +98,66 @@ export function metadataOf(call: BindingCall): string | null {
   return text;
 }
 
-/** The body as bytes. @throws {IsopodError} `value_too_large` when it is longer than a value may be */
-export async function bodyOf({ body }: BindingCall): Promise<Uint8Array> {
-  if (body === null) return new Uint8Array();
+/** What a list is asked for. */
+export interface ListOptions {
+  readonly prefix: Uint8Array;
+  readonly limit: number;
+  readonly after: Uint8Array | undefined;
+}
+
+/** Reads `?prefix=&limit=&cursor=`. A prefix that is wider than the grant's is the grant's. @throws {IsopodError} */
+export function listOf(query: URLSearchParams, grant: BindingGrant): ListOptions {
+  const { listKeysMax } = KV_LIMITS;
+  const limit = Number(query.get("limit") ?? listKeysMax);
+  if (!Number.isInteger(limit) || limit < 1 || limit > listKeysMax) {
+    throw refused(`expected limit to be a whole number from 1 to ${listKeysMax}, not "${query.get("limit")}"`);
+  }
+  const cursor = query.get("cursor");
+  if (cursor !== null && !/^[A-Za-z0-9_-]{1,700}$/.test(cursor)) throw refused("expected a cursor of an earlier list");
+  const after = cursor === null ? undefined : Uint8Array.from(Buffer.from(cursor, "base64url"));
+  return { prefix: encoder.encode(prefixOf(query, grant)), limit, after };
+}
+
+/** The beginning of keys that is asked for, within what the grant holds. @throws {IsopodError} */
+export function prefixOf(query: URLSearchParams, grant: BindingGrant): string {
+  const asked = query.get("prefix") ?? "";
+  if (encoder.encode(asked).length > KV_LIMITS.keyBytesMax) {
+    throw refused(`expected a prefix of at most ${KV_LIMITS.keyBytesMax} bytes`);
+  }
+  const { prefix: held = "" } = grant.options;
+  if (typeof held !== "string" || asked.startsWith(held)) return asked;
+  if (held.startsWith(asked)) return held;
+  throw outside(asked, held);
+}
+
+/** The keys of a `getMany`. @throws {IsopodError} */
+export async function keysOf({ body }: BindingCall, grant: BindingGrant): Promise<Uint8Array[]> {
+  const { manyKeysMax, keyBytesMax } = KV_LIMITS;
+  const text = await textOf(body, manyKeysMax * keyBytesMax * 8);
+  let keys: unknown;
+  try {
+    keys = JSON.parse(text);
+  } catch {
+    throw refused("expected the keys as a list in JSON");
+  }
+  if (!Array.isArray(keys) || keys.length < 1 || keys.length > manyKeysMax) {
+    throw refused(`expected a list of 1 to ${manyKeysMax} keys`);
+  }
+  return keys.map((key: unknown) => {
+    if (typeof key !== "string") throw refused("expected every key to be a text");
+    return checkKey(key, grant);
+  });
+}
+
+async function textOf(body: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of body) {
+  for await (const chunk of body ?? []) {
     bytes += chunk.length;
-    if (bytes > KV_LIMITS.valueBytesMax) throw tooLarge();
+    if (bytes > bytesMax) throw refused(`expected at most ${bytesMax} bytes`);
     chunks.push(chunk);
   }
-  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 /** The refusal of a value that is too long. */
