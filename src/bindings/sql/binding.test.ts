@@ -1,5 +1,6 @@
 /** SQL through a real server: code that was written for D1, what two functions and projects share, and what they do not. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describeEnvBinding } from "../../testing/env-binding-suite.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
 
 /** As one writes it for D1: nothing in it is of ours. */
@@ -77,6 +78,18 @@ const CONFIG = [
   fn("other", 'type = "sql", name = "other"'),
   '[plans.anonymous]\nbindings.DB = { type = "sql", name = "shop", mode = "read", tables = ["shown"] }',
 ].join("\n");
+
+describeEnvBinding({
+  type: "sql",
+  write: `await B.batch([
+    B.prepare("CREATE TABLE IF NOT EXISTS kept (id PRIMARY KEY, text)"),
+    B.prepare("INSERT OR REPLACE INTO kept VALUES (?, ?)").bind(id, text),
+  ])`,
+  read: `
+    const there = await B.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'kept'").first("count(*)");
+    return there === 0 ? null : B.prepare("SELECT text FROM kept WHERE id = ?").bind(id).first("text");
+  `,
+});
 
 let server: TestServer;
 

@@ -82,6 +82,14 @@ test("the schema's own tables cannot be written", async () => {
   }
 });
 
+test("the tables behind a virtual table cannot be written", async () => {
+  await rig.query("CREATE VIRTUAL TABLE notes USING fts5(body)");
+  for (const sql of ["DELETE FROM notes_data", "UPDATE notes_config SET v = 0", "DROP TABLE notes_idx"]) {
+    await expect(rig.query(sql)).rejects.toMatchObject({ code: "sql_error" });
+  }
+  await rig.query("DROP TABLE notes");
+});
+
 test("what looks behind the tables cannot be read", async () => {
   for (const table of ["sqlite_dbpage", "dbstat", "sqlite_stmt", "bytecode('SELECT 1')"]) {
     await expect(rig.query(`SELECT * FROM ${table}`)).rejects.toThrow();

@@ -112,6 +112,7 @@ describe("a grant of tables", () => {
     "CREATE TABLE x AS SELECT * FROM hidden",
     "CREATE VIEW shown2 AS SELECT * FROM hidden",
     "CREATE TRIGGER x AFTER INSERT ON shown BEGIN DELETE FROM hidden; END",
+    "REINDEX shown",
     "DROP TRIGGER audited",
     "ALTER TABLE shown ADD COLUMN x",
     "CREATE INDEX x ON shown (price)",
@@ -153,6 +154,7 @@ describe("a grant of views", () => {
     "NAME/**/AS--\n(QUERY)",
     "\ufeffNAME\ufeff AS (QUERY)",
     "\u000c NAME \u000b AS (QUERY)",
+    "NAME \ufeffAS \ufeff(QUERY)",
     "y AS (SELECT 1), NAME AS (QUERY)",
   ];
   for (const name of NAMES) {
