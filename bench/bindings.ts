@@ -27,11 +27,11 @@ interface Measured {
   bare(directory: string): (at: number) => unknown;
 }
 
-const KV = { binding: '{ type = "kv", name = "bench" }', before: fill("B.put(`k${at}`, text)") };
+const KV = { binding: '{ type = "kv", name = "bench" }', before: fill("B.put('k' + at, text)") };
 
 const MEASURED: readonly Measured[] = [
   {
-    ...{ what: "KV get", ...KV, call: "return B.get(`k${(at * 7919) % keys}`)" },
+    ...{ what: "KV get", ...KV, call: "return B.get('k' + ((at * 7919) % keys))" },
     bare: (directory) => {
       const { put, get } = bareKv(directory);
       for (let at = 0; at < KEYS; at++) put.run(`k${at}`, "x".repeat(VALUE_LENGTH));
@@ -39,7 +39,7 @@ const MEASURED: readonly Measured[] = [
     },
   },
   {
-    ...{ what: "KV put", ...KV, call: "return B.put(`k${(at * 7919) % keys}`, text)" },
+    ...{ what: "KV put", ...KV, call: "return B.put('k' + ((at * 7919) % keys), text)" },
     bare: (directory) => {
       const { put } = bareKv(directory);
       return (at) => put.run(`k${(at * 7919) % KEYS}`, "x".repeat(VALUE_LENGTH));

@@ -20,7 +20,7 @@ export const KV_LANES = 4;
 const KEYS = 3;
 
 /** A value by its first line, `NAME LENGTH`. */
-export function valueOf(text: string): string {
+export function grown(text: string): string {
   return text.padEnd(Number(text.split(" ")[1]), ".");
 }
 
@@ -36,7 +36,7 @@ async function write(directory: string, seed: number): Promise<void> {
       const key = `${name}.${random.below(KEYS)}`;
       const length = random.below(4) === 0 ? 65_000 + random.below(200_000) : 50 + random.below(2000);
       const text = random.below(6) === 0 ? null : `${seed}.${name}.${count} ${length}`;
-      const body = text === null ? null : new Blob([valueOf(text)]).stream();
+      const body = text === null ? null : new Blob([grown(text)]).stream();
       tell({ type: "asked", key, text });
       await kv.call(
         bindingCall(`/values/${key}`, { method: text === null ? "DELETE" : "PUT", body }),

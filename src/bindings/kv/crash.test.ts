@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../core/clock.ts";
 import { answerText, bindingCall, fakeScope } from "../../testing/binding-suite.ts";
-import { type ToldPut, valueOf } from "../../testing/kv_process.ts";
+import { grown, type ToldPut } from "../../testing/kv_process.ts";
 import { grantOf } from "../../testing/kv_rig.ts";
 import { seededRandom } from "../../testing/seeded_random.ts";
 import { StoreChild } from "../../testing/store_child.ts";
@@ -39,7 +39,7 @@ async function check(directory: string, possible: Map<string, Set<string | null>
     for (const [key, texts] of possible) {
       const answer = await kv.call(bindingCall(`/values/${key}`), grant, fakeScope());
       const value = answer.status === 404 ? null : await answerText(answer);
-      const text = [...texts].find((each) => (each === null ? null : valueOf(each)) === value);
+      const text = [...texts].find((each) => (each === null ? null : grown(each)) === value);
       if (text === undefined) throw new Error(`${key} is ${value?.slice(0, 30)}, and none of ${[...texts].join()}`);
       possible.set(key, new Set([text]));
       if (value !== null && value.length > 64 * 1024) files += 1;

@@ -5,18 +5,13 @@ import { IsopodError } from "../../core/errors.ts";
 import { openDatabase } from "./database.ts";
 import { nameFailure } from "./failures.ts";
 import { type KeyPage, type KvEntry, Reads } from "./reads.ts";
-import { Transactions } from "./transactions.ts";
+import { Transactions, type Write } from "./transactions.ts";
 import { ValueFiles } from "./value_files.ts";
 import { Watches } from "./watches.ts";
 import { Writes } from "./writes.ts";
 
 /** How an entry is put. */
-export interface PutOptions {
-  /** Percent-encoded JSON. */
-  readonly metadata: string | null;
-  readonly expiresAt: number | null;
-  readonly ifRevision: number | undefined;
-}
+export type PutOptions = Pick<Write, "metadata" | "expiresAt" | "ifRevision">;
 
 /** What a project's data is made of. */
 export interface ProjectOptions {

@@ -23,6 +23,7 @@ export interface Write {
   readonly key: Uint8Array;
   /** Null deletes. */
   readonly value: KeptValue | null;
+  /** Percent-encoded JSON. */
   readonly metadata: string | null;
   /** Milliseconds since the Unix epoch. */
   readonly expiresAt: number | null;

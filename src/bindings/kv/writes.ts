@@ -8,7 +8,8 @@ import { nameFailure } from "./failures.ts";
 import type { Transactions, Write, Written } from "./transactions.ts";
 
 const TRANSACTION_WRITES_MAX = 256;
-const TRANSACTION_BYTES_MAX = 8 * 1024 * 1024;
+/** A commit holds up the event loop: those of one project must leave the others their turns. */
+const TRANSACTION_BYTES_MAX = 1024 * 1024;
 const PENDING_WRITES_MAX = 4096;
 
 interface PendingWrite {
