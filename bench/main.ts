@@ -14,6 +14,7 @@ import { measureFresh } from "./fresh.ts";
 import { measureHello, type Pace, type Section } from "./hello.ts";
 import { measureMemory } from "./memory.ts";
 import { goalTable } from "./report.ts";
+import { measureSql } from "./sql.ts";
 import { measureStore } from "./store.ts";
 import { installTools, type Tools } from "./tools.ts";
 
@@ -28,6 +29,7 @@ const ALONE: Readonly<Record<string, Measure>> = {
   memory: measureMemory,
   store: measureStore,
   deploy: measureDeploys,
+  sql: measureSql,
   bindings: measureBindings,
 };
 const SECTIONS = [...Object.keys(WITH_PEERS), ...Object.keys(ALONE)];

@@ -49,6 +49,8 @@ test("one file serves and runs programs, and is its own guest", async () => {
   });
   expect(await answer.text()).toBe(`42 ${Bun.version}\n`);
   expect(runsItself(server.pid)).toBe(true);
+  const sql = [isopod, "sql", "made", "SELECT 6 * 7 AS n", "--url", server.admin, "--data", data.path];
+  expect(runCommand(sql, data.path, { NO_COLOR: "1" })).toBe(" n\n42\n");
 });
 
 test("it deploys what init wrote, by the bundler that it holds", async () => {

@@ -1,5 +1,5 @@
 /**
- * The programs of ours that run inside sandboxes, each as one text.
+ * The programs of ours that run as processes of their own, in sandboxes or beside the server, each as one text.
  *
  * From a checkout or the npm package a guest is bundled when the server starts (15 ms), by Bun as a process, since its
  * bundler cannot run inside itself. In the compiled executable, which has no sources, scripts/compile.ts has put the
@@ -7,10 +7,16 @@
  */
 
 declare const ISOPOD_GUEST_CODE: string | undefined;
+declare const ISOPOD_DATABASE_CODE: string | undefined;
 
 /** The guest of the `script` engine. */
 export const GUEST_CODE: string =
   typeof ISOPOD_GUEST_CODE === "string" ? ISOPOD_GUEST_CODE : bundleGuest("standard_guest.ts");
+
+/** The process of one database; made when the first one is asked for. */
+export function databaseCode(): string {
+  return typeof ISOPOD_DATABASE_CODE === "string" ? ISOPOD_DATABASE_CODE : bundleGuest("bindings/sql/database/main.ts");
+}
 
 /** The bundle of a file beside this one, as text. @throws {Error} with the bundler's words when it cannot be made */
 function bundleGuest(entry: string): string {

@@ -134,6 +134,7 @@ function openAdmin(options: ServerOptions, telemetry: Telemetry, parts: Parts, t
     status: told.status,
     pins: parts.front.pins,
     program: parts.front.program,
+    databases: parts.plant.bindings.databases,
     baseUrl: () => `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
     version: packageJson.version,
   });

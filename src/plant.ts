@@ -3,13 +3,13 @@ import { join } from "node:path";
 import type { Config } from "./control/config.ts";
 import { largestLimit } from "./control/config_extremes.ts";
 import { DATA_QUOTAS, DEFAULT_QUOTAS, type Quotas } from "./control/quotas.ts";
-import type { BindingSet, DataQuotas } from "./core/binding.ts";
+import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Engine } from "./core/engine.ts";
 import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
 import { prepareGuest } from "./prepare_guest.ts";
-import { createBindings, ENGINES } from "./standard.ts";
+import { createBindings, ENGINES, type StandardBindings } from "./standard.ts";
 import { gaugePool, type Telemetry } from "./telemetry/telemetry.ts";
 
 /** Memory of a build. */
@@ -18,7 +18,7 @@ export const BUILD_BYTES = 512 * 1024 * 1024;
 /** What runs code. */
 export interface Plant {
   readonly engine: Engine;
-  readonly bindings: BindingSet;
+  readonly bindings: StandardBindings;
   /** How much projects may keep; what the store says takes its place once that is open. */
   quotas: DataQuotas;
   readonly pool: Pool;

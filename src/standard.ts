@@ -2,10 +2,15 @@
 import { join } from "node:path";
 import { createEgress } from "./bindings/egress/binding.ts";
 import { createKv } from "./bindings/kv/binding.ts";
+import { Administration } from "./bindings/sql/administration.ts";
+import { createSql } from "./bindings/sql/binding.ts";
+import { Databases } from "./bindings/sql/databases.ts";
 import type { Binding, BindingSet, DataQuotas } from "./core/binding.ts";
 import type { Clock } from "./core/clock.ts";
+import type { DatabaseAdmin } from "./core/database_admin.ts";
 import type { Engine } from "./core/engine.ts";
 import { createScriptEngine, type ScriptEngineOptions } from "./engines/script/engine.ts";
+import { databaseCode } from "./guest_code.ts";
 
 /** Every engine; each is made from the same options. */
 export const ENGINES: readonly ((options: ScriptEngineOptions) => Engine)[] = [createScriptEngine];
@@ -20,9 +25,19 @@ export interface BindingParts {
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
+/** The bindings of a server, and what of them the admin API reaches. */
+export interface StandardBindings extends BindingSet {
+  readonly databases: DatabaseAdmin;
+}
+
 /** Every binding. */
-export function createBindings(parts: BindingParts): BindingSet {
+export function createBindings(parts: BindingParts): StandardBindings {
   const { dataDirectory } = parts;
-  const bindings: readonly Binding[] = [createKv({ ...parts, directory: join(dataDirectory, "kv") })];
-  return { egress: createEgress(), byType: new Map(bindings.map((binding) => [binding.type, binding])) };
+  const databases = new Databases({ ...parts, directory: join(dataDirectory, "sql"), program: databaseCode });
+  const bindings: readonly Binding[] = [
+    createKv({ ...parts, directory: join(dataDirectory, "kv") }),
+    createSql(databases),
+  ];
+  const byType = new Map(bindings.map((binding) => [binding.type, binding]));
+  return { egress: createEgress(), byType, databases: new Administration(databases) };
 }

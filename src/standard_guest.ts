@@ -1,6 +1,7 @@
 /** The guest program as it is shipped: the guest of the `script` engine with the guest halves of all bindings. */
 import { egressGuest } from "./bindings/egress/guest/fetch.ts";
 import { kvGuest } from "./bindings/kv/guest/namespace.ts";
+import { sqlGuest } from "./bindings/sql/guest/database.ts";
 import { startGuest } from "./engines/script/guest/main.ts";
 
-startGuest([egressGuest], [kvGuest]);
+startGuest([egressGuest], [kvGuest, sqlGuest]);

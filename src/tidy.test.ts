@@ -84,6 +84,7 @@ const ENTRIES = [
   "src/sdk/main.ts",
   "src/pinning/*_plugin.ts",
   "src/*/*/guest/main.ts",
+  "src/bindings/sql/database/main.ts",
   "src/store/*/store.ts",
 ];
 

@@ -29,6 +29,7 @@ import { routesCommand } from "./routes.ts";
 import { runCommand } from "./run.ts";
 import { secretCommand } from "./secret.ts";
 import { serveCommand } from "./serve.ts";
+import { sqlCommand } from "./sql.ts";
 import { statusCommand } from "./status.ts";
 import { fail } from "./terminal.ts";
 import { typesCommand } from "./types.ts";
@@ -59,7 +60,7 @@ const program = new Command("isopod")
 const COMMANDS = [
   ...[initCommand(), devCommand(), typesCommand()],
   ...[deployCommand(), versionsCommand(), rollbackCommand(), aliasCommand(), promoteCommand(), routesCommand()],
-  ...[deleteCommand(), statusCommand(), invokeCommand(), logsCommand(), envCommand(), secretCommand()],
+  ...[deleteCommand(), statusCommand(), invokeCommand(), logsCommand(), envCommand(), secretCommand(), sqlCommand()],
   ...[keysCommand(), plansCommand(), projectsCommand(), auditCommand(), profileCommand()],
   ...[serveCommand(), runCommand(), pinCommand(), doctorCommand(), completionCommand()],
 ];

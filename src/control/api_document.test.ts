@@ -50,14 +50,15 @@ async function call(
   const operation = operations.get(id);
   if (operation === undefined) throw new Error(`Cannot call ${id}: the document does not name it`);
   const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => params[name] ?? "missing");
-  expect([id, operation.requestBody !== undefined]).toEqual([id, body !== undefined && typeof body === "object"]);
-  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const isObject = typeof body === "object" && !(body instanceof Uint8Array);
+  expect([id, operation.requestBody !== undefined]).toEqual([id, isObject]);
+  const text = isObject ? JSON.stringify(body) : (body as string | Uint8Array<ArrayBuffer>);
   const response = await server.admin(path, { method: operation.method, ...(body !== undefined && { body: text }) });
   const [status = "", documented] = Object.entries(operation.responses)[0] ?? [];
   const type = response.headers.get("content-type")?.split(";")[0] ?? "";
   expect([id, response.status, Object.keys(documented?.content ?? { "": {} })]).toEqual([id, Number(status), [type]]);
   answered.add(id);
-  if (type === "text/event-stream") {
+  if (type === "text/event-stream" || type === "application/vnd.sqlite3") {
     await response.body?.cancel();
     return {};
   }
@@ -116,6 +117,14 @@ test("every documented route answers as documented", async () => {
   await call("deleteSecret", { ...project, name: "S" });
   const { id } = (await call("createKey", project, { scopes: ["run"] })) as { id: string };
   await call("deleteKey", { ...project, id });
+  const database = { ...project, database: "d" };
+  await call("queryDatabase", database, { statements: [{ sql: "SELECT ?, 1.5, x'00', NULL", params: ["x"] }] });
+  await call("runDatabaseScript", database, { texts: ["CREATE TABLE t (a)"] });
+  await call("exportDatabase", database);
+  await call("listDatabases", project);
+  const file = await (await server.admin("/v1/projects/default/databases/d/file")).bytes();
+  await call("importDatabase", database, file);
+  await call("deleteDatabase", database);
   await call("setPlan", { plan: "p" }, { run: "any", ratePerSecond: 3 });
   await call("listPlans");
   await call("deletePlan", { plan: "p" });

@@ -14,6 +14,8 @@ export interface Quotas {
   readonly routesMax: number;
   /** All that its KV namespaces hold together. */
   readonly kvBytesMax: number;
+  /** What its SQL databases may grow to together: each counts with its largest size. */
+  readonly sqlBytesMax: number;
 }
 
 const MB = 1024 * 1024;
@@ -27,13 +29,14 @@ export const DEFAULT_QUOTAS: Quotas = {
   keysMax: 1000,
   routesMax: 100,
   kvBytesMax: 1024 * MB,
+  sqlBytesMax: 64 * 1024 * MB,
 };
 
 /** The names of all quotas. */
 export const QUOTA_NAMES = Object.keys(DEFAULT_QUOTAS) as (keyof Quotas)[];
 
 /** The quotas of what bindings keep, by their types. */
-export const DATA_QUOTAS: Readonly<Record<string, keyof Quotas>> = { kv: "kvBytesMax" };
+export const DATA_QUOTAS: Readonly<Record<string, keyof Quotas>> = { kv: "kvBytesMax", sql: "sqlBytesMax" };
 
 /** Refuses what would make it more than the quota. @throws {IsopodError} `quota_exceeded` */
 export function checkQuota(project: string, quotas: Partial<Quotas>, name: keyof Quotas, wanted: number): void {

@@ -58,6 +58,17 @@ export const BINDING_KINDS: Readonly<Record<string, BindingKind>> = {
       },
     },
   },
+  sql: {
+    modes: ["read-write", "read"],
+    keys: {
+      tables: {
+        form: "texts",
+        expected: "a list of the tables and views that the program has",
+        accepts: (value) => typeof value === "string" && value.isWellFormed() && Buffer.byteLength(value) <= 128,
+      },
+      dialect: { form: "text", expected: '"sqlite"', accepts: (value) => value === "sqlite" },
+    },
+  },
 };
 
 /** The names of the types. */

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { QuietExchange } from "../admin_logs.ts";
 import { aliasEndpoints } from "./aliases.ts";
 import { blobEndpoints } from "./blobs.ts";
+import { databaseEndpoints } from "./databases.ts";
 import { deployEndpoints, settingsEndpoints } from "./deploys.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
 import { functionEndpoints, routeEndpoints } from "./functions.ts";
@@ -30,6 +31,7 @@ const RESOURCES: readonly ((parts: ApiParts) => Endpoint[])[] = [
   versionChangeEndpoints,
   blobEndpoints,
   secretEndpoints,
+  databaseEndpoints,
   keyEndpoints,
   planEndpoints,
   auditEndpoints,

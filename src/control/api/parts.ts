@@ -1,4 +1,5 @@
 /** What the admin API reaches, beside the control plane: the server that it is part of. */
+import type { DatabaseAdmin } from "../../core/database_admin.ts";
 import type { Language } from "../../core/function.ts";
 import type { LogRouteParts } from "../admin_logs.ts";
 import type { ControlPlane, KnownProgram } from "../control_plane.ts";
@@ -26,6 +27,7 @@ export interface ApiParts {
   program(hash: string): Promise<KnownProgram | undefined>;
   /** The log of what programs did. */
   readonly logs: LogRouteParts;
+  readonly databases: DatabaseAdmin;
   /** The address of the data plane. */
   baseUrl(): string;
   /** Of the server, for the document. */

@@ -1,0 +1,87 @@
+/**
+ * The SQL binding: SQLite databases by project and name, as D1 has them.
+ *
+ * What a guest asks for is handed to the database's process as it came, behind the grant; it is read there, where a
+ * mistake of ours would reach one database and not the server. The answer goes back in the same way.
+ */
+import type { Binding, BindingAnswer, BindingCall, CallScope } from "../../core/binding.ts";
+import type { BindingGrant } from "../../core/binding_kinds.ts";
+import { IsopodError } from "../../core/errors.ts";
+import type { Databases } from "./databases.ts";
+import type { SqlGrant } from "./grant.ts";
+
+const QUERY = "/query";
+const encoder = new TextEncoder();
+
+/** Creates the binding over databases, which it closes when it is closed. */
+export function createSql(databases: Databases): Binding {
+  return new Sql(databases);
+}
+
+class Sql implements Binding {
+  readonly type = "sql";
+  readonly #databases: Databases;
+  readonly #grants = new WeakMap<BindingGrant, SqlGrant>();
+
+  constructor(databases: Databases) {
+    this.#databases = databases;
+  }
+
+  async call(call: BindingCall, grant: BindingGrant, scope: CallScope): Promise<BindingAnswer> {
+    const { signal } = scope;
+    if (signal.aborted) throw new IsopodError("client_gone");
+    const request = await this.#request(call);
+    const { project, resource: name } = grant;
+    const body = await this.#databases.call({ project, name, head: this.#head(grant), request, signal });
+    return { status: 200, headers: [], body, url: "", redirected: false };
+  }
+
+  removeProject(project: string): Promise<void> {
+    return this.#databases.deleteProject(project);
+  }
+
+  close(): Promise<void> {
+    return this.#databases.close();
+  }
+
+  /** A short request stands in the address, percent-encoded; a long one is the body. */
+  async #request({ url, body }: BindingCall): Promise<Uint8Array> {
+    if (url === QUERY) return await this.#readBody(body);
+    if (!url.startsWith(`${QUERY}?`)) throw refused(`nothing is at "${url.slice(0, 100)}"`);
+    try {
+      return encoder.encode(decodeURIComponent(url.slice(QUERY.length + 1)));
+    } catch {
+      throw refused("the address is not percent-encoded UTF-8");
+    }
+  }
+
+  async #readBody(body: BindingCall["body"]): Promise<Uint8Array> {
+    if (body === null) throw refused("there is no body");
+    const { requestBytesMax: value } = this.#databases.limits;
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of body) {
+      bytes += chunk.length;
+      if (bytes > value) {
+        const message = `Cannot send more than ${value} bytes to a database at once`;
+        throw new IsopodError("value_too_large", { message, limit: { name: "requestBytesMax", value } });
+      }
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+
+  #head(held: BindingGrant): SqlGrant {
+    let grant = this.#grants.get(held);
+    if (grant === undefined) {
+      const tables = held.options["tables"] as readonly string[] | undefined;
+      grant = { mode: held.mode, tables };
+      this.#grants.set(held, grant);
+    }
+    return grant;
+  }
+}
+
+function refused(why: string): IsopodError {
+  return new IsopodError("bad_request", { message: `Cannot use the database: ${why}` });
+}

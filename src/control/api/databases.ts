@@ -1,0 +1,115 @@
+/** SQL databases of projects: their contents by statements, and as files. */
+import { z } from "zod";
+import { isResourceName, RESOURCE_EXPECTED } from "../../core/binding_kinds.ts";
+import type { DatabaseAdmin, DatabaseStatement } from "../../core/database_admin.ts";
+import { IsopodError } from "../../core/errors.ts";
+import { type Endpoint, endpoint, inProject, page, pageOf, paginate } from "./endpoint.ts";
+import { DEPLOY } from "./function_answers.ts";
+import type { ApiParts } from "./parts.ts";
+
+const ADMIN = { scopes: [] } as const;
+const STATEMENTS_MAX = 1000;
+const TEXTS_MAX = 100;
+
+const ofDatabase = inProject.extend({
+  database: z.string().refine(isResourceName, `expected ${RESOURCE_EXPECTED}`),
+});
+
+/** Blobs, large integers and numbers that are not finite, which JSON does not have. */
+const value = z.union([
+  z.null(),
+  z.boolean(),
+  z.number(),
+  z.string(),
+  z.strictObject({ b: z.base64() }),
+  z.strictObject({ i: z.string() }),
+  z.strictObject({ f: z.string() }),
+]);
+const statement = z.strictObject({ sql: z.string(), params: z.array(value).max(100).default([]) });
+const result = z.object({
+  columns: z.array(z.string()),
+  rows: z.array(z.array(value)),
+  meta: z.record(z.string(), z.union([z.number(), z.boolean()])),
+});
+
+/** The endpoints of databases. */
+export function databaseEndpoints({ plane, databases }: ApiParts): Endpoint[] {
+  const path = "/v1/projects/{project}/databases/{database}";
+  const audit = (who: string, action: string, project: string, what: string) =>
+    plane.audit.add({ who, action, project, what });
+  return [
+    endpoint({
+      ...{ method: "get", path: "/v1/projects/{project}/databases", id: "listDatabases", access: DEPLOY },
+      ...{ summary: "The SQL databases of a project", params: inProject, query: page },
+      answer: pageOf(z.object({ name: z.string(), bytes: z.number() })),
+      handle: async ({ params: { project }, query }) => ({
+        body: paginate(databases.list(project), query, (each) => each.name),
+      }),
+    }),
+    endpoint({
+      ...{ method: "post", path: `${path}/query`, id: "queryDatabase", access: DEPLOY },
+      summary: "Runs statements, all in one transaction; the database is made when there is none",
+      ...{ params: ofDatabase, body: z.strictObject({ statements: z.array(statement).min(1).max(STATEMENTS_MAX) }) },
+      answer: z.object({ results: z.array(result) }),
+      handle: async ({ params: { project, database }, body }) => {
+        const statements = body.statements.map(({ sql, params }) => ({ sql, values: params }));
+        return { body: { results: await query(databases, project, database, statements) } };
+      },
+    }),
+    endpoint({
+      ...{ method: "post", path: `${path}/script`, id: "runDatabaseScript", access: DEPLOY },
+      summary: "Runs texts of statements, such as migrations, all in one transaction",
+      ...{ params: ofDatabase, body: z.strictObject({ texts: z.array(z.string()).min(1).max(TEXTS_MAX) }) },
+      answer: z.object({ statements: z.number() }),
+      handle: async ({ params: { project, database }, body, who }) => {
+        const statements = await databases.script(project, database, body.texts);
+        await audit(who.label, "database-script", project, database);
+        return { body: { statements } };
+      },
+    }),
+    endpoint({
+      ...{ method: "get", path: `${path}/file`, id: "exportDatabase", access: DEPLOY },
+      ...{ summary: "The database as a file of SQLite, as it is at one moment", params: ofDatabase },
+      answerType: "application/vnd.sqlite3",
+      handle: async ({ params: { project, database } }) => {
+        const headers = { "content-type": "application/vnd.sqlite3", "cache-control": "no-store" };
+        return new Response(await databases.copy(project, database), { headers });
+      },
+    }),
+    endpoint({
+      ...{ method: "put", path: `${path}/file`, id: "importDatabase", access: ADMIN },
+      ...{ summary: "Puts a file of SQLite in the place of the database", params: ofDatabase },
+      handle: async ({ params: { project, database }, request, who }) => {
+        if (request.body === null) throw new IsopodError("bad_request", { message: "Cannot import: there is no body" });
+        await databases.replace(project, database, request.body);
+        await audit(who.label, "database-import", project, database);
+        return {};
+      },
+    }),
+    endpoint({
+      ...{ method: "delete", path, id: "deleteDatabase", access: ADMIN },
+      ...{ summary: "Deletes a database with everything in it", params: ofDatabase },
+      handle: async ({ params: { project, database }, who }) => {
+        if (!(await databases.delete(project, database))) {
+          throw new IsopodError("not_found", { message: `There is no database "${database}".` });
+        }
+        await audit(who.label, "database-delete", project, database);
+        return {};
+      },
+    }),
+  ];
+}
+
+async function query(
+  databases: DatabaseAdmin,
+  project: string,
+  name: string,
+  statements: readonly DatabaseStatement[],
+): Promise<z.input<typeof result>[]> {
+  const results = JSON.parse(await databases.query(project, name, statements)) as {
+    readonly c: string[];
+    readonly r: z.input<typeof value>[][];
+    readonly m: Record<string, number | boolean>;
+  }[];
+  return results.map(({ c: columns, r: rows, m: meta }) => ({ columns, rows, meta }));
+}
