@@ -145,6 +145,23 @@ test("routes are one function's; who has one is named; a route that is given up 
   expect([moved.status, await get("/owned/1")]).toEqual([200, "200 other"]);
 });
 
+test("of several functions that want one route at once, one gets it", async () => {
+  const names = ["w1", "w2", "w3", "w4"];
+  const answers = await Promise.all(
+    names.map((name) => deploy(server, name, saying(name), { routes: ["GET /wanted"] })),
+  );
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409]);
+  expect(await get("/wanted")).toBe(`200 ${names[answers.findIndex(({ status }) => status === 200)]}`);
+});
+
+test("a body that would stop the server is refused unread", async () => {
+  const answer = await server.admin(functionPath("big", "/deploy"), {
+    method: "POST",
+    body: `[${"[],".repeat(1_000_000)}1]`,
+  });
+  expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining("more than 50000 values")]);
+});
+
 test("settings make another version of the same files", async () => {
   const code = "export default (r, env) => Response.json(env);";
   const first = await deploy(server, "set", code, { routes: ["GET /set"], settings: { env: { A: "1", B: "2" } } });

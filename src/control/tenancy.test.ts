@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type ApiAnswer, ask, deploy, functionPath, saying, withKey } from "../testing/control_client.ts";
+import { askLogs, logsOf } from "../testing/log_client.ts";
 import { startTestServer, type TestServer } from "../testing/server.ts";
 
 let server: TestServer;
@@ -272,6 +273,19 @@ test("the audit says who did what, and a project sees its own", async () => {
   expect(whole.body.items.map(({ at }) => at)).toEqual(
     [...whole.body.items.map(({ at }) => Number(at))].sort((x, y) => y - x),
   );
+});
+
+test("a key reads the log of its project, and no other", async () => {
+  const code = "export default () => { console.log('said by a'); return new Response('x'); };";
+  await deploy(server, "talks", code, { project: "a", routes: ["GET /talks"] });
+  const response = await fetch(`${server.url}/talks`);
+  await response.text();
+  const own = { admin: (path: string) => server.admin(path, { headers: withKey(keys.a) }) };
+  const keys = { a: await keyOf("a", ["logs"]), b: await keyOf("b", ["logs"]) };
+  const lines = await logsOf(own, response);
+  expect(lines.map((line) => "text" in line && line.text)).toContain("said by a");
+  const other = { admin: (path: string) => server.admin(path, { headers: withKey(keys.b) }) };
+  expect(JSON.stringify(await askLogs(other, { limit: "1000" }))).not.toContain("said by a");
 });
 
 test("a key gives nothing that it does not have, and reaches nothing inside", async () => {

@@ -6,9 +6,9 @@
  * file name as text. Unknown fields are errors, so that a misspelt limit never goes unseen.
  */
 import { z } from "zod";
+import { parseBoundedJson } from "../core/bounded_json.ts";
 import { IsopodError } from "../core/errors.ts";
 import { type Language, languageOf } from "../core/function.ts";
-import { parseBoundedJson } from "./bounded_json.ts";
 import { type CodelessBody, checkShape, readSettings, refuse, settings, toJson } from "./codeless_settings.ts";
 
 /** How large the parts may be. */

@@ -2,8 +2,9 @@
  * The headers by which a caller talks to the codeless endpoint: `Isopod-Env-NAME`, `Isopod-Args`,
  * `Isopod-Integrity`, `Accept`. Bounded in number and size; a mistake is named, never skipped.
  */
+
+import { parseBoundedJson } from "../core/bounded_json.ts";
 import { IsopodError } from "../core/errors.ts";
-import { parseBoundedJson } from "./bounded_json.ts";
 import { parseIntegrity } from "./integrity.ts";
 
 /** What the headers say. */

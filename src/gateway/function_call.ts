@@ -51,7 +51,7 @@ export function findCall(snapshot: Snapshot, head: CallHead, caller: Caller): Fu
     });
   }
   const { target, params } = match;
-  const fn = snapshot.functionOf(target.project, target.name);
+  const fn = snapshot.source.functions.get(target.key);
   if (fn === undefined) throw nothingAt(path);
   const asked = headers.get("isopod-version");
   if (asked === null) {

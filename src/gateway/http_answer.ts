@@ -1,7 +1,7 @@
 /** The answer of an invocation as the listener sends it: its own headers, and what the gateway says beside them. */
 import type { HeaderList, InvocationResponse } from "../core/invocation.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
-import { HeaderTemplates } from "./header_templates.ts";
+import { HeaderTemplates, VERSION_HEADER } from "./header_templates.ts";
 import { type Exchange, handshakeFailed } from "./listener.ts";
 import { shortVersion } from "./version_choice.ts";
 
@@ -27,10 +27,10 @@ export function toHttp(
   record.answered(response, status);
   if (body instanceof ReadableStream) response.ended.then(() => exchange.endSilence());
   else exchange.endSilence();
-  const version = record.version === undefined ? undefined : shortVersion(record.version);
-  const known = extra.length === 0 ? templates.of(headers, "isopod-request-id", record.requestId) : undefined;
-  if (version !== undefined) known?.set("isopod-version", version);
-  const all = known ?? allHeaders(headers, record.requestId, version, extra);
+  const { requestId, version } = record;
+  const all =
+    (extra.length === 0 ? templates.of(headers, "isopod-request-id", requestId, version) : undefined) ??
+    allHeaders(headers, requestId, version, extra);
   return new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null, { status, headers: all });
 }
 
@@ -43,9 +43,8 @@ function allHeaders(
   extra: HeaderList,
 ): [string, string][] {
   const own = extra.length === 0 ? headers : headers.filter(([name]) => !isOf(extra, name));
-  const all = [...own, ["isopod-request-id", requestId], ...extra] as [string, string][];
-  if (version !== undefined) all.push(["isopod-version", version]);
-  return all;
+  const said = version === undefined ? [] : [[VERSION_HEADER, shortVersion(version)]];
+  return [...own, ...said, ["isopod-request-id", requestId], ...extra] as [string, string][];
 }
 
 /** Whether the gateway says `name` itself: given twice, browsers would take it for neither. Vary adds up. */

@@ -6,12 +6,13 @@
  * at a time. Errors have the standard's codes; what ends an invocation is a server error that carries our own code. As
  * exports were not all written for strangers, calling them takes a key of the project where others can reach the server.
  */
+
+import { parseBoundedJson } from "../core/bounded_json.ts";
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import { type HeaderList, type InvocationResponse, type Invoker, NO_PARAMS } from "../core/invocation.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Admission } from "./admission.ts";
 import { collect, readBytes } from "./body_bytes.ts";
-import { parseBoundedJson } from "./bounded_json.ts";
 import { type Caller, callerFor } from "./callers.ts";
 import { ExchangeRecord, newRequestId } from "./exchange_record.ts";
 import { type CallHead, checkInsider, type FunctionCall, recordCall } from "./function_call.ts";

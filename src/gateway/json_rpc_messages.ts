@@ -1,6 +1,7 @@
 /** The messages of JSON-RPC 2.0: what a call looks like, what answers and errors look like. */
+
+import { parseBoundedJson } from "../core/bounded_json.ts";
 import { errorBody, IsopodError, toIsopodError } from "../core/errors.ts";
-import { parseBoundedJson } from "./bounded_json.ts";
 
 /** The standard's codes. */
 export const RPC_CODES = {

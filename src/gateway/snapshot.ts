@@ -88,8 +88,11 @@ function toCallerPlan(plan: Plan): CallerPlan {
     ...plan,
     programLimits: completeLimits(plan.limits),
     limitsOf(version) {
-      const limits = known.get(version) ?? combineLimits(version.limits, plan.limits);
-      known.set(version, limits);
+      let limits = known.get(version);
+      if (limits === undefined) {
+        limits = combineLimits(version.limits, plan.limits);
+        known.set(version, limits);
+      }
       return limits;
     },
   };

@@ -1,5 +1,6 @@
 /** What a deploy brings: JSON, or a form with the same JSON and the files beside it. */
 import { z } from "zod";
+import { parseBoundedJson } from "../../core/bounded_json.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { ENGINE_NAMES } from "../../core/function.ts";
 import type { DeployInput } from "../deployer.ts";
@@ -78,18 +79,10 @@ async function readForm(request: Request) {
       const { path } = read(versionFile.pick({ path: true }), { path: value.name }, "file's name") as { path: string };
       files.push({ path, content: new Uint8Array(await value.arrayBuffer()) });
     } else if (field === "deploy") {
-      json = parse(value instanceof File ? await value.text() : String(value));
+      json = parseBoundedJson(value instanceof File ? await value.text() : String(value), "the deploy");
     }
   }
   return { said: read(deployBody, json, "deploy") as z.output<typeof deployBody>, files };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new IsopodError("bad_request", { message: "Cannot read the deploy: its field `deploy` is not JSON", cause });
-  }
 }
 
 const ENTRY = /^(index|main)\.[mc]?[jt]sx?$/;

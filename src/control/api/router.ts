@@ -1,6 +1,7 @@
 /** Puts endpoints behind Hono: parses what comes in, checks who calls, and writes what goes out. */
 import { type Context, Hono } from "hono";
 import type { z } from "zod";
+import { parseBoundedJson } from "../../core/bounded_json.ts";
 import { errorBody, IsopodError } from "../../core/errors.ts";
 import type { QuietExchange } from "../admin_logs.ts";
 import type { Expected } from "../pointers.ts";
@@ -63,16 +64,7 @@ async function readBody(endpoint: Endpoint, context: Context): Promise<unknown> 
     throw new IsopodError("body_too_large", { limit: { name: "bodyBytesMax", value: BODY_BYTES_MAX } });
   }
   const text = await context.req.text();
-  return read(body, text.trim() === "" ? undefined : parseJson(text), "body");
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new IsopodError("bad_request", { message: `Cannot read the body: it is not JSON (${why.slice(0, 200)})` });
-  }
+  return read(body, text.trim() === "" ? undefined : parseBoundedJson(text, "the body"), "body");
 }
 
 /** What `schema` makes of `value`. @throws {IsopodError} `bad_request` naming the first mistake */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { IsopodError } from "../core/errors.ts";
 import { JSON_VALUES_MAX, parseBoundedJson } from "./bounded_json.ts";
+import { IsopodError } from "./errors.ts";
 
 /** What is refused, as its message; undefined for what is not. */
 function refusal(text: string): string | undefined {

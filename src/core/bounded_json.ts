@@ -4,7 +4,7 @@
  * Text is cheap to parse, structure is not: 20 MB of `[],[],` stop a server for seconds. So the values are counted
  * before they are made, in one pass that makes nothing.
  */
-import { IsopodError } from "../core/errors.ts";
+import { IsopodError } from "./errors.ts";
 
 /** Values that one text may hold; about 10 ms of parsing. */
 export const JSON_VALUES_MAX = 50_000;
