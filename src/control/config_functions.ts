@@ -8,6 +8,7 @@ import { basename, join, resolve } from "node:path";
 import type { EngineName } from "../core/function.ts";
 import { parseRoute, type RoutePattern } from "../core/route.ts";
 import type { FunctionConfig } from "./config.ts";
+import { readAssets } from "./config_assets.ts";
 import type { ConfigReport } from "./config_report.ts";
 import { checkRoutes, type PlacedFunction } from "./config_routes.ts";
 import { FUNCTION_INSTANCES_RULE } from "./config_rules.ts";
@@ -74,6 +75,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     egress: raw.egress ?? [],
     secrets,
     instancesMax: raw.instances ?? FUNCTION_INSTANCES_RULE.default,
+    assets: readAssets(raw, path, { entry: entry.path, secrets, ...source }),
     position: report.locate(path),
   };
   return { config, path, routePath: (index) => [...path, "routes", index] };
@@ -98,6 +100,7 @@ function readApplication(
     egress: [],
     secrets: [],
     instancesMax: FUNCTION_INSTANCES_RULE.default,
+    assets: undefined,
     position: source.report.locate(path),
   };
   return { config, path, routePath: () => [...path, "url_path"] };

@@ -12,6 +12,7 @@ import { completeLimits } from "../core/limits.ts";
 import type { RoutePattern } from "../core/route.ts";
 import { hashOf } from "../stdx/hash.ts";
 import type { FunctionConfig } from "./config.ts";
+import { DiskAssets } from "./disk_assets.ts";
 import { type Build, bundleFunction } from "./function_bundles.ts";
 import { findVersion } from "./version_names.ts";
 
@@ -66,11 +67,13 @@ function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion 
   const env = { ...config.env, ...Object.fromEntries(values) } as Record<string, string>;
   const limits = completeLimits(config.limits);
   const program = { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) };
-  const version = hashOf(JSON.stringify([{ engine, env, limits, egress, instancesMax }, program.hash]));
+  const { assets } = config;
+  const version = hashOf(JSON.stringify([{ engine, env, limits, egress, instancesMax, assets }, program.hash]));
   const contents = { program, env, egress };
   return {
     ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
     ...{ engine, limits, instancesMax },
+    assets: assets && new DiskAssets(assets.folder, assets.fallback),
     contents: () => Promise.resolve(contents),
   };
 }
