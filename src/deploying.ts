@@ -9,11 +9,12 @@ import { FunctionLoader, type LoadedFunction } from "./control/functions.ts";
 import type { FileDeployment } from "./control/published.ts";
 import { COLLECT_POLICY } from "./control/removals.ts";
 import { readOrCreateSecretKeys, SecretBox } from "./control/secret_box.ts";
+import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Deployment } from "./core/deployment.ts";
 import type { Limits } from "./core/limits.ts";
 import type { Store } from "./core/store.ts";
-import { BUILD_BYTES, type Plant } from "./plant.ts";
+import { BUILD_BYTES, type Plant, quotaOf, removeData } from "./plant.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
@@ -65,9 +66,11 @@ export async function openDeploying(
     box: new SecretBox(config.secretKeys ?? readOrCreateSecretKeys(dataDirectory)),
     prepare: (version) => pool.prepare(version),
     runningKeys: () => pool.versionKeys(),
+    removeData: (project) => removeData(plant, project),
     largest: largestLimits(config),
     ...EGRESS_CHECKS,
   });
+  plant.quotas = quotasIn(plane);
   const openApps = async (folder: string | undefined): Promise<AppsFolder | undefined> => {
     if (folder === undefined) return undefined;
     const opened = new AppsFolder({ folder, build, clock, report, changed: (all) => plane.published.replaceApps(all) });
@@ -107,6 +110,10 @@ export async function openDeploying(
       await store.close();
     },
   };
+}
+
+function quotasIn({ replica }: ControlPlane): DataQuotas {
+  return { bytesMax: (type, project) => quotaOf(type, replica.get("projects", project)?.value.quotas ?? {}) };
 }
 
 /** A server that answers "not found" for what is deployed would be worse than one that does not start. */

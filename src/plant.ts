@@ -2,13 +2,14 @@
 import { join } from "node:path";
 import type { Config } from "./control/config.ts";
 import { largestLimit } from "./control/config_extremes.ts";
-import type { Binding } from "./core/binding.ts";
+import { DATA_QUOTAS, DEFAULT_QUOTAS, type Quotas } from "./control/quotas.ts";
+import type { BindingSet, DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Engine } from "./core/engine.ts";
 import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
 import { prepareGuest } from "./prepare_guest.ts";
-import { BINDINGS, ENGINES } from "./standard.ts";
+import { createBindings, ENGINES } from "./standard.ts";
 import { gaugePool, type Telemetry } from "./telemetry/telemetry.ts";
 
 /** Memory of a build. */
@@ -17,7 +18,9 @@ export const BUILD_BYTES = 512 * 1024 * 1024;
 /** What runs code. */
 export interface Plant {
   readonly engine: Engine;
-  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly bindings: BindingSet;
+  /** How much projects may keep; what the store says takes its place once that is open. */
+  quotas: DataQuotas;
   readonly pool: Pool;
   readonly builder: Builder;
 }
@@ -35,18 +38,36 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
     }),
   );
   if (engine === undefined) throw new Error("Cannot start: there is no engine");
-  const bindings = new Map(BINDINGS.map((create) => create()).map((binding) => [binding.name, binding]));
+  const quotas: DataQuotas = { bytesMax: (type) => quotaOf(type, {}) };
+  const bindings = createBindings({
+    ...{ dataDirectory, clock },
+    quotas: { bytesMax: (type, project) => plant.quotas.bytesMax(type, project) },
+    report: (text, fields) => report({ level: "error", text }, fields),
+  });
   const lives = {
     started: (seconds: number) => metrics.instanceStarted(engine.name, seconds),
     ended: (reason: string) => metrics.instanceEnded(engine.name, reason),
   };
   const pool = new Pool({ engine, clock, bindings, sizes: config.pool, lives, report });
   gaugePool(metrics, () => pool.stats());
-  return { engine, bindings, pool, builder: new Builder({ engine, clock, report }) };
+  const plant: Plant = { engine, bindings, quotas, pool, builder: new Builder({ engine, clock, report }) };
+  return plant;
+}
+
+/** What a project may keep in bindings of a type, with `quotas` of its own. */
+export function quotaOf(type: string, quotas: Partial<Quotas>): number {
+  const name = DATA_QUOTAS[type];
+  return name === undefined ? 0 : (quotas[name] ?? DEFAULT_QUOTAS[name]);
+}
+
+/** Removes what bindings keep for a project. */
+export async function removeData({ bindings }: Plant, project: string): Promise<void> {
+  await Promise.all([...bindings.byType.values()].map((binding) => binding.removeProject?.(project)));
 }
 
 /** Ends it; the pool is closed before. */
 export async function closePlant({ engine, bindings, builder }: Plant): Promise<void> {
-  await Promise.all([builder.close(), ...[...bindings.values()].map((binding) => binding.close())]);
+  const { egress, byType } = bindings;
+  await Promise.all([builder.close(), egress?.close(), ...[...byType.values()].map((binding) => binding.close())]);
   await engine.close();
 }

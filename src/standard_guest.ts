@@ -1,5 +1,6 @@
 /** The guest program as it is shipped: the guest of the `script` engine with the guest halves of all bindings. */
 import { egressGuest } from "./bindings/egress/guest/fetch.ts";
+import { kvGuest } from "./bindings/kv/guest/namespace.ts";
 import { startGuest } from "./engines/script/guest/main.ts";
 
-startGuest([egressGuest]);
+startGuest([egressGuest], [kvGuest]);

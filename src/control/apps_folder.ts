@@ -8,6 +8,7 @@ import { type FSWatcher, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
+import { NO_BINDINGS } from "../core/binding_kinds.ts";
 import type { Clock } from "../core/clock.ts";
 import { toIsopodError } from "../core/errors.ts";
 import { DEFAULT_PROJECT, type FunctionVersion } from "../core/function.ts";
@@ -146,6 +147,7 @@ export class AppsFolder {
       program: { ...bundled, name: basename(entry), hash: version },
       env: {},
       egress: { allow: [], secrets: [] },
+      bindings: NO_BINDINGS,
     };
     return { ...versionOf(app, version), contents: () => Promise.resolve(contents) };
   }

@@ -6,6 +6,7 @@
  * in `config_rules.ts`.
  */
 import type { AssetFallback } from "../core/assets.ts";
+import { type BindingDeclaration, NO_BINDINGS } from "../core/binding_kinds.ts";
 import type { EngineName } from "../core/function.ts";
 import type { Limits } from "../core/limits.ts";
 import { ANONYMOUS, type KeyRecord, type Plan } from "../core/plan.ts";
@@ -64,6 +65,8 @@ export interface FunctionConfig {
   readonly limits: Partial<Limits>;
   readonly egress: readonly string[];
   readonly secrets: readonly SecretConfig[];
+  /** What else it has on `env`, by the name there. */
+  readonly bindings: ReadonlyMap<string, BindingDeclaration>;
   /** The most instances at a time. */
   readonly instancesMax: number;
   /** Static files; `folder` is an absolute path. */
@@ -116,6 +119,7 @@ export const LOOPBACK_ANONYMOUS: Plan = {
   limits: {},
   ratePerSecond: undefined,
   egress: [],
+  bindings: NO_BINDINGS,
   origins: [],
 };
 

@@ -101,6 +101,7 @@ test("reads the example of the interface", () => {
     limits: { wallMs: 10_000, cpuMs: 5000, memoryBytes: 128 * 1024 * 1024, concurrencyMax: 8 },
     ratePerSecond: 100,
     egress: ["api.example.com", "*.example.org:443"],
+    bindings: new Map(),
     origins: ["https://app.example.com"],
   });
   expect(config.keys).toEqual([{ hash: HASH, plan: "paid", mayPin: false }]);

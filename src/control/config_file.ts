@@ -8,11 +8,13 @@ import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ANONYMOUS, type KeyRecord, type Plan } from "../core/plan.ts";
 import { type Address, type Config, defaultConfig, isLoopback, LOOPBACK_ANONYMOUS } from "./config.ts";
+import { readPlanBindings } from "./config_bindings.ts";
+import type { ValueChecks } from "./config_checks.ts";
 import { ConfigError } from "./config_error.ts";
 import { readFunctions } from "./config_functions.ts";
 import { ConfigReport } from "./config_report.ts";
 import { defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
-import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf, type ValueChecks } from "./config_schema.ts";
+import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf } from "./config_schema.ts";
 import { readSecretKeys } from "./config_secrets.ts";
 import { readToml } from "./config_toml.ts";
 import { address, isName, NAME_EXPECTED } from "./config_values.ts";
@@ -136,7 +138,7 @@ function readPlans(raw: RawConfig, listen: Address, report: ConfigReport): Reado
   const plans = new Map<string, Plan>();
   for (const [name, item] of Object.entries(raw.plans ?? {})) {
     if (!isName(name)) report.fail(["plans", name], `the name is not ${NAME_EXPECTED}`);
-    plans.set(name, readPlan(name, item));
+    plans.set(name, readPlan(name, item, report));
   }
   const anonymous = raw.plans?.[ANONYMOUS];
   if (anonymous?.run === undefined && !isLoopback(listen.host)) {
@@ -149,13 +151,14 @@ function readPlans(raw: RawConfig, listen: Address, report: ConfigReport): Reado
   return plans;
 }
 
-function readPlan(name: string, raw: RawPlan): Plan {
+function readPlan(name: string, raw: RawPlan, report: ConfigReport): Plan {
   return {
     name,
     run: raw.run ?? (name === ANONYMOUS ? "any" : "none"),
     limits: limitsOf(raw),
     ratePerSecond: raw.rate,
     egress: raw.egress ?? [],
+    bindings: readPlanBindings(raw, ["plans", name], report),
     origins: raw.origins ?? [],
   };
 }

@@ -5,16 +5,18 @@
  */
 import { type Stats, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { NO_BINDINGS } from "../core/binding_kinds.ts";
 import type { EngineName } from "../core/function.ts";
 import { parseRoute, type RoutePattern } from "../core/route.ts";
 import type { FunctionConfig } from "./config.ts";
 import { readAssets } from "./config_assets.ts";
+import { readBindings } from "./config_bindings.ts";
 import type { ConfigReport } from "./config_report.ts";
 import { checkRoutes, type PlacedFunction } from "./config_routes.ts";
 import { FUNCTION_INSTANCES_RULE } from "./config_rules.ts";
 import type { KeyPath } from "./config_scan.ts";
 import { limitsOf, type RawApplication, type RawConfig, type RawFunction } from "./config_schema.ts";
-import { readSecrets, type SecretSource } from "./config_secrets.ts";
+import type { SecretSource } from "./config_secrets.ts";
 
 /** Keys of `[[functions]]` that are known and do nothing yet. */
 const LATER_KEYS = ["middlewares", "dialect", "command", "handler", "event", "layers"] as const;
@@ -63,7 +65,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
   for (const key of LATER_KEYS) {
     if (raw[key] !== undefined) report.fail([...path, key], "the key is known, but what it is for is not there yet");
   }
-  const secrets = readSecrets(raw, path, source);
+  const { secrets, bindings } = readBindings(raw, path, source);
   const config: FunctionConfig = {
     name: raw.name,
     engine: entry.engine,
@@ -73,7 +75,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     env: raw.env ?? {},
     limits: limitsOf(raw.limits),
     egress: raw.egress ?? [],
-    secrets,
+    ...{ secrets, bindings },
     instancesMax: raw.instances ?? FUNCTION_INSTANCES_RULE.default,
     assets: readAssets(raw, path, { entry: entry.path, secrets, ...source }),
     position: report.locate(path),
@@ -99,6 +101,7 @@ function readApplication(
     limits: {},
     egress: [],
     secrets: [],
+    bindings: NO_BINDINGS,
     instancesMax: FUNCTION_INSTANCES_RULE.default,
     assets: undefined,
     position: source.report.locate(path),

@@ -158,8 +158,8 @@ test.each([
     'middlewares of function "a": the key is known, but what it is for is not there yet',
   ],
   [
-    'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", name = "cache" }',
-    'bindings.KV.type of function "a": bindings of type "kv" are not there yet',
+    'name = "a"\npath = "hello.ts"\nbindings.DB = { type = "tcp", name = "cache" }',
+    'bindings.DB.type of function "a": bindings of type "tcp" are not there yet',
   ],
   [
     'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kw" }',

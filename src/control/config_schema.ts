@@ -10,6 +10,8 @@ import { ENGINE_NAMES } from "../core/function.ts";
 import { LIMIT_RULES, type LimitRule, type Limits } from "../core/limits.ts";
 import { RUN_RIGHTS } from "../core/plan.ts";
 import { SANDBOX_NAMES } from "./config.ts";
+import { bindingSchema, planBindingSchema } from "./config_binding_schema.ts";
+import type { ValueChecks } from "./config_checks.ts";
 import { FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./config_rules.ts";
 import {
   address,
@@ -28,19 +30,6 @@ import {
   sourceRule,
   text,
 } from "./config_values.ts";
-
-/** Checks of values whose grammar another room owns; each throws an error that says what is wrong. */
-export interface ValueChecks {
-  /** An entry of an egress allow-list. */
-  readonly validateEgress?: ((rule: string) => void) | undefined;
-  /** An entry of `codeless.sources`. */
-  readonly validateSource?: ((source: string) => void) | undefined;
-  /** A host that a secret belongs to. */
-  readonly validateHost?: ((host: string) => void) | undefined;
-}
-
-/** The types that `[functions.bindings]` knows. */
-export const BINDING_TYPES = ["secret", "kv", "sql", "blob", "tcp"] as const;
 
 type RuleTable<Name extends string> = Readonly<Record<Name, LimitRule>>;
 
@@ -69,17 +58,6 @@ export function limitsOf(raw: Readonly<Record<string, unknown>> | undefined): Pa
 
 const filePath = text("the path of a file or folder");
 const words = z.array(text("a text in quotes"));
-
-function bindingSchema({ validateHost }: ValueChecks) {
-  return z.strictObject({
-    type: oneOf(BINDING_TYPES),
-    name: text("the name of what is bound, in quotes").optional(),
-    mode: oneOf(["read", "write"]).optional(),
-    hosts: z.array(checked('a host, such as "api.example.com"', validateHost)).optional(),
-    value_env: text("the name of an environment variable of the server").optional(),
-    value_file: filePath.optional(),
-  });
-}
 
 function functionSchema(checks: ValueChecks) {
   return z.strictObject({
@@ -114,6 +92,7 @@ function planSchema(checks: ValueChecks) {
     ...settings(LIMIT_RULES),
     rate: rate.optional(),
     egress: z.array(egressRule(checks)).optional(),
+    bindings: z.record(z.string(), planBindingSchema()).optional(),
     origins: z.array(origin).optional(),
   });
 }
@@ -157,8 +136,6 @@ export type RawConfig = z.infer<ReturnType<typeof configSchema>>;
 export type RawFunction = z.infer<ReturnType<typeof functionSchema>>;
 /** An entry of `[[applications]]`. */
 export type RawApplication = z.infer<typeof applicationSchema>;
-/** An entry of `[functions.bindings]`. */
-export type RawBinding = z.infer<ReturnType<typeof bindingSchema>>;
 /** A table under `[plans]`. */
 export type RawPlan = z.infer<ReturnType<typeof planSchema>>;
 

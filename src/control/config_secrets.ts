@@ -1,18 +1,18 @@
 /**
  * Reads the secrets that `[functions.bindings]` names: their values come from the server's environment or from files.
  *
- * A value never stands in an error. Bindings of other types are known by name and refused until they are there.
+ * A value never stands in an error.
  */
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { SecretConfig } from "./config.ts";
+import type { RawBinding } from "./config_binding_schema.ts";
 import type { ConfigReport } from "./config_report.ts";
 import type { KeyPath } from "./config_scan.ts";
-import type { RawBinding, RawFunction } from "./config_schema.ts";
 import { parseSecretKeys } from "./secret_box.ts";
 
-const BINDING_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
+const SECRET_KEYS: readonly string[] = ["type", "name", "hosts", "value_env", "value_file"];
 const SECRET_BYTES_MAX = 65_536;
 
 /** Where secrets come from. */
@@ -23,34 +23,28 @@ export interface SecretSource {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/**
- * The secrets of a function.
- * @throws {ConfigError} for the first mistake
- */
-export function readSecrets(raw: RawFunction, path: KeyPath, source: SecretSource): SecretConfig[] {
-  return Object.entries(raw.bindings ?? {}).map(([binding, item]) => {
-    const at = [...path, "bindings", binding];
-    if (!BINDING_NAME.test(binding)) {
-      source.report.fail(at, 'the name of a binding is of letters, digits and "_", at most 64, and no digit first');
-    }
-    if (raw.env && Object.hasOwn(raw.env, binding)) {
-      source.report.fail(at, `env of the same function has a variable "${binding}" too`);
-    }
-    if (item.type !== "secret")
-      source.report.fail([...at, "type"], `bindings of type "${item.type}" are not there yet`);
-    if (item.mode !== undefined) source.report.fail([...at, "mode"], "a secret has no mode");
-    if (item.hosts?.includes("*")) {
-      source.report.fail([...at, "hosts"], "expected the hosts that the secret belongs to; every host would learn it");
-    }
-    return {
-      binding,
-      name: item.name ?? binding,
-      value: readValue(item, at, source),
-      hosts: item.hosts ?? [],
-      placeholder: placeholderOf(raw.name, binding),
-      file: item.value_file === undefined ? undefined : resolve(source.folder, item.value_file),
-    };
-  });
+/** The secret that a function has under the name `binding`. @throws {ConfigError} for the first mistake */
+export function readSecret(
+  functionName: string,
+  binding: string,
+  item: RawBinding,
+  at: KeyPath,
+  source: SecretSource,
+): SecretConfig {
+  if (item.mode !== undefined) source.report.fail([...at, "mode"], "a secret has no mode");
+  const other = Object.keys(item).find((key) => !SECRET_KEYS.includes(key));
+  if (other !== undefined) source.report.fail([...at, other], "a secret has no such key");
+  if (item.hosts?.includes("*")) {
+    source.report.fail([...at, "hosts"], "expected the hosts that the secret belongs to; every host would learn it");
+  }
+  return {
+    binding,
+    name: item.name ?? binding,
+    value: readValue(item, at, source),
+    hosts: item.hosts ?? [],
+    placeholder: placeholderOf(functionName, binding),
+    file: item.value_file === undefined ? undefined : resolve(source.folder, item.value_file),
+  };
 }
 
 /** The keys of the store's secrets: of the file that is named, else of the server's environment. @throws {ConfigError} */

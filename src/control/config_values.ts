@@ -21,8 +21,8 @@ export function isName(name: string): boolean {
   return NAME.test(name);
 }
 
-/** A value that `read` understands; undefined means that it does not, and an error thrown says why. */
-function leaf<T>(expected: string, read: (value: unknown) => T | undefined): z.ZodType<T> {
+/** A value that `read` understands: undefined means that it does not, and an error thrown says why. */
+export function leaf<T>(expected: string, read: (value: unknown) => T | undefined): z.ZodType<T> {
   return z.unknown().transform((value, context): T => {
     let reason = `expected ${expected}`;
     try {

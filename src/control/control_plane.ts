@@ -47,6 +47,8 @@ export interface ControlPlaneParts {
   /** Whether an entry of an egress list names addresses that are not public. */
   reachesInside(rule: string): boolean;
   validateHost(host: string): void;
+  /** Removes what bindings keep for a project. */
+  removeData(project: string): Promise<void>;
   /** The largest values of limits that the server is set up for. */
   readonly largest: Partial<Limits>;
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
@@ -107,6 +109,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
   const tenancy = new Tenancy({
     ...base,
     filePlans: () => own.file.plans,
+    removeData: (project) => parts.removeData(project),
     plansInUse: () => new Set(own.callers.keys.map(({ plan }) => plan)),
   });
   await tenancy.ensureDefault();

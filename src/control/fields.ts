@@ -1,5 +1,12 @@
 /** The fields of records and of what the admin API takes: each with its form, and what was expected where it is another. */
 import { z } from "zod";
+import {
+  BINDING_KINDS,
+  BINDING_NAME_EXPECTED,
+  BINDINGS_MAX,
+  type BindingKey,
+  isBindingName,
+} from "../core/binding_kinds.ts";
 import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
 import { parseRoute } from "../core/route.ts";
 import { QUOTA_NAMES, type Quotas } from "./quotas.ts";
@@ -48,6 +55,36 @@ export const secretBinding = z.strictObject({
   hosts: z.array(z.string().min(1).max(256)).max(64).default([]),
 });
 
+const OPTION_FORMS = {
+  text: z.string().min(1).max(4096),
+  texts: z.array(z.string().min(1).max(4096)).max(256),
+  number: z.number(),
+  boolean: z.boolean(),
+} as const;
+
+/** Bindings by their names on `env`; what their keys hold is checked by `core/binding_kinds.ts`. */
+function bindingsOf(types: readonly [string, ...string[]], own: z.ZodRawShape) {
+  const keys = Object.values(BINDING_KINDS).flatMap(({ keys }) => Object.entries<BindingKey>(keys));
+  const options = Object.fromEntries(keys.map(([key, { form }]) => [key, OPTION_FORMS[form].optional()]));
+  const binding = z.strictObject({
+    type: z.enum(types),
+    name: z.string().max(64).optional(),
+    mode: z.enum(["read", "read-write"]).optional(),
+    ...own,
+    ...options,
+  });
+  return z
+    .record(z.string().refine(isBindingName, `expected ${BINDING_NAME_EXPECTED}`), binding)
+    .refine((all) => Object.keys(all).length <= BINDINGS_MAX, `expected at most ${BINDINGS_MAX} bindings`);
+}
+
+/** What a plan's programs have on `env`. */
+export const planBindings = bindingsOf(typesWith(), {});
+
+function typesWith(...more: readonly string[]): [string, ...string[]] {
+  return [...Object.keys(BINDING_KINDS), ...more] as [string, ...string[]];
+}
+
 /** Entries of egress lists that are not public, and that keys of a project may use all the same. */
 export const egressInside = z.array(z.string().min(1).max(256)).max(256);
 
@@ -57,6 +94,8 @@ export const settings = z.strictObject({
   limits: limits.default({}),
   egress: z.array(z.string().min(1).max(256)).max(256).default([]),
   secrets: z.array(secretBinding).max(64).default([]),
+  // Optional and not empty by default: what was deployed without it keeps its version.
+  bindings: bindingsOf(typesWith("secret"), { hosts: secretBinding.shape.hosts.unwrap().optional() }).optional(),
   instancesMax: z.number().int().min(1).max(10_000).default(16),
 });
 

@@ -6,6 +6,7 @@
  */
 import { realpathSync } from "node:fs";
 import { basename } from "node:path";
+import { grantsOf } from "../core/binding_kinds.ts";
 import { PRODUCTION, type RoutedFunction } from "../core/deployment.ts";
 import { DEFAULT_PROJECT, type FunctionVersion, type Program } from "../core/function.ts";
 import { completeLimits } from "../core/limits.ts";
@@ -68,8 +69,9 @@ function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion 
   const limits = completeLimits(config.limits);
   const program = { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) };
   const { assets } = config;
-  const version = hashOf(JSON.stringify([{ engine, env, limits, egress, instancesMax, assets }, program.hash]));
-  const contents = { program, env, egress };
+  const declared = config.bindings.size === 0 ? undefined : [...config.bindings];
+  const version = hashOf(JSON.stringify([{ engine, env, limits, egress, instancesMax, declared, assets }, program.hash]));
+  const contents = { program, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
   return {
     ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
     ...{ engine, limits, instancesMax },

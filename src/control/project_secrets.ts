@@ -8,6 +8,7 @@ import { readJson, secretRecord } from "./records.ts";
 import type { Replica } from "./replica.ts";
 import type { SecretBox } from "./secret_box.ts";
 import { changeRecord, deleteRecord } from "./stored_records.ts";
+import { secretsOf } from "./version_bindings.ts";
 
 /** What is told of a secret. */
 export interface SecretInfo {
@@ -103,7 +104,7 @@ export class ProjectSecrets {
         .flatMap(({ targets }) => targets)
         .some(({ version }) => {
           const settings = replica.get("versions", project, name, version)?.value.settings;
-          return settings?.secrets.some((each) => each.name === secret) === true;
+          return settings !== undefined && secretsOf(settings).some((each) => each.name === secret);
         });
       return used ? [name] : [];
     });

@@ -2,6 +2,7 @@
 import type { CallerKey } from "../core/deployment.ts";
 import type { KeyRecord, Plan } from "../core/plan.ts";
 import type { RecordChange, Replica } from "./replica.ts";
+import { declarationsOf } from "./version_bindings.ts";
 
 /** The callers. */
 export interface Callers {
@@ -28,7 +29,8 @@ export class PublishedCallers {
     for (const { key, value } of this.#replica.all("plans")) {
       const { run, limits, ratePerSecond, egress, origins } = value;
       const [, name = ""] = key;
-      plans.set(name, { name, run, limits, ratePerSecond, egress, origins });
+      const bindings = declarationsOf(value.bindings, `Cannot read plan "${name}"`);
+      plans.set(name, { name, run, limits, ratePerSecond, egress, bindings, origins });
     }
     for (const [name, plan] of file.plans) plans.set(name, plan);
     const keys: CallerKey[] = this.#replica.all("keys").map(({ key, value }) => {

@@ -12,6 +12,8 @@ export interface Quotas {
   readonly keysMax: number;
   /** Of one function. */
   readonly routesMax: number;
+  /** All that its KV namespaces hold together. */
+  readonly kvBytesMax: number;
 }
 
 const MB = 1024 * 1024;
@@ -24,10 +26,14 @@ export const DEFAULT_QUOTAS: Quotas = {
   secretsMax: 1000,
   keysMax: 1000,
   routesMax: 100,
+  kvBytesMax: 1024 * MB,
 };
 
 /** The names of all quotas. */
 export const QUOTA_NAMES = Object.keys(DEFAULT_QUOTAS) as (keyof Quotas)[];
+
+/** The quotas of what bindings keep, by their types. */
+export const DATA_QUOTAS: Readonly<Record<string, keyof Quotas>> = { kv: "kvBytesMax" };
 
 /** Refuses what would make it more than the quota. @throws {IsopodError} `quota_exceeded` */
 export function checkQuota(project: string, quotas: Partial<Quotas>, name: keyof Quotas, wanted: number): void {

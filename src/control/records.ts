@@ -8,7 +8,18 @@
 import { z } from "zod";
 import { ENGINE_NAMES } from "../core/function.ts";
 import { RUN_RIGHTS } from "../core/plan.ts";
-import { egressInside, hash, instant, limits, name, quotas, routeRecord, settings, versionFile } from "./fields.ts";
+import {
+  egressInside,
+  hash,
+  instant,
+  limits,
+  name,
+  planBindings,
+  quotas,
+  routeRecord,
+  settings,
+  versionFile,
+} from "./fields.ts";
 
 /** An immutable version. */
 export const manifestRecord = z.object({
@@ -95,6 +106,7 @@ export const planRecord = z.strictObject({
   limits: limits.default({}),
   ratePerSecond: z.number().positive().max(1_000_000).optional(),
   egress: z.array(z.string().min(1).max(256)).max(256).default([]),
+  bindings: planBindings.optional(),
   origins: z
     .array(
       z

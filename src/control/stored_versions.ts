@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
+import { grantsOf } from "../core/binding_kinds.ts";
 import { functionKey } from "../core/deployment.ts";
 import { IsopodError } from "../core/errors.ts";
 import { type FunctionVersion, languageOf, type VersionContents } from "../core/function.ts";
@@ -13,6 +14,7 @@ import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import type { Replica } from "./replica.ts";
 import type { SecretBox } from "./secret_box.ts";
+import { declarationsOf, secretsOf } from "./version_bindings.ts";
 
 /** Makes versions of manifests. */
 export class StoredVersions {
@@ -30,7 +32,7 @@ export class StoredVersions {
   of(project: string, name: string, version: string, manifest: Manifest): FunctionVersion {
     const { engine, settings } = manifest;
     const own = this.#replica.get("projects", project);
-    const secrets = settings.secrets.map((each) => this.#replica.get("secrets", project, each.name)?.revision ?? 0);
+    const secrets = secretsOf(settings).map((each) => this.#replica.get("secrets", project, each.name)?.revision ?? 0);
     // With other secrets, or under other limits, instances that run are not what new ones would be.
     const state = [...secrets, own?.value.limits === undefined ? 0 : own.revision].filter((revision) => revision > 0);
     return {
@@ -48,13 +50,14 @@ export class StoredVersions {
     const program = { name: basename(entry), language: languageOf(entry), code: text, hash: code, sourceMap };
     const env: Record<string, string> = { ...settings.env };
     const secrets: { placeholder: string; value: string; hosts: readonly string[] }[] = [];
-    for (const { binding, name: secret, hosts } of settings.secrets) {
+    for (const { binding, name: secret, hosts } of secretsOf(settings)) {
       const value = this.#secret(project, secret);
       const placeholder = placeholderOf(project, name, binding);
       env[binding] = hosts.length === 0 ? value : placeholder;
       if (hosts.length > 0) secrets.push({ placeholder, value, hosts });
     }
-    return { program, exportName, env, egress: { allow: settings.egress, secrets } };
+    const bindings = grantsOf(project, declarationsOf(settings.bindings, `Cannot load "${name}"`));
+    return { program, exportName, env, egress: { allow: settings.egress, secrets }, bindings };
   }
 
   #secret(project: string, name: string): string {

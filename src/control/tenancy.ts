@@ -8,6 +8,7 @@ import type { Expected } from "./pointers.ts";
 import { planRecord, projectRecord, type RecordOf, readJson } from "./records.ts";
 import type { Replica } from "./replica.ts";
 import { changeRecord, deleteRecord } from "./stored_records.ts";
+import { declarationsOf } from "./version_bindings.ts";
 
 /** What a project is set to. */
 export type ProjectSettings = Partial<Pick<RecordOf<"projects">, "limits" | "quotas" | "egressInside">>;
@@ -23,6 +24,8 @@ export interface TenancyParts {
   filePlans(): ReadonlyMap<string, Plan>;
   /** The plans of the configuration file's keys and of the store's. */
   plansInUse(): ReadonlySet<string>;
+  /** Removes what bindings keep for a project. */
+  removeData(project: string): Promise<void>;
   wallNow(): number;
 }
 
@@ -51,6 +54,8 @@ export class Tenancy {
     if (replica.all("projects").length >= PROJECTS_MAX) {
       throw new IsopodError("quota_exceeded", { message: `A server has ${PROJECTS_MAX} projects at the most` });
     }
+    // What a server that died while it deleted a project of this name has left is not the new one's.
+    if (replica.get("projects", project) === undefined) await this.#parts.removeData(project);
     return this.#written(
       by,
       "project-create",
@@ -96,11 +101,13 @@ export class Tenancy {
       project,
       deleteRecord(store, ["projects", project], expected, `project "${project}"`),
     );
+    await this.#parts.removeData(project);
   }
 
   /** @throws {IsopodError} `name_taken` when the file has a plan of this name */
   async setPlan(by: string, name: string, plan: RecordOf<"plans">, expected: Expected): Promise<number> {
     this.#notOfFile(name);
+    declarationsOf(plan.bindings, `Cannot set plan "${name}"`);
     const write = changeRecord(this.#parts.store, ["plans", name], expected, `plan "${name}"`, () =>
       planRecord.parse(plan),
     );

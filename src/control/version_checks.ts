@@ -3,6 +3,7 @@ import { IsopodError } from "../core/errors.ts";
 import { LIMIT_NAMES, type Limits } from "../core/limits.ts";
 import type { Manifest, VersionSettings } from "./records.ts";
 import type { Replica } from "./replica.ts";
+import { declarationsOf, secretsOf } from "./version_bindings.ts";
 import type { DeployedFile } from "./version_files.ts";
 
 /** What a version is made of. */
@@ -56,8 +57,14 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
     attempt(() => parts.validateEgress(rule), fail);
     if (!owner.isServer && parts.reachesInside(rule)) checkInside(parts, owner, rule);
   }
-  for (const { binding, name: secret, hosts } of settings.secrets) {
-    if (Object.hasOwn(settings.env, binding)) fail(`"${binding}" is both a variable and a secret`);
+  const bound = new Set<string>();
+  for (const binding of [...settings.secrets.map((each) => each.binding), ...Object.keys(settings.bindings ?? {})]) {
+    if (Object.hasOwn(settings.env, binding)) fail(`"${binding}" is both a variable and a binding`);
+    if (bound.has(binding)) fail(`"${binding}" is bound twice`);
+    bound.add(binding);
+  }
+  declarationsOf(settings.bindings, `Cannot deploy "${name}"`);
+  for (const { binding, name: secret, hosts } of secretsOf(settings)) {
     if (hosts.includes("*")) fail(`the secret "${binding}" is for every host, and every host would learn it`);
     for (const host of hosts) attempt(() => parts.validateHost(host), fail);
     if (parts.replica.get("secrets", project, secret) !== undefined) continue;

@@ -27,8 +27,8 @@ export function versionId({ engine, files, entry, exportName, settings }: Versio
   return hashOf(canonicalJson({ engine, files: named, entry, exportName, settings }));
 }
 
-function isDefault({ env, limits, egress, secrets, instancesMax }: VersionSettings): boolean {
-  const set = [env, limits, egress, secrets].flatMap((each) => Object.keys(each));
+function isDefault({ env, limits, egress, secrets, bindings = {}, instancesMax }: VersionSettings): boolean {
+  const set = [env, limits, egress, secrets, bindings].flatMap((each) => Object.keys(each));
   return set.length === 0 && instancesMax === 16;
 }
 

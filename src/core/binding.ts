@@ -1,16 +1,20 @@
 /**
  * The binding port: a capability that the host gives to a function under a name.
  *
- * A guest opens a stream and names the binding in its head; the host finds the grant of the invocation for which the
- * call is made and hands both to the binding. The binding decides; the guest can ask for nothing that its grant does
- * not hold. Life cycle: one binding object a server, `call` any number of times at once, `close` once.
+ * A guest opens a stream and names what it has on `env`, or `egress`, in its head; the host finds the grant that its
+ * instance holds under that name, and hands call and grant to the binding of the grant's type. The binding decides; a
+ * guest can name nothing that it does not hold, and ask for nothing that its grant does not hold. Life cycle: one
+ * binding object a server and type, `call` any number of times at once, `close` once.
  */
+import type { BindingGrant } from "./binding_kinds.ts";
 import type { EgressGrant } from "./function.ts";
 import type { Body, HeaderList } from "./invocation.ts";
 
 /** The invocation on whose behalf a call is made. */
 export interface CallScope {
   readonly requestId: string;
+  /** Whose function or key it is. */
+  readonly project: string;
   /** Name of the function; undefined for a program that came with its request. */
   readonly functionName: string | undefined;
   /** Fires when the invocation ends or the guest gives the call up; everything of the call must end with it. */
@@ -46,18 +50,37 @@ export interface BindingAnswer {
 /** The rights that a program holds, as far as bindings are concerned. */
 export interface Grants {
   readonly egress: EgressGrant;
+  /** By the name on `env`. */
+  readonly bindings: ReadonlyMap<string, BindingGrant>;
 }
 
-/** The port. Implementations stand in `bindings/`. */
-export interface Binding {
-  /** The name that a guest's call gives. */
-  readonly name: string;
+/** The port. Implementations stand in `bindings/`. `Grant` is what a program must hold for a call. */
+export interface Binding<Grant = BindingGrant> {
+  /** `egress`, or a type of `binding_kinds.ts`. */
+  readonly type: string;
   /**
    * Answers one call.
    * @throws {IsopodError} of the `user` kind; its code and message reach the program. Anything else is ours and is
    * reported to the program as `internal` without details.
    */
-  call(call: BindingCall, grants: Grants, scope: CallScope): Promise<BindingAnswer>;
+  call(call: BindingCall, grant: Grant, scope: CallScope): Promise<BindingAnswer>;
+  /** What the guest's half must know of a grant, beside name and type; nothing when left out. Never a secret. */
+  declare?(grant: Grant): Readonly<Record<string, unknown>>;
+  /** Removes all that is kept for a project; settles when it is gone. What is under way for it may fail. */
+  removeProject?(project: string): Promise<void>;
   /** Ends what the binding holds open. */
   close(): Promise<void>;
+}
+
+/** The bindings of a server, by their types. */
+export interface BindingSet {
+  readonly egress: Binding<EgressGrant> | undefined;
+  /** What may stand on `env`. */
+  readonly byType: ReadonlyMap<string, Binding>;
+}
+
+/** How much a project may keep. */
+export interface DataQuotas {
+  /** Bytes that bindings of a type may keep for a project. */
+  bytesMax(type: string, project: string): number;
 }

@@ -32,6 +32,7 @@ export const ERROR_RULES = {
   origin_refused: user(403, "The web page's origin may not call this server."),
   host_refused: user(403, "The Host header does not name this server."),
   egress_denied: user(403, "The outgoing request is not on the allow-list."),
+  binding_denied: user(403, "The program does not hold this binding, or not for this."),
   not_found: user(404, "Nothing answers at this address."),
   version_unknown: user(404, "The function has no such version."),
   method_not_allowed: user(405, "The address exists, but not for this method."),

@@ -1,5 +1,6 @@
 /** What runs: programs, and the versions of functions that carry them. */
 import type { AssetFolder } from "./assets.ts";
+import type { BindingGrant } from "./binding_kinds.ts";
 import type { Limits } from "./limits.ts";
 
 /** The names of the engines. */
@@ -48,6 +49,8 @@ export interface VersionContents {
   readonly exportName?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly egress: EgressGrant;
+  /** What is on `env` beside the variables, by its name there. */
+  readonly bindings: ReadonlyMap<string, BindingGrant>;
 }
 
 /** An immutable version of a function. Its program is not kept here: a server has many more versions than instances. */

@@ -23,13 +23,28 @@ export interface GuestAnswer {
 
 /** The way of a guest to the host. */
 export interface GuestPort {
-  /** Calls the binding named `binding`; rejects with an `Error` whose `code` is one of the catalogue. */
+  /** Calls what the guest has under the name `binding`; rejects with an `Error` whose `code` is one of the catalogue. */
   call(binding: string, call: GuestCall): Promise<GuestAnswer>;
 }
 
-/** The guest half of a binding. */
-export interface GuestBinding {
+/** A binding that a program has, as its guest is told. */
+export interface GuestDeclaration {
+  /** The name on `env`, by which calls name it. */
   readonly name: string;
+  readonly type: string;
+  /** What else the guest's half must know. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** The guest half of a binding on `env`. */
+export interface GuestBinding {
+  readonly type: string;
+  /** Makes what the program finds under the declared name. */
+  create(port: GuestPort, declaration: GuestDeclaration): unknown;
+}
+
+/** The guest half of a binding that every program has as a global. */
+export interface GuestGlobal {
   /** Puts what programs see in place: before the seal, once a guest. */
   install(port: GuestPort): void;
 }

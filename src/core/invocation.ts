@@ -1,4 +1,5 @@
 /** One request handled by one instance, as the gateway and the pool speak of it. */
+import type { BindingGrant } from "./binding_kinds.ts";
 import type { EgressGrant, FunctionVersion, Program } from "./function.ts";
 import type { Limits } from "./limits.ts";
 
@@ -114,9 +115,12 @@ export type Target =
   | { readonly kind: "function"; readonly version: FunctionVersion; readonly limits: Limits }
   | {
       readonly kind: "program";
+      /** Of the caller's key. */
+      readonly project: string;
       readonly program: Program;
       readonly env: Readonly<Record<string, string>>;
       readonly egress: EgressGrant;
+      readonly bindings: ReadonlyMap<string, BindingGrant>;
       readonly limits: Limits;
     };
 

@@ -1,4 +1,5 @@
 /** Plans: the limits and rights of a caller. Keys map to plans; who has no key is `anonymous`. */
+import type { BindingDeclaration } from "./binding_kinds.ts";
 import type { Limits } from "./limits.ts";
 
 /** Which programs a caller may send: none, those that were pinned, or any. */
@@ -17,6 +18,8 @@ export interface Plan {
   readonly ratePerSecond: number | undefined;
   /** Hosts that its programs may reach. */
   readonly egress: readonly string[];
+  /** What its programs have on `env`, by the name there; of the project of the caller's key. */
+  readonly bindings: ReadonlyMap<string, BindingDeclaration>;
   /** Origins of web pages that may call; `*` for any. */
   readonly origins: readonly string[];
 }

@@ -4,8 +4,15 @@
  * It decides who may run what, finds the code, holds it to its integrity, and has it made self-contained. It never
  * parses code: that happens in a sandbox.
  */
+import { grantsOf } from "../core/binding_kinds.ts";
 import { IsopodError } from "../core/errors.ts";
-import type { Language, Program, ProgramBuilder, ProgramSource } from "../core/function.ts";
+import {
+  DEFAULT_PROJECT,
+  type Language,
+  type Program,
+  type ProgramBuilder,
+  type ProgramSource,
+} from "../core/function.ts";
 import { type Invoker, NO_PARAMS } from "../core/invocation.ts";
 import { combineLimits } from "../core/limits.ts";
 import type { Plan } from "../core/plan.ts";
@@ -61,7 +68,9 @@ export class Codeless {
           partial: parsed.events,
         };
         const egress = { allow: plan.egress, secrets: [] };
-        const target = { kind: "program", program, env: parsed.env, egress, limits } as const;
+        const project = caller.known?.project ?? DEFAULT_PROJECT;
+        const bindings = grantsOf(project, plan.bindings);
+        const target = { kind: "program", project, program, env: parsed.env, egress, bindings, limits } as const;
         return this.#parts.invoker.invoke(target, completeRequest(parts, record, sender, observer));
       },
     };

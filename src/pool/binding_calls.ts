@@ -1,10 +1,9 @@
 /**
  * The host's side of a guest's calls: finds the binding, attributes the call to an invocation, streams both bodies.
- *
  * A call without a running invocation is refused: what runs between invocations has no rights. A call ends with its
  * invocation at the latest.
  */
-import type { Binding, BindingAnswer, BindingCall, CallScope, Grants } from "../core/binding.ts";
+import type { BindingAnswer, BindingCall, BindingSet, CallScope, Grants } from "../core/binding.ts";
 import { errorBody, IsopodError, toIsopodError } from "../core/errors.ts";
 import type { Body } from "../core/invocation.ts";
 import { DATA_BYTES_MAX } from "../wire/frame.ts";
@@ -12,12 +11,14 @@ import { type AnswerHead, type CallHead, parseCallHead } from "../wire/heads.ts"
 import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { AnswerBody } from "./answer.ts";
 import { limitError } from "./figures.ts";
+import { type Ask, findHeld } from "./held_bindings.ts";
 import type { RunningInvocation } from "./invocation.ts";
 
 /** What calls need of the instance on which they are made. */
 export interface CallHost {
-  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly bindings: BindingSet;
   readonly grants: Grants;
+  readonly project: string;
   readonly functionName: string | undefined;
   /** The invocation whose stream is `id`; when the guest cannot tell, the only one that runs. */
   invocation(id: number): RunningInvocation | undefined;
@@ -29,19 +30,19 @@ export interface CallHost {
 /** Takes a stream that the guest has opened. @throws {WireError} when its head is invalid */
 export function acceptCall(host: CallHost, stream: WireStream, payload: Uint8Array): StreamEvents | undefined {
   const head = parseCallHead(payload);
-  const binding = host.bindings.get(head.n);
+  const ask = findHeld(head.n, host.grants, host.bindings);
   const invocation = host.invocation(head.i);
-  if (binding === undefined || invocation === undefined) {
+  if (ask === undefined || invocation === undefined) {
     stream.reset(
       JSON.stringify({
-        code: "egress_denied",
+        code: "binding_denied",
         message: `Cannot call "${head.n.slice(0, 64)}": no invocation or no such binding`,
       }),
     );
     return undefined;
   }
   const call = new HostedCall(host, stream, invocation, head);
-  call.run(binding, head);
+  call.run(ask, head);
   return call;
 }
 
@@ -64,7 +65,7 @@ class HostedCall implements StreamEvents {
     this.#abort.signal.addEventListener("abort", () => this.#abandon());
   }
 
-  async run(binding: Binding, head: CallHead): Promise<void> {
+  async run(ask: Ask, head: CallHead): Promise<void> {
     const upload = this.#upload?.open() as ReadableStream<Uint8Array> | undefined;
     const call: BindingCall = {
       method: head.m,
@@ -74,7 +75,7 @@ class HostedCall implements StreamEvents {
       redirect: head.r ?? "follow",
     };
     try {
-      const answer = await binding.call(call, this.#host.grants, this.#scope());
+      const answer = await ask(call, this.#scope());
       if (this.#abort.signal.aborted) return void discard(answer.body);
       this.#sendHead(answer);
       await this.#sendBody(answer.body);
@@ -123,6 +124,7 @@ class HostedCall implements StreamEvents {
     const { meter, request } = this.#invocation;
     return {
       requestId: request.requestId,
+      project: this.#host.project,
       functionName: this.#host.functionName,
       signal: this.#abort.signal,
       deadline: this.#host.deadlineOf(this.#invocation),

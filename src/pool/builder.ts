@@ -3,10 +3,12 @@
  *
  * A program without imports is its own bundle and costs nothing here. Finished bundles are the callers' to keep.
  */
+
+import type { BindingGrant } from "../core/binding_kinds.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Engine } from "../core/engine.ts";
 import { IsopodError, toIsopodError } from "../core/errors.ts";
-import type { ModuleLoader, Program, ProgramSource } from "../core/function.ts";
+import { DEFAULT_PROJECT, type ModuleLoader, type Program, type ProgramSource } from "../core/function.ts";
 import { type Body, type LogLine, NO_PARAMS } from "../core/invocation.ts";
 import { completeLimits, type Limits } from "../core/limits.ts";
 import { BoundedQueue } from "../stdx/bounded_queue.ts";
@@ -117,7 +119,8 @@ export class Builder {
     try {
       const { url, name, language, code, hash } = source;
       const program = { name: url ?? name, language, code, hash };
-      instance.load({ mode: "build", program, env: {}, grants: NO_GRANTS }, BUILD_LIMITS.memoryBytes);
+      const grants = { egress: { allow: [], secrets: [] }, bindings: MODULE_GRANT };
+      instance.load({ mode: "build", program, env: {}, grants, project: DEFAULT_PROJECT }, BUILD_LIMITS.memoryBytes);
       const request = {
         requestId: hash,
         method: "POST",
@@ -144,7 +147,8 @@ export class Builder {
     const { engine, clock, report } = this.#options;
     if (this.#closed) throw new IsopodError("draining");
     const process = await engine.start("build");
-    const instance = new Instance({ process, clock, bindings: new Map([[binding.name, binding]]), report });
+    const bindings = { egress: undefined, byType: new Map([[binding.type, binding]]) };
+    const instance = new Instance({ process, clock, bindings, report });
     this.#instances.add(instance);
     instance.ended.then(() => this.#instances.delete(instance));
     await instance.prepare();
@@ -152,7 +156,9 @@ export class Builder {
   }
 }
 
-const NO_GRANTS = { egress: { allow: [], secrets: [] } };
+const MODULE_GRANT = new Map<string, BindingGrant>([
+  ["module", { type: "module", project: DEFAULT_PROJECT, resource: "", mode: "read", options: {} }],
+]);
 
 async function readBundle(body: Body, error: IsopodError | undefined): Promise<{ code: string; map: string }> {
   if (error !== undefined) throw error;

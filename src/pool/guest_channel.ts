@@ -11,6 +11,7 @@ import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { attribute, invocationOf } from "./attribution.ts";
 import { acceptCall } from "./binding_calls.ts";
 import { Handshake, type InstanceLoad } from "./handshake.ts";
+import { declarationsOf } from "./held_bindings.ts";
 import { InstanceLog } from "./instance_log.ts";
 import type { RunningInvocation } from "./invocation.ts";
 import type { InstanceOptions } from "./options.ts";
@@ -88,7 +89,7 @@ export class GuestChannel {
   /** Hands the program over. A function's promise waits until it is evaluated; a program's does not wait. */
   load(load: InstanceLoad): Promise<void> {
     this.#load = load;
-    return this.#handshake.load(load);
+    return this.#handshake.load(load, declarationsOf(load.grants.bindings, this.#options.bindings.byType));
   }
 
   /** Resolves when the guest's event loop has turned; a stuck one never does. */
@@ -161,6 +162,7 @@ export class GuestChannel {
     const host = {
       bindings: this.#options.bindings,
       grants: load.grants,
+      project: load.project,
       functionName: load.fn?.name,
       invocation: (id: number) => attribute(this.#owner.invocations, id),
       deadlineOf: (invocation: RunningInvocation) => this.#owner.deadlineOf(invocation),

@@ -7,6 +7,7 @@
 import type { Grants } from "../core/binding.ts";
 import type { GuestProcess } from "../core/engine.ts";
 import type { Program } from "../core/function.ts";
+import type { GuestDeclaration } from "../core/guest.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
@@ -19,6 +20,8 @@ export interface InstanceLoad {
   readonly program: Program;
   readonly env: Readonly<Record<string, string>>;
   readonly grants: Grants;
+  /** Whose function or key it is. */
+  readonly project: string;
   readonly fn?: { readonly name: string; readonly version: string } | undefined;
   /** The export that is the function. */
   readonly exportName?: string | undefined;
@@ -51,10 +54,15 @@ export class Handshake {
   }
 
   /** Hands the program over. A function's promise waits until it is evaluated; a program's does not wait. */
-  load(load: InstanceLoad): Promise<void> {
+  load(load: InstanceLoad, bindings: readonly GuestDeclaration[]): Promise<void> {
     const { name, language, code } = load.program;
     const { mode, env, fn, exportName } = load;
-    const parcel: LoadParcel = { name, language, mode, env, ...(fn && { fn }), ...(exportName && { exportName }) };
+    const parcel: LoadParcel = {
+      ...{ name, language, mode, env },
+      ...(fn && { fn }),
+      ...(exportName && { exportName }),
+      ...(bindings.length > 0 && { bindings }),
+    };
     this.#connection.sendBytes(FRAME.load, 0, encodeParcel(parcel, new TextEncoder().encode(code)));
     this.#loading = load.mode === "function";
     this.#awaited = this.#loading ? FRAME.ready : undefined;

@@ -22,8 +22,8 @@ export function createModuleBinding(loader: ModuleLoader, failed: (error: unknow
     return module;
   };
   return {
-    name: "module",
-    async call({ url, headers }, _grants, scope) {
+    type: "module",
+    async call({ url, headers }, _grant, scope) {
       const importer = decodeURIComponent(headers.find(([name]) => name === "importer")?.[1] ?? "");
       try {
         const { id, kind, code } = await load(url, importer, scope.signal);

@@ -1,5 +1,5 @@
 /** How a pool and its instances are set up. */
-import type { Binding } from "../core/binding.ts";
+import type { BindingSet } from "../core/binding.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Engine, GuestProcess } from "../core/engine.ts";
 import type { LogLine } from "../core/invocation.ts";
@@ -32,7 +32,7 @@ export interface InstanceLives {
 export interface PoolOptions {
   readonly engine: Engine;
   readonly clock: Clock;
-  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly bindings: BindingSet;
   readonly sizes: PoolSizes;
   /** Hears of instances, for the metrics. */
   readonly lives: InstanceLives;
@@ -44,7 +44,7 @@ export interface PoolOptions {
 export interface InstanceOptions {
   readonly process: GuestProcess;
   readonly clock: Clock;
-  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly bindings: BindingSet;
   /** A line that the log should have: of the instance, or of an invocation that has no observer. */
   report(line: LogLine, fields: Readonly<Record<string, unknown>>): void;
 }

@@ -167,10 +167,10 @@ export class Pool implements Invoker {
     const refill = this.#prewarmed.refillSoon();
     instance.scheduler = new ProgramScheduler(refill);
     const invocation = new RunningInvocation(request, meter, instance);
-    const { program, env, egress, limits } = target;
+    const { program, env, egress, bindings, project, limits } = target;
     this.#supervisor.watch(instance, limits);
     this.#supervisor.begin();
-    instance.load({ mode: "program", program, env, grants: { egress } }, limits.memoryBytes);
+    instance.load({ mode: "program", program, env, grants: { egress, bindings }, project }, limits.memoryBytes);
     instance.invoke(invocation);
     invocation.watchCaller();
     return invocation;

@@ -16,12 +16,12 @@ export async function loadVersion(
   contents: VersionContents,
   clock: Clock,
 ): Promise<void> {
-  const { name, version, limits } = source;
-  const { program, exportName, env, egress } = contents;
+  const { project, name, version, limits } = source;
+  const { program, exportName, env, egress, bindings } = contents;
   const cancel = clock.after(limits.wallMs, () => instance.end(limitError("wall_limit", "wallMs", limits)));
   try {
     await instance.load(
-      { mode: "function", program, exportName, env, grants: { egress }, fn: { name, version } },
+      { mode: "function", program, exportName, env, grants: { egress, bindings }, project, fn: { name, version } },
       limits.memoryBytes,
     );
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Functions that run on a real server: what they give, what they are given, how they fail, how they end. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { instances, goneAfter } from "../testing/children.ts";
+import { goneAfter, instances } from "../testing/children.ts";
 import { startTestServer, type TestServer } from "../testing/server.ts";
 import { connect, type RemoteServer, type RunContext } from "./connect.ts";
 import { IsopodRunError } from "./run_error.ts";

@@ -4,7 +4,7 @@
  * A binding's test calls `describeBinding` with calls of its own kind; the rest of its behaviour is its own tests'.
  */
 import { describe, expect, test } from "bun:test";
-import type { Binding, BindingAnswer, BindingCall, CallScope, Grants } from "../core/binding.ts";
+import type { Binding, BindingAnswer, BindingCall, CallScope } from "../core/binding.ts";
 import { IsopodError } from "../core/errors.ts";
 
 /** A scope whose counts a test can read and whose end it can cause. */
@@ -28,6 +28,7 @@ export function fakeScope(options: FakeScopeOptions = {}): FakeScope {
   const ender = new AbortController();
   return {
     requestId: options.requestId ?? "test-request",
+    project: "default",
     functionName: "functionName" in options ? options.functionName : "test",
     signal: ender.signal,
     deadline: Date.now() + 60_000,
@@ -66,12 +67,12 @@ export async function userErrorOf(promise: Promise<unknown>): Promise<IsopodErro
 }
 
 /** One binding under test with its world. */
-export interface BindingSubject {
-  readonly binding: Binding;
-  readonly grants: Grants;
+export interface BindingSubject<Grant> {
+  readonly binding: Binding<Grant>;
+  readonly grant: Grant;
   /** A call that succeeds. */
   readonly good: BindingCall;
-  /** A call that the grants do not hold. */
+  /** A call that the grant does not hold. */
   readonly denied: BindingCall;
   /** A call that is answered by no head until it is ended. */
   readonly silent: BindingCall;
@@ -82,74 +83,74 @@ export interface BindingSubject {
   close(): Promise<void>;
 }
 
-const CASES: Readonly<Record<string, (subject: BindingSubject) => Promise<void>>> = {
-  "answers a call within its grants": async ({ binding, grants, good }) => {
+const CASES: Readonly<Record<string, <Grant>(subject: BindingSubject<Grant>) => Promise<void>>> = {
+  "answers a call within its grant": async ({ binding, grant, good }) => {
     const scope = fakeScope();
-    const answer = await binding.call(good, grants, scope);
+    const answer = await binding.call(good, grant, scope);
     await answerText(answer);
     expect(answer.status).toBe(200);
     expect(scope.subrequests).toBe(1);
   },
 
-  "refuses a call outside its grants with an error of the program's kind": async ({ binding, grants, denied }) => {
-    await userErrorOf(binding.call(denied, grants, fakeScope()));
+  "refuses a call outside its grant with an error of the program's kind": async ({ binding, grant, denied }) => {
+    await userErrorOf(binding.call(denied, grant, fakeScope()));
   },
 
-  "refuses once the scope's count of requests is used up": async ({ binding, grants, good }) => {
-    const error = await userErrorOf(binding.call(good, grants, fakeScope({ subrequestsMax: 0 })));
+  "refuses once the scope's count of requests is used up": async ({ binding, grant, good }) => {
+    const error = await userErrorOf(binding.call(good, grant, fakeScope({ subrequestsMax: 0 })));
     expect(error.code).toBe("subrequest_limit");
   },
 
-  "makes no call for a scope that has ended": async ({ binding, grants, good }) => {
+  "makes no call for a scope that has ended": async ({ binding, grant, good }) => {
     const scope = fakeScope();
     scope.ender.abort();
-    await userErrorOf(binding.call(good, grants, scope));
+    await userErrorOf(binding.call(good, grant, scope));
   },
 
-  "ends a call without a head when its scope ends": async ({ binding, grants, silent, gone }) => {
+  "ends a call without a head when its scope ends": async ({ binding, grant, silent, gone }) => {
     const scope = fakeScope();
-    const call = userErrorOf(binding.call(silent, grants, scope));
+    const call = userErrorOf(binding.call(silent, grant, scope));
     setImmediate(() => scope.ender.abort());
     await call;
     await gone();
   },
 
-  "errors a body that is being read when its scope ends": async ({ binding, grants, endless, gone }) => {
+  "errors a body that is being read when its scope ends": async ({ binding, grant, endless, gone }) => {
     const scope = fakeScope();
-    const answer = await binding.call(endless, grants, scope);
+    const answer = await binding.call(endless, grant, scope);
     const read = userErrorOf(answerText(answer));
     scope.ender.abort();
     await read;
     await gone();
   },
 
-  "lets go when the body is cancelled": async ({ binding, grants, endless, gone }) => {
-    const answer = await binding.call(endless, grants, fakeScope());
+  "lets go when the body is cancelled": async ({ binding, grant, endless, gone }) => {
+    const answer = await binding.call(endless, grant, fakeScope());
     await (answer.body as ReadableStream<Uint8Array>).cancel();
     await gone();
   },
 
   "errors what is under way when it is closed, leaves nothing open and takes no more calls": async ({
     binding,
-    grants,
+    grant,
     good,
     silent,
     endless,
     gone,
   }) => {
-    const answer = await binding.call(endless, grants, fakeScope());
+    const answer = await binding.call(endless, grant, fakeScope());
     const reading = userErrorOf(answerText(answer));
-    const waiting = userErrorOf(binding.call(silent, grants, fakeScope()));
+    const waiting = userErrorOf(binding.call(silent, grant, fakeScope()));
     await binding.close();
     await reading;
     await waiting;
     await gone();
-    await userErrorOf(binding.call(good, grants, fakeScope()));
+    await userErrorOf(binding.call(good, grant, fakeScope()));
   },
 };
 
 /** Declares the suite for the binding that `create` makes, a fresh one for each test. */
-export function describeBinding(name: string, create: () => Promise<BindingSubject>): void {
+export function describeBinding<Grant>(name: string, create: () => Promise<BindingSubject<Grant>>): void {
   describe(`binding ${name}`, () => {
     for (const [what, run] of Object.entries(CASES)) {
       test(what, async () => {

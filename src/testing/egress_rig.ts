@@ -1,16 +1,19 @@
 /** What the tests of egress share: a binding and a server for the time of one test. */
 import { createEgress, type EgressOptions } from "../bindings/egress/binding.ts";
-import type { Binding, Grants } from "../core/binding.ts";
-import type { InjectedSecret } from "../core/function.ts";
+import type { Binding } from "../core/binding.ts";
+import type { EgressGrant, InjectedSecret } from "../core/function.ts";
 import { type RawServer, startRawServer } from "./raw_server.ts";
 
-/** Grants of egress alone. */
-export function grants(allow: readonly string[], secrets: readonly InjectedSecret[] = []): Grants {
-  return { egress: { allow, secrets } };
+/** A grant of egress. */
+export function grants(allow: readonly string[], secrets: readonly InjectedSecret[] = []): EgressGrant {
+  return { allow, secrets };
 }
 
 /** Runs with a binding that is closed in the end. */
-export async function withEgress(options: EgressOptions, run: (egress: Binding) => Promise<void>): Promise<void> {
+export async function withEgress(
+  options: EgressOptions,
+  run: (egress: Binding<EgressGrant>) => Promise<void>,
+): Promise<void> {
   const egress = createEgress(options);
   try {
     await run(egress);

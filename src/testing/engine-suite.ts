@@ -1,4 +1,5 @@
 /** What every engine must do, whatever runs in its instances: called by each engine's test. */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +9,7 @@ import type { Engine, GuestProcess } from "../core/engine.ts";
 import { GUEST_CODE } from "../guest_code.ts";
 import { Instance } from "../pool/instance.ts";
 import { goneAfter, instances } from "./children.ts";
+import { NO_BINDING_SET } from "./guest_program.ts";
 
 /** How an engine is tested. */
 export interface EngineSuiteOptions {
@@ -129,7 +131,7 @@ export function testEngine(name: string, { create, limits }: EngineSuiteOptions)
 /** Starts a guest and waits until it has said hello, and so is sealed. */
 export async function prepareGuest(engine: Engine): Promise<{ process: GuestProcess; instance: Instance }> {
   const process = await engine.start("run");
-  const instance = new Instance({ process, clock: systemClock, bindings: new Map(), report() {} });
+  const instance = new Instance({ process, clock: systemClock, bindings: NO_BINDING_SET, report() {} });
   await instance.prepare();
   return { process, instance };
 }

@@ -1,7 +1,9 @@
 /** An instance of the pool over a fake guest, with invocations whose callers a test plays too. */
 import type { Binding, BindingCall } from "../core/binding.ts";
+import { NO_BINDINGS } from "../core/binding_kinds.ts";
 import { systemClock } from "../core/clock.ts";
 import { type IsopodError, toIsopodError } from "../core/errors.ts";
+import type { EgressGrant } from "../core/function.ts";
 import type { InvocationRequest, InvocationResponse, LogLine } from "../core/invocation.ts";
 import { NO_PARAMS } from "../core/invocation.ts";
 import { completeLimits, type Limits } from "../core/limits.ts";
@@ -17,11 +19,11 @@ export async function turns(): Promise<void> {
 }
 
 /** A binding that remembers its calls and answers none of them. */
-export class SilentBinding implements Binding {
-  readonly name = "egress";
+export class SilentBinding implements Binding<EgressGrant> {
+  readonly type = "egress";
   readonly calls: { readonly call: BindingCall; readonly requestId: string; readonly signal: AbortSignal }[] = [];
 
-  call(call: BindingCall, _grants: unknown, { requestId, signal }: { requestId: string; signal: AbortSignal }) {
+  call(call: BindingCall, _grant: unknown, { requestId, signal }: { requestId: string; signal: AbortSignal }) {
     this.calls.push({ call, requestId, signal });
     return new Promise<never>((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   }
@@ -49,7 +51,7 @@ export class InstanceRig {
     this.instance = new Instance({
       process: this.guest,
       clock: systemClock,
-      bindings: new Map([["egress", this.binding]]),
+      bindings: { egress: this.binding, byType: new Map() },
       report: (line) => this.reports.push(line),
     });
     this.instance.scheduler = { finished() {}, broke: (instance, error) => instance.end(error) };
@@ -69,8 +71,9 @@ export class InstanceRig {
 
   load(): Promise<void> {
     const program = { name: "f.ts", language: "typescript", code: "", hash: "sha256-" } as const;
-    const grants = { egress: { allow: [], secrets: [] } };
-    return this.instance.load({ mode: "function", program, env: {}, grants, fn: { name: "f", version: "v" } }, 1024);
+    const grants = { egress: { allow: [], secrets: [] }, bindings: NO_BINDINGS };
+    const fn = { name: "f", version: "v" };
+    return this.instance.load({ mode: "function", program, env: {}, grants, project: "default", fn }, 1024);
   }
 
   invoke(more: Partial<InvocationRequest> = {}, limits: Partial<Limits> = {}): Started {

@@ -1,6 +1,7 @@
 /** A client of `GET /v1/logs` for tests: pages, and the events of a follower. */
-import { readEvents } from "../sdk/event_stream.ts";
+
 import type { LogItem } from "../core/log_store.ts";
+import { readEvents } from "../sdk/event_stream.ts";
 import { settled } from "./websocket_client.ts";
 
 /** A page as the admin API gives it. */

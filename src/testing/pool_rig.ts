@@ -1,4 +1,5 @@
 /** A pool over the fake engine and the fake clock, and short ways to give it work. */
+import { NO_BINDINGS } from "../core/binding_kinds.ts";
 import { IsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
 import type { InvocationRequest, InvocationResponse, LogLine } from "../core/invocation.ts";
@@ -7,6 +8,7 @@ import type { PoolSizes } from "../pool/options.ts";
 import { Pool } from "../pool/pool.ts";
 import { FakeClock, settle } from "./fake_clock.ts";
 import { FakeEngine, type FakeGuest } from "./fake_engine.ts";
+import { NO_BINDING_SET } from "./guest_program.ts";
 
 const SIZES: PoolSizes = {
   prewarmed: 1,
@@ -45,7 +47,7 @@ export class PoolRig {
     this.pool = new Pool({
       engine: this.engine,
       clock: this.clock,
-      bindings: new Map(),
+      bindings: NO_BINDING_SET,
       sizes: { ...SIZES, ...sizes },
       lives,
       report,
@@ -59,7 +61,7 @@ export class PoolRig {
     return {
       ...{ project: "default", name, version: name, key: name, engine: "script", instancesMax },
       limits: completeLimits(limits),
-      contents: async () => ({ program, env: {}, egress }),
+      contents: async () => ({ program, env: {}, egress, bindings: NO_BINDINGS }),
     };
   }
 
@@ -72,7 +74,8 @@ export class PoolRig {
   async run(limits: Partial<Limits> = {}): Promise<Call> {
     const program = { name: "program.js", language: "javascript", code: "", hash: "sha256-0" } as const;
     const egress = { allow: [], secrets: [] };
-    const target = { kind: "program", program, env: {}, egress, limits: completeLimits(limits) } as const;
+    const holds = { env: {}, egress, bindings: NO_BINDINGS, limits: completeLimits(limits) };
+    const target = { kind: "program", project: "default", program, ...holds } as const;
     return this.#call((request) => this.pool.invoke(target, request));
   }
 

@@ -39,7 +39,7 @@ export interface ResponseHead {
 
 /** Guest to host: call a binding. */
 export interface CallHead {
-  /** Name of the binding. */
+  /** What the guest calls: a name on `env`, or `egress`. */
   readonly n: string;
   /** Stream of the invocation for which the call is made; 0 when the guest cannot tell. */
   readonly i: number;
@@ -88,6 +88,12 @@ export interface LoadParcel {
   readonly exportName?: string;
   /** Name and version, for `ctx.function`. */
   readonly fn?: { readonly name: string; readonly version: string };
+  /** What is on `env` beside the variables. */
+  readonly bindings?: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly options: Readonly<Record<string, unknown>>;
+  }[];
 }
 
 const encoder = new TextEncoder();

@@ -16,7 +16,7 @@ describeBinding("egress", async () => {
   const base = `http://127.0.0.1:${server.port}`;
   return {
     binding: createEgress(),
-    grants: grants([`127.0.0.1:${server.port}`]),
+    grant: grants([`127.0.0.1:${server.port}`]),
     good: bindingCall(`${base}/good`),
     denied: bindingCall("https://denied.test/"),
     silent: bindingCall(`${base}/silent`),

@@ -10,9 +10,10 @@
  * the program: give a secret to hosts that you trust with it.
  */
 import { createSecureContext, rootCertificates } from "node:tls";
-import type { Binding, BindingAnswer, BindingCall, CallScope, Grants } from "../../core/binding.ts";
+import type { Binding, BindingAnswer, BindingCall, CallScope } from "../../core/binding.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { IsopodError } from "../../core/errors.ts";
+import type { EgressGrant } from "../../core/function.ts";
 import { Call } from "./call.ts";
 import { Connections } from "./connections.ts";
 import { EGRESS_LIMITS, type EgressLimits } from "./limits.ts";
@@ -34,7 +35,7 @@ export interface EgressOptions {
  * Creates the binding.
  * @example const egress = createEgress({ limits: { connectTimeoutMs: 3000 } });
  */
-export function createEgress(options: EgressOptions = {}): Binding {
+export function createEgress(options: EgressOptions = {}): Binding<EgressGrant> {
   const limits: EgressLimits = { ...EGRESS_LIMITS, ...options.limits };
   return new Egress(limits, {
     limits,
@@ -46,8 +47,8 @@ export function createEgress(options: EgressOptions = {}): Binding {
   });
 }
 
-class Egress implements Binding {
-  readonly name = "egress";
+class Egress implements Binding<EgressGrant> {
+  readonly type = "egress";
   readonly #parts: ReachParts;
   readonly #policies = new Policies();
   readonly #slots: Slots;
@@ -59,9 +60,9 @@ class Egress implements Binding {
     this.#slots = new Slots(limits.callsMax, limits.callsPerOwnerMax);
   }
 
-  async call(request: BindingCall, grants: Grants, scope: CallScope): Promise<BindingAnswer> {
+  async call(request: BindingCall, grant: EgressGrant, scope: CallScope): Promise<BindingAnswer> {
     if (this.#closed) throw closing();
-    const policy = this.#policies.of(grants.egress);
+    const policy = this.#policies.of(grant);
     // A program that came with its request shares nothing with the next one.
     const owner = scope.functionName === undefined ? `request ${scope.requestId}` : `function ${scope.functionName}`;
     const giveBack = this.#slots.take(owner);

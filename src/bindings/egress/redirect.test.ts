@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { Binding, BindingCall, Grants } from "../../core/binding.ts";
+import type { Binding, BindingCall } from "../../core/binding.ts";
+import type { EgressGrant } from "../../core/function.ts";
 import { answerText, bindingCall, type FakeScope, fakeScope, userErrorOf } from "../../testing/binding-suite.ts";
 import { grants, withEgress } from "../../testing/egress_rig.ts";
 import { httpResponse, type RawServer, startRawServer } from "../../testing/raw_server.ts";
@@ -10,7 +11,12 @@ const SECRETS = [{ placeholder: "{{secret:token}}", value: "s3cr3t-$&-value", ho
 
 /** Two origins on one server, told apart by their names; each path redirects as it says, the rest is echoed. */
 async function withRedirects(
-  run: (world: { server: RawServer; egress: Binding; allowed: Grants; base: string }) => Promise<void>,
+  run: (world: {
+    server: RawServer;
+    egress: Binding<EgressGrant>;
+    allowed: EgressGrant;
+    base: string;
+  }) => Promise<void>,
 ): Promise<void> {
   const server: RawServer = await startRawServer((socket, request) => {
     const [, status, location] = /^\S+ \/(\d+)\/(\S*) /.exec(request) ?? [];
@@ -97,7 +103,7 @@ describe("redirects", () => {
     const server: RawServer = await startRawServer((socket) =>
       socket.write(httpResponse("", ["location: /again"], "302 Found")),
     );
-    const call = (egress: Binding, scope: FakeScope) => {
+    const call = (egress: Binding<EgressGrant>, scope: FakeScope) => {
       const request: BindingCall = bindingCall(`http://127.0.0.1:${server.port}/`);
       return userErrorOf(egress.call(request, grants([`127.0.0.1:${server.port}`]), scope));
     };

@@ -69,6 +69,7 @@ export function settingsEndpoints(parts: ApiParts): Endpoint[] {
         limits: settings.shape.limits.unwrap().optional(),
         egress: settings.shape.egress.unwrap().optional(),
         secrets: settings.shape.secrets.unwrap().optional(),
+        bindings: settings.shape.bindings,
         instancesMax: settings.shape.instancesMax.unwrap().optional(),
         alias: name.optional(),
       }),

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { name } from "../fields.ts";
 import { planRecord } from "../records.ts";
+import { saidOf } from "../version_bindings.ts";
 import { type Endpoint, endpoint, page, pageOf, paginate } from "./endpoint.ts";
 import type { ApiParts } from "./parts.ts";
 
@@ -26,9 +27,10 @@ export function planEndpoints({ plane }: ApiParts): Endpoint[] {
       },
       handle: async ({ query }) => {
         const ofFile = plane.published.file.plans;
-        const all = [...plane.published.callers.plans.values()].map(({ ratePerSecond, ...plan }) => ({
+        const all = [...plane.published.callers.plans.values()].map(({ ratePerSecond, bindings, ...plan }) => ({
           ...{ ...plan, egress: [...plan.egress], origins: [...plan.origins], ofFile: ofFile.has(plan.name) },
           ...(ratePerSecond !== undefined && { ratePerSecond }),
+          ...(bindings.size > 0 && { bindings: saidOf(bindings) }),
           ...(!ofFile.has(plan.name) && { revision: plane.replica.get("plans", plan.name)?.revision }),
         }));
         return { body: paginate(all, query, (each) => each.name) };

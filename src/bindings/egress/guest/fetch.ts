@@ -3,11 +3,10 @@
  *
  * `data:` and `blob:` addresses stay inside the guest. Bodies stream both ways; `signal` gives the request up.
  */
-import type { GuestBinding, GuestPort } from "../../../core/guest.ts";
+import type { GuestGlobal, GuestPort } from "../../../core/guest.ts";
 
 /** Puts the global `fetch` in place. */
-export const egressGuest: GuestBinding = {
-  name: "egress",
+export const egressGuest: GuestGlobal = {
   install(port) {
     const native = globalThis.fetch;
     const through = createFetch(port, native);

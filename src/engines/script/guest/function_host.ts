@@ -26,9 +26,9 @@ export class FunctionHost implements ProgramRunner {
   #storage: AsyncLocalStorage<Invocation> | undefined;
   #program: EvaluatedProgram | undefined;
 
-  constructor(channel: Channel, load: LoadParcel, code: Uint8Array) {
+  constructor(channel: Channel, load: LoadParcel, env: Record<string, unknown>, code: Uint8Array) {
     this.#channel = channel;
-    this.#env = { ...load.env };
+    this.#env = env;
     this.fn = load.fn;
     this.#start(load, code);
   }

@@ -4,7 +4,7 @@
  * Nothing here defends the guest against its program: they share one process. What bounds both is the sandbox, the
  * seal, and the host, which believes nothing that it cannot check.
  */
-import type { GuestBinding, GuestPort } from "../../../core/guest.ts";
+import type { GuestBinding, GuestGlobal, GuestPort } from "../../../core/guest.ts";
 import { FRAME, type FrameType } from "../../../wire/frame.ts";
 import { decodeParcel, type LoadParcel } from "../../../wire/heads.ts";
 import { BuildHost } from "./build_host.ts";
@@ -24,18 +24,18 @@ import { serveForks } from "./zygote.ts";
 const ZYGOTE = "--zygote";
 
 /** Starts the guest: as a zygote first when it is asked to, from where each child goes on as a guest of its own. */
-export function startGuest(bindings: readonly GuestBinding[]): void {
+export function startGuest(globals: readonly GuestGlobal[], bindings: readonly GuestBinding[]): void {
   installResponse();
   installSockets();
-  if (!process.argv.includes(ZYGOTE)) return serve(bindings, warmUp);
+  if (!process.argv.includes(ZYGOTE)) return serve(globals, bindings, warmUp);
   warmUp().then(() => {
     serveForks();
-    serve(bindings, async () => {});
+    serve(globals, bindings, async () => {});
   });
 }
 
 /** Waits for the hello, then for a program, and leaves the rest to what runs the program. */
-function serve(bindings: readonly GuestBinding[], warm: () => Promise<void>): void {
+function serve(globals: readonly GuestGlobal[], bindings: readonly GuestBinding[], warm: () => Promise<void>): void {
   let runner: ProgramRunner | undefined;
   let sealed = false;
   let saidHello = false;
@@ -45,7 +45,7 @@ function serve(bindings: readonly GuestBinding[], warm: () => Promise<void>): vo
       sealed = applyHello(payload);
       saidHello = true;
     } else if (type === FRAME.load && runner === undefined) {
-      runner = load(channel, port, payload);
+      runner = load(channel, port, bindings, payload);
     } else if (type !== FRAME.ping) {
       exit(1);
     }
@@ -56,7 +56,7 @@ function serve(bindings: readonly GuestBinding[], warm: () => Promise<void>): vo
     currentInvocation: () => runner?.currentInvocation() ?? 0,
     busy: (busy) => runner?.busy(busy),
   });
-  for (const binding of bindings) binding.install(port);
+  for (const each of globals) each.install(port);
 
   while (!saidHello) channel.wait();
   warm().then(() => {
@@ -67,9 +67,25 @@ function serve(bindings: readonly GuestBinding[], warm: () => Promise<void>): vo
   });
 }
 
-function load(channel: Channel, port: GuestPort, payload: Uint8Array): ProgramRunner {
+function load(channel: Channel, port: GuestPort, halves: readonly GuestBinding[], payload: Uint8Array): ProgramRunner {
   const { json, bytes } = decodeParcel(payload);
   const parcel = json as LoadParcel;
   if (parcel.mode === "build") return new BuildHost(channel, port, parcel, bytes);
-  return parcel.mode === "program" ? new ProgramHost(channel, parcel, bytes) : new FunctionHost(channel, parcel, bytes);
+  const env = environmentOf(parcel, port, halves);
+  if (parcel.mode === "program") return new ProgramHost(channel, parcel, env, bytes);
+  return new FunctionHost(channel, parcel, env, bytes);
+}
+
+/** The variables, and what the bindings' guest halves make of what is declared. */
+function environmentOf(
+  { env, bindings = [] }: LoadParcel,
+  port: GuestPort,
+  halves: readonly GuestBinding[],
+): Record<string, unknown> {
+  const all: Record<string, unknown> = { ...env };
+  for (const declaration of bindings) {
+    const half = halves.find(({ type }) => type === declaration.type);
+    if (half !== undefined) all[declaration.name] = half.create(port, declaration);
+  }
+  return all;
 }

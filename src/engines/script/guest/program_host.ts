@@ -4,7 +4,6 @@
  * A script's output is the response, frame by frame as it is written, and the script is over when its event loop has
  * nothing left to wait for. A module's handler is called with the request; its console goes to the log.
  */
-
 import { FRAME } from "../../../wire/frame.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
@@ -24,6 +23,7 @@ const LOG_BYTES_MAX = 128 * 1024;
 export class ProgramHost implements ProgramRunner {
   readonly #channel: Channel;
   readonly #load: LoadParcel;
+  readonly #env: Record<string, unknown>;
   readonly #code: Uint8Array;
   readonly #reading: ScriptReading;
   #invocation: Invocation | undefined;
@@ -34,9 +34,10 @@ export class ProgramHost implements ProgramRunner {
   #ranDry = false;
   #failed = false;
 
-  constructor(channel: Channel, load: LoadParcel, code: Uint8Array) {
+  constructor(channel: Channel, load: LoadParcel, env: Record<string, unknown>, code: Uint8Array) {
     this.#channel = channel;
     this.#load = load;
+    this.#env = env;
     this.#code = code;
     this.#reading = new ScriptReading(channel);
   }
@@ -83,7 +84,7 @@ export class ProgramHost implements ProgramRunner {
       if (program.isModule) this.#readLater(invocation);
       else process.on("beforeExit", () => this.#ranEmpty());
       const evaluated = await program.evaluate();
-      if (evaluated !== undefined) return await invocation.run(evaluated.handler, { ...this.#load.env });
+      if (evaluated !== undefined) return await invocation.run(evaluated.handler, this.#env);
     } catch (thrown) {
       return this.#fail(thrown);
     }
