@@ -21,7 +21,10 @@ export function readAssets(raw: RawFunction, path: KeyPath, source: AssetsSource
   const { report } = source;
   if (raw.assets === undefined) {
     if (raw.not_found === undefined) return undefined;
-    return report.fail([...path, "not_found"], "the key says what answers beside static files, and there are no `assets`");
+    return report.fail(
+      [...path, "not_found"],
+      "the key says what answers beside static files, and there are no `assets`",
+    );
   }
   const at = [...path, "assets"];
   const folder = resolve(source.folder, raw.assets);

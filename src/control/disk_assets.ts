@@ -5,7 +5,16 @@
  * symbolic link on the way leads out of it, also not one that was put there a moment ago. What is small is kept in
  * memory, and looked up by a single `stat` as long as the file has not changed.
  */
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type Asset, type AssetFallback, type AssetFolder, isAssetPath } from "../core/assets.ts";
 import { IsopodError } from "../core/errors.ts";

@@ -70,7 +70,9 @@ function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion 
   const program = { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) };
   const { assets } = config;
   const declared = config.bindings.size === 0 ? undefined : [...config.bindings];
-  const version = hashOf(JSON.stringify([{ engine, env, limits, egress, instancesMax, declared, assets }, program.hash]));
+  const version = hashOf(
+    JSON.stringify([{ engine, env, limits, egress, instancesMax, declared, assets }, program.hash]),
+  );
   const contents = { program, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
   return {
     ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },

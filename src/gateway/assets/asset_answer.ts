@@ -1,8 +1,7 @@
 /**
  * Answers requests for static files, without an instance: types, validators, ranges, encodings (RFC 9110).
  *
- * What is asked for is decoded once and compared with the names of files; it is never made into a path before it is
- * known to be plain. GET and HEAD alone: every other method is the function's.
+ * GET and HEAD alone: every other method is the function's.
  */
 import mime from "mime";
 import type { Asset, AssetFolder } from "../../core/assets.ts";
@@ -15,8 +14,10 @@ import { AssetEncodings } from "./encodings.ts";
 export interface AssetRequest {
   readonly method: string;
   readonly headers: { get(name: string): string | null };
-  /** Percent-encoded, without a query: what the route's `*` stands for, or the whole path. */
+  /** Decoded, without a slash at its beginning: what the route's `*` stands for, or the whole path. */
   readonly path: string;
+  /** The address's path, as it was sent. */
+  readonly urlPath: string;
   /** With its `?`; empty when there is none. */
   readonly query: string;
 }
@@ -48,14 +49,13 @@ export class AssetAnswers {
    */
   async answer(folder: AssetFolder, request: AssetRequest): Promise<AssetAnswer | undefined> {
     if (request.method !== "GET" && request.method !== "HEAD") return undefined;
-    const path = decodePath(request.path);
-    const wanted = path === "" || path?.endsWith("/") ? path + INDEX : path;
-    if (wanted !== undefined) {
-      const asset = await folder.find(wanted);
-      if (asset !== undefined) return await this.#send(folder, asset, request, 200);
-      const below = await folder.find(`${wanted}/${INDEX}`);
-      if (below !== undefined) return redirect(request);
+    const { path, urlPath } = request;
+    const isFolder = path === "" || path.endsWith("/");
+    const asset = await folder.find(isFolder ? path + INDEX : path);
+    if (asset !== undefined) {
+      return path === "" && !urlPath.endsWith("/") ? redirect(request) : await this.#send(folder, asset, request, 200);
     }
+    if (!isFolder && (await folder.find(`${path}/${INDEX}`)) !== undefined) return redirect(request);
     return await this.#fallBack(folder, request);
   }
 
@@ -65,7 +65,7 @@ export class AssetAnswers {
     if (fallback === "404") {
       const page = await folder.find(NOT_FOUND_PAGE);
       if (page !== undefined) return await this.#send(folder, page, request, 404);
-      throw new IsopodError("not_found", { message: `No file is at ${request.path.slice(0, 200)}.` });
+      throw new IsopodError("not_found", { message: `Nothing answers at ${request.urlPath.slice(0, 200)}.` });
     }
     const page = takesPage(request) ? await folder.find(INDEX) : undefined;
     return page && (await this.#send(folder, page, request, 200));
@@ -109,25 +109,13 @@ export class AssetAnswers {
 }
 
 /** A folder's address ends with a slash, or what its page names would be looked for beside it. */
-function redirect({ path, query }: AssetRequest): AssetAnswer {
+function redirect({ urlPath, query }: AssetRequest): AssetAnswer {
   // Relative: a path that began with "//" would be another host's address.
-  return bare(307, [["location", `./${path.slice(path.lastIndexOf("/") + 1)}/${query}`]]);
+  return bare(307, [["location", `./${urlPath.slice(urlPath.lastIndexOf("/") + 1)}/${query}`]]);
 }
 
 function bare(status: number, headers: HeaderList): AssetAnswer {
   return { status, headers, body: null, bytes: 0 };
-}
-
-/** The path that `text` is the encoded form of; undefined for what is none, or has other separators than its own. */
-function decodePath(text: string): string | undefined {
-  const path = text.startsWith("/") ? text.slice(1) : text;
-  if (!path.includes("%")) return path;
-  if (/%2f/i.test(path)) return undefined;
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Whether a client would show a page. */

@@ -19,7 +19,8 @@ const COMPRESS: Readonly<Record<Encoding, (bytes: Uint8Array) => Promise<Uint8Ar
   gzip: (bytes) => promisify(gzip)(bytes),
 };
 
-const COMPRESSIBLE = /^text\/|[/+](json|xml|javascript|wasm|rtf|x-sh|manifest\+json)\b|^font\/(ttf|otf)|^image\/(bmp|svg)/;
+const COMPRESSIBLE =
+  /^text\/|[/+](json|xml|javascript|wasm|rtf|x-sh|manifest\+json)\b|^font\/(ttf|otf)|^image\/(bmp|svg)/;
 /** Below this, in bytes, a head costs more than compressing saves. */
 const WORTH_BYTES = 512;
 const KEPT_BYTES_MAX = 64 * 1024 * 1024;
