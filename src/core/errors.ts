@@ -58,6 +58,7 @@ export const ERROR_RULES = {
   log_limit: user(500, "The program wrote more log output than its limit."),
   subrequest_limit: user(500, "The program made more outgoing requests than its limit."),
   program_ended: user(500, "The program's process ended before it had answered."),
+  binding_failed: user(502, "What is bound cannot be used now."),
   source_unavailable: user(502, "The program could not be fetched from its source."),
   egress_failed: user(502, "The outgoing request failed."),
   wall_limit: user(504, "The program ran longer than its limit."),
