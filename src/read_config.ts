@@ -5,6 +5,7 @@
 import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import type { Config } from "./control/config.ts";
 import { loadConfig, parseConfig } from "./control/config_file.ts";
+import { saidOf } from "./control/version_bindings.ts";
 import { formatRoute } from "./core/route.ts";
 import { parseSourceRule } from "./gateway/source_rules.ts";
 
@@ -46,6 +47,8 @@ export interface DeclaredFunction {
     readonly limits: Readonly<Record<string, number>>;
     readonly egress: readonly string[];
     readonly secrets: readonly { readonly binding: string; readonly name: string; readonly hosts: readonly string[] }[];
+    /** What stands on `env` beside variables and secrets; left out where there is nothing. */
+    readonly bindings?: Readonly<Record<string, Readonly<Record<string, unknown> & { readonly type: string }>>>;
     readonly instancesMax: number;
   };
 }
@@ -53,14 +56,23 @@ export interface DeclaredFunction {
 /** Reads the functions of a file for whoever deploys them: no value of a secret is read. @throws {Error} */
 export async function readDeclaredFunctions(file: string): Promise<DeclaredFunction[]> {
   const { functions } = await loadConfig(file, { ...CONFIG_CHECKS, secrets: "unread" });
-  return functions.map(({ name, engine, path, exportName, routes, env, limits, egress, secrets, instancesMax }) => ({
-    ...{ name, engine, path, exportName },
-    routes: routes.map(formatRoute),
-    settings: {
-      ...{ env, limits, egress, instancesMax },
-      secrets: secrets.map(({ binding, name: secret, hosts }) => ({ binding, name: secret, hosts })),
-    },
-  }));
+  return functions.map((declared) => {
+    const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax } = declared;
+    if (declared.assets !== undefined) {
+      throw new Error(
+        `Cannot deploy "${name}": this command does not upload its assets yet; the admin API takes them (docs/deploying.md), and \`isopod serve\` serves them from disk`,
+      );
+    }
+    return {
+      ...{ name, engine, path, exportName },
+      routes: routes.map(formatRoute),
+      settings: {
+        ...{ env, limits, egress, instancesMax },
+        ...(bindings.size > 0 && { bindings: saidOf(bindings) }),
+        secrets: secrets.map(({ binding, name: secret, hosts }) => ({ binding, name: secret, hosts })),
+      },
+    };
+  });
 }
 
 /** Reads the configuration of a server. @throws {Error} one readable line, for the first mistake */

@@ -29,6 +29,7 @@ export interface SettingsView {
   readonly limits: Readonly<Record<string, number>>;
   readonly egress: readonly string[];
   readonly secrets: readonly { readonly binding: string; readonly name: string; readonly hosts: readonly string[] }[];
+  readonly bindings?: Readonly<Record<string, object>>;
   readonly instancesMax: number;
 }
 

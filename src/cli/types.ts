@@ -70,7 +70,9 @@ function envTypes(functions: readonly DeclaredFunction[]): string {
   return `${HEAD}interface IsopodEnv {\n${bodies.join("")}}\n`;
 }
 
-function membersOf({ settings: { env, secrets } }: DeclaredFunction): [name: string, type: string, said: string][] {
+function membersOf({
+  settings: { env, secrets, bindings = {} },
+}: DeclaredFunction): [name: string, type: string, said: string][] {
   return [
     ...Object.keys(env).map((name): [string, string, string] => [name, "string", "A variable."]),
     ...secrets.map(({ binding, name, hosts }): [string, string, string] => {
@@ -79,6 +81,10 @@ function membersOf({ settings: { env, secrets } }: DeclaredFunction): [name: str
           ? `The secret "${name}".`
           : `Stands for the secret "${name}", which is put in towards ${hosts.join(", ")} only.`;
       return [binding, "string", said.replaceAll("*/", "* /")];
+    }),
+    // Their surface is Cloudflare's: who has its types installed may name them instead.
+    ...Object.entries(bindings).map(([name, { type }]): [string, string, string] => {
+      return [name, "any", `A ${type} binding: docs/bindings.md of Isopod.`];
     }),
   ];
 }

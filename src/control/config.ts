@@ -5,6 +5,7 @@
  * and a test keeps that page complete. Limits of an invocation stand in `core/limits.ts`, those of the server
  * in `config_rules.ts`.
  */
+import type { AssetFallback } from "../core/assets.ts";
 import { type BindingDeclaration, NO_BINDINGS } from "../core/binding_kinds.ts";
 import type { EngineName } from "../core/function.ts";
 import type { Limits } from "../core/limits.ts";
@@ -68,6 +69,8 @@ export interface FunctionConfig {
   readonly bindings: ReadonlyMap<string, BindingDeclaration>;
   /** The most instances at a time. */
   readonly instancesMax: number;
+  /** Static files; `folder` is an absolute path. */
+  readonly assets: { readonly folder: string; readonly fallback: AssetFallback } | undefined;
   /** Where the function's table begins in the file. */
   readonly position: TextPosition;
 }

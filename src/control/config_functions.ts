@@ -9,6 +9,7 @@ import { NO_BINDINGS } from "../core/binding_kinds.ts";
 import type { EngineName } from "../core/function.ts";
 import { parseRoute, type RoutePattern } from "../core/route.ts";
 import type { FunctionConfig } from "./config.ts";
+import { readAssets } from "./config_assets.ts";
 import { readBindings } from "./config_bindings.ts";
 import type { ConfigReport } from "./config_report.ts";
 import { checkRoutes, type PlacedFunction } from "./config_routes.ts";
@@ -76,6 +77,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
     instancesMax: raw.instances ?? FUNCTION_INSTANCES_RULE.default,
+    assets: readAssets(raw, path, { report, folder: source.folder, entry: entry.path, secrets }),
     position: report.locate(path),
   };
   return { config, path, routePath: (index) => [...path, "routes", index] };
@@ -101,6 +103,7 @@ function readApplication(
     secrets: [],
     bindings: NO_BINDINGS,
     instancesMax: FUNCTION_INSTANCES_RULE.default,
+    assets: undefined,
     position: source.report.locate(path),
   };
   return { config, path, routePath: () => [...path, "url_path"] };

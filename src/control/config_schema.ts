@@ -5,6 +5,7 @@
  * and `config_file.ts`.
  */
 import { z } from "zod";
+import { ASSET_FALLBACKS } from "../core/assets.ts";
 import { ENGINE_NAMES } from "../core/function.ts";
 import { LIMIT_RULES, type LimitRule, type Limits } from "../core/limits.ts";
 import { RUN_RIGHTS } from "../core/plan.ts";
@@ -69,6 +70,8 @@ function functionSchema(checks: ValueChecks) {
     limits: z.strictObject(settings(LIMIT_RULES)).optional(),
     instances: setting(FUNCTION_INSTANCES_RULE).optional(),
     egress: z.array(egressRule(checks)).optional(),
+    assets: filePath.optional(),
+    not_found: oneOf(ASSET_FALLBACKS).optional(),
     bindings: z.record(z.string(), bindingSchema(checks)).optional(),
     middlewares: words.optional(),
     dialect: oneOf(["runtime-api", "stdio", "http"]).optional(),

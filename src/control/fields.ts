@@ -1,5 +1,6 @@
 /** The fields of records and of what the admin API takes: each with its form, and what was expected where it is another. */
 import { z } from "zod";
+import { ASSET_FALLBACKS, isAssetPath } from "../core/assets.ts";
 import {
   BINDING_KINDS,
   BINDING_NAME_EXPECTED,
@@ -97,6 +98,8 @@ export const settings = z.strictObject({
   // Optional and not empty by default: what was deployed without it keeps its version.
   bindings: bindingsOf(typesWith("secret"), { hosts: secretBinding.shape.hosts.unwrap().optional() }).optional(),
   instancesMax: z.number().int().min(1).max(10_000).default(16),
+  /** What answers where no static file does. */
+  notFound: z.enum(ASSET_FALLBACKS).optional(),
 });
 
 /** A file of a version. */
@@ -109,6 +112,18 @@ export const versionFile = z.strictObject({
   hash,
   bytes: z.number().int().min(0),
 });
+
+/** A static file of a version. */
+export const assetFile = versionFile.extend({
+  path: z
+    .string()
+    .min(1)
+    .max(512)
+    .refine(isAssetPath, 'expected a relative path with "/" between its parts, none of which begins with "."'),
+});
+
+/** The most static files of a version. */
+export const ASSETS_MAX = 2000;
 
 function isPlainPath(path: string): boolean {
   return path.split("/").every((part) => part !== "" && part !== "." && part !== ".." && !/[\\\0]/.test(part));

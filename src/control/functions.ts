@@ -13,6 +13,7 @@ import { completeLimits } from "../core/limits.ts";
 import type { RoutePattern } from "../core/route.ts";
 import { hashOf } from "../stdx/hash.ts";
 import type { FunctionConfig } from "./config.ts";
+import { DiskAssets } from "./disk_assets.ts";
 import { type Build, bundleFunction, type FunctionBundle } from "./function_bundles.ts";
 import { findVersion } from "./version_names.ts";
 
@@ -77,12 +78,16 @@ function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion 
   const env = { ...config.env, ...Object.fromEntries(values) } as Record<string, string>;
   const limits = completeLimits(config.limits);
   const program = { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) };
+  const { assets } = config;
   const declared = config.bindings.size === 0 ? undefined : [...config.bindings];
-  const version = hashOf(JSON.stringify([{ engine, env, limits, egress, instancesMax, declared }, program.hash]));
+  const version = hashOf(
+    JSON.stringify([{ engine, env, limits, egress, instancesMax, declared, assets }, program.hash]),
+  );
   const contents = { program, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
   return {
     ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
     ...{ engine, limits, instancesMax },
+    assets: assets && new DiskAssets(assets.folder, assets.fallback),
     contents: () => Promise.resolve(contents),
   };
 }

@@ -9,6 +9,8 @@ import { z } from "zod";
 import { ENGINE_NAMES } from "../core/function.ts";
 import { RUN_RIGHTS } from "../core/plan.ts";
 import {
+  ASSETS_MAX,
+  assetFile,
   egressInside,
   hash,
   instant,
@@ -25,6 +27,8 @@ import {
 export const manifestRecord = z.object({
   engine: z.enum(ENGINE_NAMES),
   files: z.array(versionFile).min(1).max(1000),
+  /** Static files, served without an instance. */
+  assets: z.array(assetFile).max(ASSETS_MAX).optional(),
   entry: z.string(),
   exportName: z.string(),
   settings,

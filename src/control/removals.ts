@@ -169,7 +169,7 @@ export class Removals {
         // What cannot be read may be of a newer server, and refers to nobody knows what.
         if (manifest === undefined)
           throw new IsopodError("internal", { cause: "a manifest cannot be read; blobs stay" });
-        for (const { hash } of manifest.files) wanted.add(hash);
+        for (const { hash } of [...manifest.files, ...(manifest.assets ?? [])]) wanted.add(hash);
         if (manifest.bundle) wanted.add(manifest.bundle.code);
         if (manifest.bundle?.map) wanted.add(manifest.bundle.map);
       }

@@ -14,23 +14,26 @@ import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import type { Replica } from "./replica.ts";
 import type { SecretBox } from "./secret_box.ts";
+import { AssetContents, StoredAssets } from "./stored_assets.ts";
 import { declarationsOf, secretsOf } from "./version_bindings.ts";
 
 /** Makes versions of manifests. */
 export class StoredVersions {
   readonly #texts: BlobTexts;
+  readonly #assets: AssetContents;
   readonly #replica: Replica;
   readonly #box: SecretBox;
 
   constructor(blobs: BlobStore, replica: Replica, box: SecretBox) {
     this.#texts = new BlobTexts(blobs);
+    this.#assets = new AssetContents(blobs);
     this.#replica = replica;
     this.#box = box;
   }
 
   /** The version `version` of a function, with the project's limits and secrets as they are now. */
   of(project: string, name: string, version: string, manifest: Manifest): FunctionVersion {
-    const { engine, settings } = manifest;
+    const { engine, settings, assets, createdAt } = manifest;
     const own = this.#replica.get("projects", project);
     const secrets = secretsOf(settings).map((each) => this.#replica.get("secrets", project, each.name)?.revision ?? 0);
     // With other secrets, or under other limits, instances that run are not what new ones would be.
@@ -39,6 +42,7 @@ export class StoredVersions {
       ...{ project, name, version, engine, instancesMax: settings.instancesMax },
       key: [`${functionKey(project, name)}@${version}`, ...state].join("#"),
       limits: combineLimits(completeLimits(settings.limits), own?.value.limits ?? {}),
+      assets: assets && new StoredAssets(this.#assets, assets, settings.notFound, createdAt),
       contents: () => this.#contents(project, name, manifest),
     };
   }

@@ -10,6 +10,8 @@ import type { DeployedFile } from "./version_files.ts";
 export interface VersionInput {
   readonly engine: Manifest["engine"];
   readonly files: readonly DeployedFile[];
+  /** Static files. */
+  readonly assets?: readonly DeployedFile[] | undefined;
   readonly entry: string;
   readonly exportName: string;
   readonly settings: VersionSettings;
@@ -40,13 +42,15 @@ export interface VersionChecks {
 /** @throws {IsopodError} `bad_request`, `forbidden` for the first mistake */
 export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: VersionInput): void {
   const { project, name } = owner;
-  const { engine, files, entry, settings } = input;
+  const { engine, files, assets = [], entry, settings } = input;
   const fail = (why: string): never => {
     throw new IsopodError("bad_request", { message: `Cannot deploy "${name}": ${why}` });
   };
   if (engine !== "script") fail(`the engine "${engine}" is not there yet; the engines are script`);
   const paths = new Set(files.map(({ path }) => path));
   if (paths.size < files.length) fail("two of its files have one path");
+  if (new Set(assets.map(({ path }) => path)).size < assets.length) fail("two of its static files have one path");
+  if (settings.notFound !== undefined && assets.length === 0) fail("notFound is for static files, and it has none");
   if (!paths.has(entry)) fail(`its entry "${entry}" is not among its files: ${[...paths].slice(0, 10).join(", ")}`);
   for (const limit of LIMIT_NAMES) {
     const { [limit]: most = Number.POSITIVE_INFINITY } = parts.largest;

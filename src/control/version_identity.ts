@@ -11,20 +11,25 @@ import type { Manifest, VersionSettings } from "./records.ts";
 /** What counts. */
 export type VersionIdentity = Pick<Manifest, "engine" | "entry" | "exportName" | "settings"> & {
   readonly files: readonly { readonly path: string; readonly hash: string }[];
+  readonly assets?: VersionIdentity["files"] | undefined;
 };
 
 /** The names of a program that came without one. */
 export const PROGRAM_NAMES = { typescript: "program.ts", javascript: "program.js" } as const;
 
 /** `sha256-<hex>` of everything that makes the version what it is. */
-export function versionId({ engine, files, entry, exportName, settings }: VersionIdentity): string {
-  const [only, ...others] = files;
+export function versionId({ engine, files, assets, entry, exportName, settings }: VersionIdentity): string {
+  const [only, ...others] = [...files, ...(assets ?? [])];
   const isProgram = only?.path === PROGRAM_NAMES.typescript || only?.path === PROGRAM_NAMES.javascript;
   if (isProgram && others.length === 0 && engine === "script" && exportName === "default" && isDefault(settings)) {
     return only.hash;
   }
-  const named = files.map(({ path, hash }) => ({ path, hash })).sort((a, b) => (a.path < b.path ? -1 : 1));
-  return hashOf(canonicalJson({ engine, files: named, entry, exportName, settings }));
+  const served = assets && named(assets);
+  return hashOf(canonicalJson({ engine, files: named(files), assets: served, entry, exportName, settings }));
+}
+
+function named(files: VersionIdentity["files"]) {
+  return files.map(({ path, hash }) => ({ path, hash })).sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 function isDefault({ env, limits, egress, secrets, bindings = {}, instancesMax }: VersionSettings): boolean {

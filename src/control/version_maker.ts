@@ -54,15 +54,17 @@ export class VersionMaker {
     const { project, name, by } = owner;
     checkVersion(this.#parts, owner, input);
     const files = await storeFiles(store.blobs, input.files);
+    const { assets: brought = [] } = input;
+    const assets = brought.length === 0 ? undefined : await storeFiles(store.blobs, brought);
     const quotas = this.#parts.replica.get("projects", project)?.value.quotas ?? {};
     checkQuota(
       project,
       quotas,
       "versionBytesMax",
-      files.reduce((sum, { bytes }) => sum + bytes, 0),
+      [...files, ...(assets ?? [])].reduce((sum, { bytes }) => sum + bytes, 0),
     );
     const { engine, entry, exportName, settings, message } = input;
-    const version = versionId({ engine, files, entry, exportName, settings });
+    const version = versionId({ engine, files, assets, entry, exportName, settings });
     const known = await this.#find(project, name, version);
     if (known !== undefined) {
       const release = await this.tryOut(project, name, version, known.manifest);
@@ -73,6 +75,7 @@ export class VersionMaker {
     const manifest: Manifest = {
       ...{ engine, files, entry, exportName, settings, createdAt: wallNow(), createdBy: by },
       ...(bundle && { bundle }),
+      ...(assets && { assets }),
       ...(message !== undefined && { message }),
     };
     const release = await this.tryOut(project, name, version, manifest);

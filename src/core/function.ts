@@ -1,4 +1,5 @@
 /** What runs: programs, and the versions of functions that carry them. */
+import type { AssetFolder } from "./assets.ts";
 import type { BindingGrant } from "./binding_kinds.ts";
 import type { Limits } from "./limits.ts";
 
@@ -65,6 +66,8 @@ export interface FunctionVersion {
   readonly limits: Limits;
   /** The most instances at a time. */
   readonly instancesMax: number;
+  /** Static files, which are served without an instance. */
+  readonly assets?: AssetFolder | undefined;
   /** Reads what an instance is given. @throws {Error} when it cannot be read */
   contents(): Promise<VersionContents>;
 }

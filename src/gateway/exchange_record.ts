@@ -27,6 +27,7 @@ export class ExchangeRecord implements InvocationObserver, FinishedRequest {
   remoteAddress = "";
   readonly startedAt: number;
   durationMs = 0;
+  /** Before it is over: of an answer that no invocation gives. */
   responseBytes = 0;
   error: IsopodError | undefined;
   /** What is known of the cost, once the invocation is over. */
@@ -70,7 +71,7 @@ export class ExchangeRecord implements InvocationObserver, FinishedRequest {
     this.#over = true;
     this.error = error;
     this.durationMs = performance.now() - this.#startedAt;
-    this.responseBytes = this.figures?.responseBytes ?? 0;
+    if (this.figures !== undefined) this.responseBytes = this.figures.responseBytes;
     const tail = this.#tail;
     // Whoever keeps the record decides how long its lines stay.
     this.#tail = undefined;

@@ -8,6 +8,8 @@ import { type ErrorCode, type IsopodError, toIsopodError } from "../core/errors.
 import { type HeaderList, type Invoker, whenOver } from "../core/invocation.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Admission, Lease } from "./admission.ts";
+import { AssetAnswers } from "./assets/asset_answer.ts";
+import { assetRequest, sendAsset } from "./assets/exchange.ts";
 import { type Caller, callerFor, identifyCaller, identifyRunner } from "./callers.ts";
 import type { Codeless } from "./codeless.ts";
 import { codelessRest } from "./codeless_request.ts";
@@ -46,6 +48,7 @@ const ENDS_CONNECTION: ReadonlySet<ErrorCode> = new Set(["bad_request", "body_ti
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #rpc: JsonRpc;
+  readonly #assets = new AssetAnswers();
   #snapshot: Snapshot;
 
   constructor(options: GatewayOptions) {
@@ -85,11 +88,20 @@ export class Gateway {
       const payer = call === undefined ? caller : callerFor(caller, call.version, snapshot);
       const admitted = this.#options.admission.admit(payer.key, payer.plan, request);
       lease = admitted instanceof Promise ? await admitted : admitted;
+      if (call !== undefined && call.headers.length > 0) extra = [...extra, ...call.headers];
+      const folder = call?.version.assets;
+      if (call !== undefined && folder !== undefined) {
+        const asset = await this.#assets.answer(folder, assetRequest(request, path, call));
+        // What is left to do is the listener's, and takes no more than the connection.
+        if (asset !== undefined) {
+          lease.release();
+          return sendAsset(asset, call.version, record, extra);
+        }
+      }
       const work =
         call === undefined
           ? await this.#prepareProgram(request, exchange, snapshot, caller, record)
           : functionWork(this.#options.invoker, request, exchange, call, payer, record);
-      if (call !== undefined && call.headers.length > 0) extra = [...extra, ...call.headers];
       exchange.allowSilence(work.silenceMs + SILENCE_SLACK_MS);
       if (work.events) return answerWithEvents(work, record, extra, request.signal, releaseOf(lease));
       const response = await work.invoke(request, record);

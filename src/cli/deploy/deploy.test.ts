@@ -159,6 +159,33 @@ test("secrets are named and never sent", async () => {
   expect(await text("/secretive")).toContain("from-the-server");
 });
 
+test("bindings are deployed with their function, and assets are said to be none of the command's yet", async () => {
+  const bindings = (mode: string) =>
+    `[functions.bindings]\nKV = { type = "kv", name = "visits", mode = "${mode}" }\nDB = { type = "sql", name = "shop" }\n`;
+  using folder = project("counting", bindings("read-write"));
+  folder.write(
+    "src/main.ts",
+    `export default { async fetch(_: Request, env: { KV: any; DB: any }) {
+      await env.KV.put("n", String(Number((await env.KV.get("n")) ?? 0) + 1));
+      const row = await env.DB.prepare("SELECT 40 + ? AS sum").bind(2).first();
+      return new Response((await env.KV.get("n")) + " " + row.sum);
+    } };`,
+  );
+  const { stdout } = await isopod(["deploy", folder.path], { env });
+  expect(stdout).toContain("    + binding KV (kv)\n    + binding DB (sql)\n");
+  expect([await text("/counting"), await text("/counting")]).toEqual(["1 42", "2 42"]);
+  expect((await deploy(folder.path)).answer.functions[0]).toMatchObject({ change: "unchanged", details: [] });
+  folder.write("isopod.toml", tomlOf("counting", bindings("read")));
+  expect((await deploy(folder.path)).answer.functions[0].details).toEqual(["~ binding KV"]);
+  expect(await text("/counting")).toContain("the program may only read it");
+
+  folder.write("public/page.html", "<p>");
+  folder.write("isopod.toml", tomlOf("counting", 'assets = "./public"\n'));
+  const { code, stderr } = await deploy(folder.path);
+  expect(code).toBe(1);
+  expect(stderr).toContain('Cannot deploy "counting": this command does not upload its assets yet');
+});
+
 test("a broken function is told with file, line, column and the lines around, and changes nothing", async () => {
   using folder = project("broken");
   await deploy(folder.path);

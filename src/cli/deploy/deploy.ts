@@ -140,7 +140,7 @@ function showPlan(plan: readonly PlannedFunction[], { target }: AdminClient, opt
     const [colour, mark] = MARKS[change];
     const size = byteSize(files.reduce((sum, { content }) => sum + content.byteLength, 0));
     const first = `${paint(colour, mark)} ${declared.name}  ${paint("grey", `${change}, ${size}`)}`;
-    const { env, secrets } = declared.settings;
+    const { env, secrets, bindings = {} } = declared.settings;
     const all =
       change !== "new"
         ? details
@@ -148,6 +148,7 @@ function showPlan(plan: readonly PlannedFunction[], { target }: AdminClient, opt
             ...routes.map(({ route }) => `+ route ${route}`),
             ...Object.keys(env).map((name) => `+ env ${name}`),
             ...secrets.map(({ binding }) => `+ secret ${binding}`),
+            ...Object.entries(bindings).map(([name, { type }]) => `+ binding ${name} (${type})`),
           ];
     return [first, ...all.map((line) => `    ${line}`)];
   });

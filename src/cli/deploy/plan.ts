@@ -93,12 +93,19 @@ function compareSettings(before: SettingsView, after: SettingsView): string[] {
     ...tables("limit", before.limits, after.limits),
     ...lists("egress", before.egress, after.egress, String),
     ...tables("secret", byBinding(before), byBinding(after)),
+    ...tables("binding", asTexts(before.bindings), asTexts(after.bindings)),
     ...(before.instancesMax === after.instancesMax ? [] : [`~ instances ${after.instancesMax}`]),
   ];
 }
 
 function byBinding({ secrets }: SettingsView): Record<string, string> {
   return Object.fromEntries(secrets.map(({ binding, name, hosts }) => [binding, JSON.stringify([name, hosts])]));
+}
+
+function asTexts(bindings: SettingsView["bindings"] = {}): Record<string, string> {
+  // In one order: the server may say the keys of a binding in another than the file.
+  const said = (binding: object) => JSON.stringify(Object.entries(binding).sort());
+  return Object.fromEntries(Object.entries(bindings).map(([name, binding]) => [name, said(binding)]));
 }
 
 function tables(

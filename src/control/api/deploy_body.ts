@@ -4,24 +4,27 @@ import { parseBoundedJson } from "../../core/bounded_json.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { ENGINE_NAMES } from "../../core/function.ts";
 import type { DeployInput } from "../deployer.ts";
-import { hash, name, routeRecord, settings, versionFile } from "../fields.ts";
+import { ASSETS_MAX, assetFile, hash, name, routeRecord, settings, versionFile } from "../fields.ts";
+import type { DeployedFile } from "../version_files.ts";
 import { read } from "./router.ts";
 
-const FILE = z
-  .strictObject({
-    path: versionFile.shape.path,
-    hash: hash.optional(),
-    content: z.string().optional(),
-    contentBase64: z.base64().optional(),
-  })
-  .refine((file) => file.hash !== undefined || file.content !== undefined || file.contentBase64 !== undefined, {
-    message: "expected a hash, content or contentBase64",
-  });
+const fileAt = (path: z.ZodType<string>) =>
+  z
+    .strictObject({
+      path,
+      hash: hash.optional(),
+      content: z.string().optional(),
+      contentBase64: z.base64().optional(),
+    })
+    .refine((file) => file.hash !== undefined || file.content !== undefined || file.contentBase64 !== undefined, {
+      message: "expected a hash, content or contentBase64",
+    });
 
 /** What a version is made of. */
 export const versionBody = z.strictObject({
   engine: z.enum(ENGINE_NAMES).default("script"),
-  files: z.array(FILE).max(1000).default([]),
+  files: z.array(fileAt(versionFile.shape.path)).max(1000).default([]),
+  assets: z.array(fileAt(assetFile.shape.path)).max(ASSETS_MAX).optional(),
   entry: z.string().optional(),
   exportName: z.string().min(1).max(200).default("default"),
   settings: settings.prefault({}),
@@ -46,7 +49,7 @@ const FORM_BYTES_MAX = 20 * 1024 * 1024;
 
 /**
  * What a request brings: `body` where it was JSON, else its form, whose field `deploy` is the JSON and whose other fields
- * are files, each with its path as its file name.
+ * are files, each with its path as its file name; those in fields called `asset` are static files.
  */
 export async function readDeploy(
   body: z.output<typeof deployBody> | undefined,
@@ -55,14 +58,31 @@ export async function readDeploy(
   const form = body === undefined ? await readForm(request) : undefined;
   const said = body ?? form?.said;
   if (said === undefined) throw new IsopodError("bad_request", { message: "Cannot read the deploy: it has no body" });
-  const files = said.files.map(({ path, hash: known, content, contentBase64 }) => {
-    const bytes =
-      contentBase64 === undefined ? content && new TextEncoder().encode(content) : Buffer.from(contentBase64, "base64");
-    return { path, hash: known, content: content === "" ? new Uint8Array() : bytes || undefined };
-  });
-  const all = [...files, ...(form?.files ?? [])];
+  const files = [...said.files.map(toFile), ...(form?.files ?? [])];
+  const assets = [...(said.assets ?? []).map(toFile), ...(form?.assets ?? [])];
   const { engine, exportName, settings: own, message, alias, routes } = said;
-  return { engine, exportName, settings: own, message, alias, routes, files: all, entry: said.entry ?? entryOf(all) };
+  return {
+    engine,
+    exportName,
+    settings: own,
+    message,
+    alias,
+    routes,
+    files,
+    assets,
+    entry: said.entry ?? entryOf(files),
+  };
+}
+
+function toFile({
+  path,
+  hash: known,
+  content,
+  contentBase64,
+}: z.output<typeof deployBody>["files"][number]): DeployedFile {
+  const bytes =
+    contentBase64 === undefined ? content && new TextEncoder().encode(content) : Buffer.from(contentBase64, "base64");
+  return { path, hash: known, content: content === "" ? new Uint8Array() : bytes || undefined };
 }
 
 async function readForm(request: Request) {
@@ -73,16 +93,18 @@ async function readForm(request: Request) {
     throw new IsopodError("bad_request", { message: "Cannot read the deploy: its form is broken", cause });
   });
   let json: unknown = {};
-  const files: { path: string; content: Uint8Array }[] = [];
+  const files: DeployedFile[] = [];
+  const assets: DeployedFile[] = [];
   for (const [field, value] of form.entries()) {
     if (field !== "deploy" && value instanceof File) {
-      const { path } = read(versionFile.pick({ path: true }), { path: value.name }, "file's name") as { path: string };
-      files.push({ path, content: new Uint8Array(await value.arrayBuffer()) });
+      const [form, list] = field === "asset" ? [assetFile, assets] : [versionFile, files];
+      const { path } = read(form.pick({ path: true }), { path: value.name }, "file's name") as { path: string };
+      list.push({ path, content: new Uint8Array(await value.arrayBuffer()) });
     } else if (field === "deploy") {
       json = parseBoundedJson(value instanceof File ? await value.text() : String(value), "the deploy");
     }
   }
-  return { said: read(deployBody, json, "deploy") as z.output<typeof deployBody>, files };
+  return { said: read(deployBody, json, "deploy") as z.output<typeof deployBody>, files, assets };
 }
 
 const ENTRY = /^(index|main)\.[mc]?[jt]sx?$/;

@@ -30,7 +30,9 @@ export function deployEndpoints(parts: ApiParts): Endpoint[] {
       summary:
         "Deploys a program that was pinned, or is among the last 1,000 sent to the codeless endpoint, by its hash",
       params: ofFunction,
-      body: deployBody.omit({ files: true, entry: true, engine: true, exportName: true }).extend({ program: hash }),
+      body: deployBody
+        .omit({ files: true, assets: true, entry: true, engine: true, exportName: true })
+        .extend({ program: hash }),
       answer: deployedView,
       handle: async (call) => {
         const { program: wanted, ...rest } = call.body;
@@ -72,6 +74,7 @@ export function settingsEndpoints(parts: ApiParts): Endpoint[] {
         secrets: settings.shape.secrets.unwrap().optional(),
         bindings: settings.shape.bindings,
         instancesMax: settings.shape.instancesMax.unwrap().optional(),
+        notFound: settings.shape.notFound,
         alias: name.optional(),
       }),
       answer: deployedView,
@@ -84,7 +87,7 @@ export function settingsEndpoints(parts: ApiParts): Endpoint[] {
         const merged = Object.entries({ ...manifest.settings.env, ...env }).filter(([, value]) => value !== null);
         const set = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
         const next = settings.parse({ ...manifest.settings, ...set, env: Object.fromEntries(merged) });
-        const { engine, files, entry, exportName } = manifest;
+        const { engine, files, assets, entry, exportName } = manifest;
         const input = {
           engine,
           entry,
@@ -92,6 +95,7 @@ export function settingsEndpoints(parts: ApiParts): Endpoint[] {
           alias,
           settings: next,
           files: files.map(({ path, hash: known }) => ({ path, hash: known })),
+          assets: assets?.map(({ path, hash: known }) => ({ path, hash: known })),
         };
         return answerDeploy(parts.baseUrl(), owner, await plane.deployer.deploy(owner, input, call.expected));
       },
