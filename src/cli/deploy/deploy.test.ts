@@ -182,7 +182,7 @@ test("bindings are deployed with their function, and assets are said to be none 
   folder.write("public/page.html", "<p>");
   folder.write("isopod.toml", tomlOf("counting", 'assets = "./public"\n'));
   const { code, stderr } = await deploy(folder.path);
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   expect(stderr).toContain('Cannot deploy "counting": this command does not upload its assets yet');
 });
 

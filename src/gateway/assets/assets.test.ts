@@ -25,7 +25,7 @@ beforeAll(async () => {
       '[[functions]]\nname = "root"\npath = "./f.ts"\nroutes = ["ANY root.example/*"]\nassets = "./public"',
     ].join("\n"),
     files: {
-      "f.ts": "export default (r: Request) => new Response(`function ${r.method}`);",
+      "f.ts": `export default (r: Request) => new Response("function " + r.method);`,
       "secret.txt": "top-s-text",
       "public/index.html": "<p>index",
       "public/404.html": "<p>nothing here",
