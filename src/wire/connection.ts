@@ -5,7 +5,7 @@
  * Each direction of a stream is `head`, any number of `data`, `end`; `reset` ends both at once. `data` is under
  * credit: a sender may have `WINDOW_BYTES` under way until the receiver gives more. Who opens a stream with `pipe` flow
  * gives credit too, and does not mind a peer that goes on without: the pipe is the back-pressure there.
- * Frames of one turn of the event loop leave in one write. What the peer does wrong is a `WireError` and the end of
+ * Frames of one turn of the event loop leave in one write, or in a few. What the peer does wrong is a `WireError` and the end of
  * the connection; frames of streams that are already over are dropped, since they may have been under way.
  * It does not look into payloads: heads are texts, parsed by who knows them.
  */
@@ -20,8 +20,11 @@ export const PEER_STREAMS_MAX = { host: 256, guest: 16_384 } as const;
 const SLACK_BYTES = DATA_BYTES_MAX + 16;
 const CALL_SLACK_BYTES = 64 * 1024;
 
-/** Once this much is buffered, it is written without waiting for the end of the turn. */
-const FLUSH_BYTES = 128 * 1024;
+/**
+ * Once this much is buffered, it is written without waiting for the end of the turn: the heads of some eight requests,
+ * which the peer begins with while the rest of the turn is dealt with.
+ */
+const FLUSH_BYTES = 2048;
 
 /** What a connection tells its owner. */
 export interface ConnectionEvents {
