@@ -9,7 +9,7 @@ import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
 import { GuestPipe } from "./guest_pipe.ts";
 import { closeAll, killProcess } from "./native.ts";
-import { UsageReader } from "./usage.ts";
+import { KnownUsage } from "./usage.ts";
 
 /** What a forked process is made of. */
 export interface ForkedParts {
@@ -39,8 +39,7 @@ export class ForkedProcess implements GuestProcess {
   /** All that it has written to its standard error has arrived. */
   readonly #told: Deferred<void> = deferred();
   readonly #pipe: GuestPipe;
-  #reader: UsageReader | undefined;
-  #last: Usage | undefined;
+  readonly #usage: KnownUsage;
   #over = false;
   #stderr = "";
 
@@ -50,6 +49,7 @@ export class ForkedProcess implements GuestProcess {
     this.pid = parts.hostPid;
     this.hello = parts.hello;
     this.layers = parts.layers;
+    this.#usage = new KnownUsage(() => this.pid);
     this.#pipe = new GuestPipe(parts.channel, () => this.kill());
     this.#listen(new GuestPipe(parts.errors, () => {}));
     this.exited = this.#watch();
@@ -72,14 +72,7 @@ export class ForkedProcess implements GuestProcess {
   }
 
   usage(): Usage | undefined {
-    if (this.#over) return this.#last;
-    try {
-      this.#reader ??= new UsageReader(this.pid);
-      this.#last = this.#reader.read() ?? this.#last;
-    } catch {
-      // Gone: what was read last stands.
-    }
-    return this.#last;
+    return this.#usage.read();
   }
 
   limitMemory(bytes: number): void {
@@ -110,8 +103,7 @@ export class ForkedProcess implements GuestProcess {
   async #watch(): Promise<ProcessEnd> {
     const code = await this.#code.promise;
     this.#over = true;
-    this.#reader?.close();
-    this.#reader = undefined;
+    this.#usage.close();
     // Nothing else holds its sockets: they are at their ends.
     await this.#told.promise;
     const { slot, handle } = this.#parts;

@@ -8,7 +8,7 @@ import type { GuestProcess, GuestReader, ProcessEnd, Usage } from "../core/engin
 import type { CgroupSlot } from "./cgroup_slot.ts";
 import { GuestPipe } from "./guest_pipe.ts";
 import { endTree, signal } from "./tree.ts";
-import { onlyChild, UsageReader } from "./usage.ts";
+import { KnownUsage, onlyChild } from "./usage.ts";
 
 /**
  * Once bubblewrap is gone, what it started is as a rule gone within 8 ms. What is not after this long is killed by its
@@ -39,8 +39,7 @@ export class SandboxedProcess implements GuestProcess {
   readonly #child: Child;
   readonly #pipe: GuestPipe;
   readonly #slot: CgroupSlot | undefined;
-  #reader: UsageReader | undefined;
-  #last: Usage | undefined;
+  readonly #usage: KnownUsage;
   #guest: number | undefined;
   #killed = false;
   #over = false;
@@ -58,6 +57,7 @@ export class SandboxedProcess implements GuestProcess {
     this.pid = child.pid;
     this.hello = hello;
     this.layers = layers;
+    this.#usage = new KnownUsage(() => this.#guestPid());
     this.#pipe = new GuestPipe(pipe, () => this.kill());
     this.#slot = slot;
     this.exited = this.#watch(remains);
@@ -80,15 +80,7 @@ export class SandboxedProcess implements GuestProcess {
   }
 
   usage(): Usage | undefined {
-    // Its number may be somebody else's by now.
-    if (this.#over) return this.#last;
-    try {
-      this.#reader ??= new UsageReader(this.#guestPid());
-      this.#last = this.#reader.read() ?? this.#last;
-    } catch {
-      // Gone: what was read last stands.
-    }
-    return this.#last;
+    return this.#usage.read();
   }
 
   limitMemory(bytes: number): void {
@@ -117,6 +109,7 @@ export class SandboxedProcess implements GuestProcess {
     const stderr = readTail(this.#child.stderr, (text) => this.stray?.(text));
     const code = await this.#child.exited;
     this.#over = true;
+    this.#usage.close();
     this.#pipe.close();
     // Everything in the sandbox holds its standard error: when that is over, they are.
     let text = await within(SURVIVOR_MS, stderr);
@@ -124,8 +117,6 @@ export class SandboxedProcess implements GuestProcess {
       remains.killSurvivors();
       text = await within(SURVIVOR_MS, stderr);
     }
-    this.#reader?.close();
-    this.#reader = undefined;
     const outOfMemory = this.#slot?.outOfMemory() ?? false;
     if (text !== undefined) remains.release();
     return { code, outOfMemory, stderr: text ?? "" };

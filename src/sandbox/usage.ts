@@ -48,6 +48,39 @@ export class UsageReader {
   }
 }
 
+/** What one process uses, for as long as it is there, and what it had used last from then on. */
+export class KnownUsage {
+  readonly #find: () => number;
+  #reader: UsageReader | undefined;
+  #last: Usage | undefined;
+  #over = false;
+
+  /** @param find gives the process's number when it is first asked for; may throw when it is gone */
+  constructor(find: () => number) {
+    this.#find = find;
+  }
+
+  /** The figures now. */
+  read(): Usage | undefined {
+    // Its number may be somebody else's by now.
+    if (this.#over) return this.#last;
+    try {
+      this.#reader ??= new UsageReader(this.#find());
+      this.#last = this.#reader.read() ?? this.#last;
+    } catch {
+      // Gone: what was read last stands.
+    }
+    return this.#last;
+  }
+
+  /** The process is gone. */
+  close(): void {
+    this.#over = true;
+    this.#reader?.close();
+    this.#reader = undefined;
+  }
+}
+
 function readText(descriptor: number): string {
   return buffer.toString("latin1", 0, readSync(descriptor, buffer, 0, buffer.length, 0));
 }
