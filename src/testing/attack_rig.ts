@@ -57,6 +57,8 @@ export async function attack<T>(
 }
 
 const SAMPLE_MS = 5;
+/** Between two calls of the second function: at full speed it would use more processor time than the attacked one. */
+const STEADY_PAUSE_MS = 5;
 
 class Sampler {
   readonly #memoryBytes: number;
@@ -128,6 +130,7 @@ class Steady {
       );
       if (text === "steady") this.#times.push(performance.now() - startedAt);
       else this.#failed += 1;
+      await Bun.sleep(STEADY_PAUSE_MS);
     }
   }
 }
