@@ -1,7 +1,7 @@
 /** The examples say what their first lines promise. Through a sandbox and a socket they are tested in `e2e/`. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { loadConfig } from "../src/control/config_file.ts";
+import { loadConfig } from "../src/control/config/file.ts";
 import { isopod } from "../src/testing/command_line.ts";
 import { ServeProcess } from "../src/testing/serve_process.ts";
 import badge from "./badge.ts";

@@ -1,14 +1,14 @@
 /** What is deployed, joined with what serves it: the configuration's functions, the apps, and the store. */
 import { join } from "node:path";
 import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
-import { AppsFolder } from "./control/apps_folder.ts";
-import type { Config } from "./control/config.ts";
-import { largestLimit } from "./control/config_extremes.ts";
+import { AppsFolder } from "./control/apps/apps_folder.ts";
+import type { Config } from "./control/config/config.ts";
+import { largestLimit } from "./control/config/extremes.ts";
 import { type ControlPlane, openControlPlane } from "./control/control_plane.ts";
-import { FunctionLoader, type LoadedFunction } from "./control/functions.ts";
-import type { FileDeployment } from "./control/published.ts";
-import { COLLECT_POLICY } from "./control/removals.ts";
-import { readOrCreateSecretKeys, SecretBox } from "./control/secret_box.ts";
+import { COLLECT_POLICY } from "./control/deploy/removals.ts";
+import { FunctionLoader, type LoadedFunction } from "./control/loading/function_loader.ts";
+import type { FileDeployment } from "./control/publish/published.ts";
+import { readOrCreateSecretKeys, SecretBox } from "./control/tenancy/secret_box.ts";
 import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Deployment } from "./core/deployment.ts";

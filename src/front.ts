@@ -1,15 +1,15 @@
 /** What stands between the network and what runs code, joined. */
 import { join } from "node:path";
-import type { Config } from "./control/config.ts";
+import type { Config } from "./control/config/config.ts";
 import type { KnownProgram } from "./control/control_plane.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import { type Admission, createAdmission } from "./gateway/admission.ts";
-import { Codeless } from "./gateway/codeless.ts";
-import { PinMemory } from "./gateway/pin_memory.ts";
-import { openPins, type Pins } from "./gateway/pins.ts";
-import { createProgramCache } from "./gateway/program_cache.ts";
-import { createRemoteModules } from "./gateway/remote_modules.ts";
-import { createSources, type Sources } from "./gateway/sources.ts";
+import { Codeless } from "./gateway/codeless/codeless.ts";
+import { PinMemory } from "./gateway/codeless/pin_memory.ts";
+import { openPins, type Pins } from "./gateway/codeless/pins.ts";
+import { createProgramCache } from "./gateway/codeless/program_cache.ts";
+import { createRemoteModules } from "./gateway/sources/remote_modules.ts";
+import { createSources, type Sources } from "./gateway/sources/sources.ts";
 import type { Plant } from "./plant.ts";
 
 const MB = 1024 * 1024;

@@ -6,9 +6,9 @@
  */
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
-import { createAdmin } from "./control/admin.ts";
-import { type Config, isLoopback } from "./control/config.ts";
-import { largestLimit } from "./control/config_extremes.ts";
+import { createAdmin } from "./control/api/admin.ts";
+import { type Config, isLoopback } from "./control/config/config.ts";
+import { largestLimit } from "./control/config/extremes.ts";
 import { openDataDirectory, readOrCreateToken } from "./control/data_directory.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import { type Deploying, openDeploying } from "./deploying.ts";

@@ -1,8 +1,8 @@
 /** What runs code: engine, bindings, pool and builder, joined. */
 import { join } from "node:path";
-import type { Config } from "./control/config.ts";
-import { largestLimit } from "./control/config_extremes.ts";
-import { DATA_QUOTAS, DEFAULT_QUOTAS, type Quotas } from "./control/quotas.ts";
+import type { Config } from "./control/config/config.ts";
+import { largestLimit } from "./control/config/extremes.ts";
+import { DATA_QUOTAS, DEFAULT_QUOTAS, type Quotas } from "./control/tenancy/quotas.ts";
 import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Engine } from "./core/engine.ts";

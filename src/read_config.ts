@@ -3,13 +3,13 @@
  * language stands in the file. Small to load, unlike the server.
  */
 import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
-import type { Config } from "./control/config.ts";
-import { loadConfig, parseConfig } from "./control/config_file.ts";
-import { saidOf } from "./control/version_bindings.ts";
+import type { Config } from "./control/config/config.ts";
+import { loadConfig, parseConfig } from "./control/config/file.ts";
+import { saidOf } from "./control/deploy/version_bindings.ts";
 import { formatRoute } from "./core/route.ts";
-import { parseSourceRule } from "./gateway/source_rules.ts";
+import { parseSourceRule } from "./gateway/sources/rules.ts";
 
-export type { Config } from "./control/config.ts";
+export type { Config } from "./control/config/config.ts";
 
 /** The checks of the bindings' and the gateway's languages, for reading a configuration. */
 export const CONFIG_CHECKS = {

@@ -1,5 +1,5 @@
 /** What `main.ts` starts, and what it takes to start it. */
-import type { Config } from "./control/config.ts";
+import type { Config } from "./control/config/config.ts";
 import type { Listener } from "./gateway/listener.ts";
 import type { Log } from "./telemetry/log.ts";
 

@@ -1,12 +1,12 @@
 /** `isopod alias NAME [ALIAS] [VERSION[=WEIGHT]...]`: what aliases stand for, shown, set and deleted. */
 import { Command } from "commander";
-import { adminClient } from "./admin_client.ts";
-import type { FunctionView } from "./api_answers.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
 import { usageError } from "./exit_codes.ts";
+import { adminClient } from "./reaching/admin_client.ts";
+import type { FunctionView } from "./reaching/api_answers.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
 import { describeTargets } from "./rollback.ts";
-import { table } from "./table.ts";
-import { paintFor } from "./terminal.ts";
+import { table } from "./terminal/table.ts";
+import { paintFor } from "./terminal/terminal.ts";
 
 interface AliasOptions extends SharedOptions {
   readonly sticky?: string;

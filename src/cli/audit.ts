@@ -1,11 +1,11 @@
 /** `isopod audit`: who changed what, the newest first. */
 import { Command, Option } from "commander";
-import { type AdminClient, adminClient } from "./admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
 import { usageError } from "./exit_codes.ts";
-import { cell, table } from "./table.ts";
-import { paintFor } from "./terminal.ts";
-import { localTime } from "./times.ts";
+import { type AdminClient, adminClient } from "./reaching/admin_client.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { cell, table } from "./terminal/table.ts";
+import { paintFor } from "./terminal/terminal.ts";
+import { localTime } from "./terminal/times.ts";
 
 interface AuditOptions extends SharedOptions {
   readonly lines: number;

@@ -1,10 +1,10 @@
 /** `isopod delete NAME`: a function with its versions and routes, or one version of it. */
 import { Command } from "commander";
-import { adminClient } from "./admin_client.ts";
-import type { FunctionView, VersionView } from "./api_answers.ts";
-import { canAsk, confirm } from "./ask.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
 import { usageError } from "./exit_codes.ts";
+import { adminClient } from "./reaching/admin_client.ts";
+import type { FunctionView, VersionView } from "./reaching/api_answers.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { canAsk, confirm } from "./terminal/ask.ts";
 
 interface DeleteOptions extends SharedOptions {
   readonly version?: string;

@@ -1,8 +1,8 @@
 /** `isopod doctor`: what this machine offers, what follows from it, and what to install or to set. */
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { defaultDataDirectory } from "./data_directory.ts";
-import { type Colour, paintFor } from "./terminal.ts";
+import { defaultDataDirectory } from "./reaching/data_directory.ts";
+import { type Colour, paintFor } from "./terminal/terminal.ts";
 
 interface DoctorOptions {
   readonly data: string;

@@ -1,11 +1,11 @@
 /** `isopod env NAME list|set|unset`: the variables of a deployed function; each change is a new version. */
 import { Argument, Command } from "commander";
-import { type AdminClient, adminClient } from "./admin_client.ts";
-import { type DeployedView, type FunctionView, shortVersion, type VersionView } from "./api_answers.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
-import { readFunction, readVersion } from "./exact_version.ts";
 import { usageError } from "./exit_codes.ts";
-import { printable } from "./terminal.ts";
+import { type AdminClient, adminClient } from "./reaching/admin_client.ts";
+import { type DeployedView, type FunctionView, shortVersion, type VersionView } from "./reaching/api_answers.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { readFunction, readVersion } from "./reaching/exact_version.ts";
+import { printable } from "./terminal/terminal.ts";
 
 interface EnvOptions extends SharedOptions {
   readonly alias: string;

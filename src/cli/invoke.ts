@@ -5,15 +5,15 @@
  * and a function without routes answers as well.
  */
 import { Command, Option } from "commander";
-import { adminClient, exitCodeOf } from "./admin_client.ts";
-import type { FunctionView } from "./api_answers.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
-import { readFunction, readVersion } from "./exact_version.ts";
 import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
 import { watchLauncher } from "./lifeline.ts";
 import { collect } from "./limit_options.ts";
-import { send, serverUrl } from "./server_client.ts";
-import { messageOf, paintFor, printable, writeOut } from "./terminal.ts";
+import { adminClient, exitCodeOf } from "./reaching/admin_client.ts";
+import type { FunctionView } from "./reaching/api_answers.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { readFunction, readVersion } from "./reaching/exact_version.ts";
+import { send, serverUrl } from "./reaching/server_client.ts";
+import { messageOf, paintFor, printable, writeOut } from "./terminal/terminal.ts";
 
 interface InvokeOptions extends Omit<SharedOptions, "data"> {
   /** The body; the directory of a local server's data is that of the environment. */

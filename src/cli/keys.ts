@@ -3,12 +3,12 @@
  * have a plan alone, need no server to be made, and stand in the file as their hash.
  */
 import { Command } from "commander";
-import { type AdminClient, adminClient } from "./admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
 import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
-import { ago, cell, table } from "./table.ts";
-import { paintFor } from "./terminal.ts";
-import { parseSpan } from "./times.ts";
+import { type AdminClient, adminClient } from "./reaching/admin_client.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { ago, cell, table } from "./terminal/table.ts";
+import { paintFor } from "./terminal/terminal.ts";
+import { parseSpan } from "./terminal/times.ts";
 
 interface CreateOptions extends SharedOptions {
   readonly plan?: string;

@@ -7,10 +7,10 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { Command } from "commander";
-import { type AdminClient, ApiFailure, adminClient } from "./admin_client.ts";
-import { addSharedOptions, type SharedOptions } from "./command_options.ts";
 import { usageError } from "./exit_codes.ts";
-import { urlOf } from "./server_client.ts";
+import { type AdminClient, ApiFailure, adminClient } from "./reaching/admin_client.ts";
+import { addSharedOptions, type SharedOptions } from "./reaching/command_options.ts";
+import { urlOf } from "./reaching/server_client.ts";
 
 interface PinOptions extends SharedOptions {
   readonly functions?: boolean;

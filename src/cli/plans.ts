@@ -1,11 +1,11 @@
 /** `isopod plans`: the limits and rights of callers, beside those of the configuration file. */
 import { Command, Option } from "commander";
-import { type AdminClient, adminClient } from "./admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
 import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
 import { type Amounts, collect, limitOption, limitsText } from "./limit_options.ts";
-import { cell, table } from "./table.ts";
-import { paintFor } from "./terminal.ts";
+import { type AdminClient, adminClient } from "./reaching/admin_client.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { cell, table } from "./terminal/table.ts";
+import { paintFor } from "./terminal/terminal.ts";
 
 interface PlanSettings {
   readonly run: string;

@@ -1,10 +1,10 @@
 /** `isopod projects`: tenants of a server, with the limits and quotas of each. */
 import { Command, Option } from "commander";
-import { adminClient } from "./admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
 import { type Amounts, collect, limitOption, limitsText, quotaOption, quotasText } from "./limit_options.ts";
-import { ago, cell, table } from "./table.ts";
-import { paintFor } from "./terminal.ts";
+import { adminClient } from "./reaching/admin_client.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { ago, cell, table } from "./terminal/table.ts";
+import { paintFor } from "./terminal/terminal.ts";
 
 interface ProjectView {
   readonly name: string;

@@ -1,11 +1,11 @@
 /** `isopod promote HASH NAME`: a program that ran, or is pinned, becomes a function; its hash is the version. */
 import { Command } from "commander";
-import { routeLine } from "./addresses.ts";
-import { adminClient } from "./admin_client.ts";
-import type { DeployedView } from "./api_answers.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
 import { collect } from "./deploy/deploy.ts";
 import { usageError } from "./exit_codes.ts";
+import { routeLine } from "./reaching/addresses.ts";
+import { adminClient } from "./reaching/admin_client.ts";
+import type { DeployedView } from "./reaching/api_answers.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
 
 interface PromoteOptions extends SharedOptions {
   readonly route: readonly string[];

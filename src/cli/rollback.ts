@@ -1,8 +1,8 @@
 /** `isopod rollback NAME [VERSION]`: lets an alias stand for what it stood for before; the next request sees it. */
 import { Command } from "commander";
-import { adminClient } from "./admin_client.ts";
-import { type FunctionView, shortVersion } from "./api_answers.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
+import { adminClient } from "./reaching/admin_client.ts";
+import { type FunctionView, shortVersion } from "./reaching/api_answers.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
 
 interface RollbackOptions extends SharedOptions {
   readonly alias: string;

@@ -1,10 +1,10 @@
 /** `isopod routes`: which requests go to which function of a project. */
 import { Command } from "commander";
-import { adminClient } from "./admin_client.ts";
-import type { RouteView } from "./api_answers.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
-import { table } from "./table.ts";
-import { paintFor } from "./terminal.ts";
+import { adminClient } from "./reaching/admin_client.ts";
+import type { RouteView } from "./reaching/api_answers.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { table } from "./terminal/table.ts";
+import { paintFor } from "./terminal/terminal.ts";
 
 interface RoutesOptions extends SharedOptions {
   readonly function?: string;

@@ -1,11 +1,11 @@
 /** `isopod secret`: the secrets of a project. Values go to the server and are never shown again, here or there. */
 import { Command } from "commander";
-import { adminClient } from "./admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
 import { CommandFailure, usageError } from "./exit_codes.ts";
-import { readHidden } from "./hidden_input.ts";
-import { ago, cell, table } from "./table.ts";
-import { paintFor } from "./terminal.ts";
+import { adminClient } from "./reaching/admin_client.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { readHidden } from "./terminal/hidden_input.ts";
+import { ago, cell, table } from "./terminal/table.ts";
+import { paintFor } from "./terminal/terminal.ts";
 
 interface SecretView {
   readonly name: string;

@@ -3,10 +3,10 @@ import { watch } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { Server } from "../server.ts";
-import { defaultDataDirectory } from "./data_directory.ts";
 import { waitForEnd } from "./lifeline.ts";
-import { urlOf } from "./server_client.ts";
-import { fail, messageOf } from "./terminal.ts";
+import { defaultDataDirectory } from "./reaching/data_directory.ts";
+import { urlOf } from "./reaching/server_client.ts";
+import { fail, messageOf } from "./terminal/terminal.ts";
 
 interface ServeOptions {
   readonly config?: string;

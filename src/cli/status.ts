@@ -1,11 +1,11 @@
 /** `isopod status`: the server that commands talk to, who we are there, and what it serves. */
 import { Command } from "commander";
-import { type AdminClient, ApiFailure, adminClient } from "./admin_client.ts";
-import type { FunctionView } from "./api_answers.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
+import { type AdminClient, ApiFailure, adminClient } from "./reaching/admin_client.ts";
+import type { FunctionView } from "./reaching/api_answers.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
 import { describeTargets } from "./rollback.ts";
-import { ago, table } from "./table.ts";
-import { paintFor } from "./terminal.ts";
+import { ago, table } from "./terminal/table.ts";
+import { paintFor } from "./terminal/terminal.ts";
 
 interface Whoami {
   readonly who: string;

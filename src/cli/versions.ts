@@ -1,10 +1,10 @@
 /** `isopod versions NAME`: what was deployed of a function, the youngest first. */
 import { Command } from "commander";
-import { adminClient } from "./admin_client.ts";
-import type { VersionView } from "./api_answers.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./command_options.ts";
-import { ago, byteSize, cell, table } from "./table.ts";
-import { paintFor } from "./terminal.ts";
+import { adminClient } from "./reaching/admin_client.ts";
+import type { VersionView } from "./reaching/api_answers.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { ago, byteSize, cell, table } from "./terminal/table.ts";
+import { paintFor } from "./terminal/terminal.ts";
 
 const HELP = `
 A version answers at its preview address whether or not an alias stands for it.

@@ -8,20 +8,20 @@ import type { Deployment } from "../core/deployment.ts";
 import type { FunctionVersion, Language } from "../core/function.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Store } from "../core/store.ts";
-import { AliasMoves } from "./alias_moves.ts";
-import { ApiKeys } from "./api_keys.ts";
-import { Audit } from "./audit.ts";
-import { Deployer } from "./deployer.ts";
-import type { Build } from "./function_bundles.ts";
-import { ProjectSecrets } from "./project_secrets.ts";
-import { type FileDeployment, Published } from "./published.ts";
-import type { AuditRecord } from "./records.ts";
-import { Removals } from "./removals.ts";
-import { type RecordChange, Replica } from "./replica.ts";
-import type { SecretBox } from "./secret_box.ts";
-import { StoredVersions } from "./stored_versions.ts";
-import { Tenancy } from "./tenancy.ts";
-import { VersionMaker } from "./version_maker.ts";
+import { AliasMoves } from "./deploy/alias_moves.ts";
+import { Deployer } from "./deploy/deployer.ts";
+import type { AuditRecord } from "./deploy/records.ts";
+import { Removals } from "./deploy/removals.ts";
+import { StoredVersions } from "./deploy/stored_versions.ts";
+import { VersionMaker } from "./deploy/version_maker.ts";
+import type { Build } from "./loading/function_bundles.ts";
+import { type FileDeployment, Published } from "./publish/published.ts";
+import { type RecordChange, Replica } from "./publish/replica.ts";
+import { ApiKeys } from "./tenancy/api_keys.ts";
+import { Audit } from "./tenancy/audit.ts";
+import { ProjectSecrets } from "./tenancy/project_secrets.ts";
+import type { SecretBox } from "./tenancy/secret_box.ts";
+import { Tenancy } from "./tenancy/tenancy.ts";
 
 /** A program that came with a request and can be promoted. */
 export interface KnownProgram {

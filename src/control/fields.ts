@@ -10,7 +10,7 @@ import {
 } from "../core/binding_kinds.ts";
 import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
 import { parseRoute } from "../core/route.ts";
-import { QUOTA_NAMES, type Quotas } from "./quotas.ts";
+import { QUOTA_NAMES, type Quotas } from "./tenancy/quotas.ts";
 
 /** Names of projects, functions, aliases and plans: a label of a host, without the "--" that divides a preview's. */
 export const NAME_PATTERN = /^(?!.*--)[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;

@@ -2,7 +2,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findToken } from "../cli/data_directory.ts";
+import { findToken } from "../cli/reaching/data_directory.ts";
 
 /** A line of the log. */
 export type LogEntry = Readonly<Record<string, unknown>>;

@@ -5,8 +5,8 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { findToken } from "../cli/data_directory.ts";
-import { loadConfig } from "../control/config_file.ts";
+import { findToken } from "../cli/reaching/data_directory.ts";
+import { loadConfig } from "../control/config/file.ts";
 import { startServer } from "../main.ts";
 import { CONFIG_CHECKS } from "../read_config.ts";
 import type { Server } from "../server.ts";

@@ -6,9 +6,9 @@
  * give the same bytes: paths in the map begin at the project's folder.
  */
 import { basename, relative } from "node:path";
-import { frameOf } from "../code_frame.ts";
 import { CommandFailure } from "../exit_codes.ts";
-import { type Paint, printable } from "../terminal.ts";
+import { frameOf } from "../terminal/code_frame.ts";
+import { type Paint, printable } from "../terminal/terminal.ts";
 
 /** What is bundled. */
 export interface BundleSource {

@@ -6,16 +6,16 @@
  */
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { routeLine, routeUrl } from "../addresses.ts";
-import { type AdminClient, ApiFailure, adminClient } from "../admin_client.ts";
-import type { DeployedView } from "../api_answers.ts";
-import { canAsk, confirm } from "../ask.ts";
-import { frameOf } from "../code_frame.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "../command_options.ts";
 import { CommandFailure } from "../exit_codes.ts";
 import { readProject } from "../project_file.ts";
-import { byteSize } from "../table.ts";
-import { type Colour, type Paint, paintFor } from "../terminal.ts";
+import { routeLine, routeUrl } from "../reaching/addresses.ts";
+import { type AdminClient, ApiFailure, adminClient } from "../reaching/admin_client.ts";
+import type { DeployedView } from "../reaching/api_answers.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "../reaching/command_options.ts";
+import { canAsk, confirm } from "../terminal/ask.ts";
+import { frameOf } from "../terminal/code_frame.ts";
+import { byteSize } from "../terminal/table.ts";
+import { type Colour, type Paint, paintFor } from "../terminal/terminal.ts";
 import { bundle } from "./bundle.ts";
 import { type PlannedFunction, planDeploy } from "./plan.ts";
 import { uploadMissing } from "./upload.ts";

@@ -1,8 +1,9 @@
 /** What a deploy would change: each function as it is here beside what the server has under an alias. */
-import type { AdminClient } from "../admin_client.ts";
-import { ApiFailure } from "../admin_client.ts";
-import type { FunctionView, RouteView, SettingsView, VersionView } from "../api_answers.ts";
+
 import type { DeclaredFunction } from "../project_file.ts";
+import type { AdminClient } from "../reaching/admin_client.ts";
+import { ApiFailure } from "../reaching/admin_client.ts";
+import type { FunctionView, RouteView, SettingsView, VersionView } from "../reaching/api_answers.ts";
 import type { Bundle } from "./bundle.ts";
 
 /** A file to be deployed. */

@@ -1,8 +1,8 @@
 /** Tells what happens under `isopod dev`: for people with colours and code frames, or as JSON lines. */
 import { isAbsolute, relative } from "node:path";
-import { frameOf } from "../code_frame.ts";
-import { type LogItem, logLine } from "../log_lines.ts";
-import { type Paint, paintFor, printable } from "../terminal.ts";
+import { type LogItem, logLine } from "../logs/log_lines.ts";
+import { frameOf } from "../terminal/code_frame.ts";
+import { type Paint, paintFor, printable } from "../terminal/terminal.ts";
 
 /** Where a mistake is. */
 interface Place {

@@ -1,7 +1,7 @@
 /** Aliases: what they stand for, and the way back. */
 import { z } from "zod";
+import { aliasRecord } from "../deploy/records.ts";
 import { name } from "../fields.ts";
-import { aliasRecord } from "../records.ts";
 import { type Endpoint, endpoint, ofFunction } from "./endpoint.ts";
 import { answerMove, DEPLOY, ownerOf } from "./function_answers.ts";
 import type { ApiParts } from "./parts.ts";

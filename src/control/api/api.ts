@@ -1,7 +1,7 @@
 /** The admin API: all endpoints, and the document that is made of them. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import type { QuietExchange } from "../admin_logs.ts";
+import type { QuietExchange } from "./admin_logs.ts";
 import { aliasEndpoints } from "./aliases.ts";
 import { blobEndpoints } from "./blobs.ts";
 import { databaseEndpoints } from "./databases.ts";

@@ -1,7 +1,7 @@
 /** Blobs: what a deploy brings that the server does not have yet. */
 import { z } from "zod";
+import { CODE_BYTES_MAX } from "../deploy/version_files.ts";
 import { hash } from "../fields.ts";
-import { CODE_BYTES_MAX } from "../version_files.ts";
 import { type Endpoint, endpoint, inProject } from "./endpoint.ts";
 import { DEPLOY } from "./function_answers.ts";
 import type { ApiParts } from "./parts.ts";

@@ -3,9 +3,9 @@ import { z } from "zod";
 import { parseBoundedJson } from "../../core/bounded_json.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { ENGINE_NAMES } from "../../core/function.ts";
-import type { DeployInput } from "../deployer.ts";
+import type { DeployInput } from "../deploy/deployer.ts";
+import type { DeployedFile } from "../deploy/version_files.ts";
 import { ASSETS_MAX, assetFile, hash, name, routeRecord, settings, versionFile } from "../fields.ts";
-import type { DeployedFile } from "../version_files.ts";
 import { read } from "./router.ts";
 
 const fileAt = (path: z.ZodType<string>) =>

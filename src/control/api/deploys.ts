@@ -1,8 +1,8 @@
 /** Deploys: of files, of a program that ran, of other settings. */
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
+import { PROGRAM_NAMES } from "../deploy/version_identity.ts";
 import { hash, name, settings } from "../fields.ts";
-import { PROGRAM_NAMES } from "../version_identity.ts";
 import { deployBody, FORM_TYPES, readDeploy } from "./deploy_body.ts";
 import { type Endpoint, endpoint, ofFunction } from "./endpoint.ts";
 import { answerDeploy, DEPLOY, deployedView, ownerOf } from "./function_answers.ts";

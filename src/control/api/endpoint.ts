@@ -4,9 +4,9 @@
  */
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
-import type { QuietExchange } from "../admin_logs.ts";
+import type { Expected } from "../deploy/pointers.ts";
 import { name } from "../fields.ts";
-import type { Expected } from "../pointers.ts";
+import type { QuietExchange } from "./admin_logs.ts";
 
 /** Who may call: everybody with a token or key; the server's token alone; keys of the project with one of the scopes. */
 export type Access = "anyone" | "server" | { readonly scopes: readonly ("deploy" | "invoke" | "run" | "logs")[] };

@@ -1,8 +1,8 @@
 /** What the endpoints of functions share: whose function it is, and what is answered of it. */
 import { z } from "zod";
-import type { Deployed } from "../deployer.ts";
-import type { PointerMove } from "../pointers.ts";
-import type { VersionOwner } from "../version_checks.ts";
+import type { Deployed } from "../deploy/deployer.ts";
+import type { PointerMove } from "../deploy/pointers.ts";
+import type { VersionOwner } from "../deploy/version_checks.ts";
 import type { Call } from "./endpoint.ts";
 import { functionView, previewUrl, shortOf, showFunction } from "./views.ts";
 

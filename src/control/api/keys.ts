@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
 import { ANONYMOUS } from "../../core/plan.ts";
+import { KEY_SCOPES, keyRecord } from "../deploy/records.ts";
 import { name } from "../fields.ts";
-import { KEY_SCOPES, keyRecord } from "../records.ts";
 import { type Endpoint, endpoint, inProject, type Principal, page, pageOf, paginate } from "./endpoint.ts";
 import type { ApiParts } from "./parts.ts";
 

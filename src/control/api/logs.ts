@@ -1,6 +1,6 @@
 /** The log of what programs did; a key sees its project's. The routes themselves stand in `admin_logs.ts`. */
 import { IsopodError, toIsopodError } from "../../core/errors.ts";
-import { LOG_PARAMETERS, logRoutes } from "../admin_logs.ts";
+import { LOG_PARAMETERS, logRoutes } from "./admin_logs.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
 import type { ApiParts } from "./parts.ts";
 import { problem } from "./router.ts";

@@ -1,8 +1,8 @@
 /** What the admin API reaches, beside the control plane: the server that it is part of. */
 import type { DatabaseAdmin } from "../../core/database_admin.ts";
 import type { Language } from "../../core/function.ts";
-import type { LogRouteParts } from "../admin_logs.ts";
 import type { ControlPlane, KnownProgram } from "../control_plane.ts";
+import type { LogRouteParts } from "./admin_logs.ts";
 
 /** A pin, as it is listed. */
 export interface PinInfo {

@@ -1,8 +1,8 @@
 /** Plans of callers. */
 import { z } from "zod";
+import { planRecord } from "../deploy/records.ts";
+import { saidOf } from "../deploy/version_bindings.ts";
 import { name } from "../fields.ts";
-import { planRecord } from "../records.ts";
-import { saidOf } from "../version_bindings.ts";
 import { type Endpoint, endpoint, page, pageOf, paginate } from "./endpoint.ts";
 import type { ApiParts } from "./parts.ts";
 

@@ -1,8 +1,8 @@
 /** Projects: what tenants are. */
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
+import { KEY_SCOPES, projectRecord } from "../deploy/records.ts";
 import { egressInside, limits, name, quotas } from "../fields.ts";
-import { KEY_SCOPES, projectRecord } from "../records.ts";
 import { type Endpoint, endpoint, inProject, page, pageOf, paginate } from "./endpoint.ts";
 import type { ApiParts } from "./parts.ts";
 

@@ -3,8 +3,8 @@ import { type Context, Hono } from "hono";
 import type { z } from "zod";
 import { parseBoundedJson } from "../../core/bounded_json.ts";
 import { errorBody, IsopodError } from "../../core/errors.ts";
-import type { QuietExchange } from "../admin_logs.ts";
-import type { Expected } from "../pointers.ts";
+import type { Expected } from "../deploy/pointers.ts";
+import type { QuietExchange } from "./admin_logs.ts";
 import type { Answer, Call, Endpoint, Principal } from "./endpoint.ts";
 
 /** Says who calls, by the request's credential. @throws {IsopodError} `unauthorized` */

@@ -1,9 +1,9 @@
 /** The server itself: its state, what it remembers of invocations, pins, the audit, collecting, events. */
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
+import { auditRecord } from "../deploy/records.ts";
+import { COLLECT_POLICY } from "../deploy/removals.ts";
 import { hash, instant } from "../fields.ts";
-import { auditRecord } from "../records.ts";
-import { COLLECT_POLICY } from "../removals.ts";
 import { type Endpoint, endpoint, inProject, page, pageOf, readCursor, writeCursor } from "./endpoint.ts";
 import { deploymentEvents, statusEvents } from "./event_stream.ts";
 import type { ApiParts } from "./parts.ts";

@@ -1,7 +1,7 @@
 /** Versions: listed, shown, made without an alias, deleted. */
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
-import { resolveVersion } from "../version_names.ts";
+import { resolveVersion } from "../deploy/version_names.ts";
 import { FORM_TYPES, readDeploy, versionBody } from "./deploy_body.ts";
 import { type Endpoint, endpoint, ofFunction, page, pageOf, paginate } from "./endpoint.ts";
 import { DEPLOY, ownerOf, READ } from "./function_answers.ts";

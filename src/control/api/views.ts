@@ -1,8 +1,8 @@
 /** What the API shows of records: the schemas of answers, and how records become them. */
 import { z } from "zod";
+import type { FunctionRecord, Manifest } from "../deploy/records.ts";
+import { aliasRecord, functionRecord, manifestRecord } from "../deploy/records.ts";
 import { routeRecord } from "../fields.ts";
-import type { FunctionRecord, Manifest } from "../records.ts";
-import { aliasRecord, functionRecord, manifestRecord } from "../records.ts";
 
 /** Digits of a hash that people are shown. */
 const SHORT_DIGITS = 12;

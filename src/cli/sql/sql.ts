@@ -1,0 +1,150 @@
+/** `isopod sql`: looks into SQL databases, migrates them, and copies them in and out. */
+import { Command } from "commander";
+import { CommandFailure, usageError } from "../exit_codes.ts";
+import { type AdminClient, adminClient } from "../reaching/admin_client.ts";
+import { addSharedOptions, printJson, type SharedOptions } from "../reaching/command_options.ts";
+import { byteSize, cell, table } from "../terminal/table.ts";
+import { paintFor } from "../terminal/terminal.ts";
+import { exportFile, importFile, migrate } from "./sql_files.ts";
+
+const ROWS_SHOWN_MAX = 1000;
+
+interface Result {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly unknown[])[];
+  readonly meta: Readonly<Record<string, number | boolean>>;
+}
+
+const HELP = `
+A database is what [functions.bindings] names: DB = { type = "sql", name = "shop" }. It is made when it is first used.
+
+Examples:
+  isopod sql shop "SELECT * FROM items LIMIT 10"
+  isopod sql shop "SELECT * FROM items WHERE id = ?" 7 --json
+  isopod sql migrate shop ./migrations
+  isopod sql export shop shop.sqlite
+  isopod sql import shop shop.sqlite
+  isopod sql list
+  isopod sql delete shop
+`;
+
+/** The command. */
+export function sqlCommand(): Command {
+  const query = new Command("query")
+    .description("Run one statement and show its rows; what is meant when no other command is named.")
+    .argument("<name>", "the database")
+    .argument("<statement>", "one statement of SQLite")
+    .argument("[values...]", "for the ? of the statement: numbers, null, or texts");
+  const migrations = new Command("migrate")
+    .description(
+      "Run the .sql files of a folder that have not been run, each in one transaction, in the order of their names.",
+    )
+    .argument("<name>", "the database")
+    .argument("<dir>", "the folder");
+  const out = new Command("export")
+    .description("Write the database, as it is at one moment, into a file of SQLite.")
+    .argument("<name>", "the database")
+    .argument("<file>", "a file that is not there yet");
+  const into = new Command("import")
+    .description("Put a file of SQLite in the place of a database, or run a dump (.sql) in one transaction.")
+    .argument("<name>", "the database")
+    .argument("<file>", "the file");
+  const list = new Command("list").description("List the databases of the project.");
+  const remove = new Command("delete").description("Delete a database with everything in it.").argument("<name>");
+  return new Command("sql")
+    .description("Look into SQL databases, migrate them, and copy them in and out.")
+    .addCommand(addSharedOptions(query, "{columns, rows, meta}").addHelpText("after", HELP).action(runQuery), {
+      isDefault: true,
+    })
+    .addCommand(addSharedOptions(migrations, "{applied, before}").addHelpText("after", HELP).action(runMigrate))
+    .addCommand(addSharedOptions(out, "{file, bytes}").addHelpText("after", HELP).action(runExport))
+    .addCommand(addSharedOptions(into, "{imported}").addHelpText("after", HELP).action(runImport))
+    .addCommand(addSharedOptions(list, "the databases").addHelpText("after", HELP).action(runList))
+    .addCommand(addSharedOptions(remove, "{deleted}").addHelpText("after", HELP).action(runDelete))
+    .addHelpText("after", HELP);
+}
+
+async function runQuery(name: string, sql: string, values: readonly string[], options: SharedOptions): Promise<void> {
+  const client = adminClient(options);
+  const [result] = await query(client, name, [{ sql, params: values.map(readValue) }]);
+  if (result === undefined) throw new CommandFailure("Cannot read the answer: there is no result");
+  if (options.json) return printJson(result);
+  process.stdout.write(showResult(result));
+}
+
+/** Numbers and null as such; whoever wants a text that looks like one writes a cast. */
+function readValue(text: string): string | number | null {
+  if (text === "null") return null;
+  return /^-?(0|[1-9]\d{0,14})(\.\d+)?$/.test(text) ? Number(text) : text;
+}
+
+function showResult({ columns, rows, meta }: Result): string {
+  if (columns.length === 0) return `${meta["changes"] ?? 0} rows changed\n`;
+  const paint = paintFor(process.stdout);
+  const heads = columns.map((title, at) => {
+    const isNumeric = rows.length > 0 && rows.every((row) => typeof row[at] === "number" || row[at] === null);
+    return { title: cell(title, 40), align: isNumeric ? ("right" as const) : ("left" as const) };
+  });
+  const shown = rows.slice(0, ROWS_SHOWN_MAX).map((row) => row.map(showValue));
+  const more = rows.length > shown.length ? `… and ${rows.length - shown.length} more; --json has all\n` : "";
+  return `${table(heads, shown, paint)}${more}`;
+}
+
+function showValue(value: unknown): string {
+  if (value === null) return "NULL";
+  if (typeof value !== "object") return cell(String(value));
+  const { b, i, f } = value as { readonly b?: string; readonly i?: string; readonly f?: string };
+  return b === undefined ? String(i ?? f) : `<${byteSize(Buffer.from(b, "base64").length)}>`;
+}
+
+async function runMigrate(name: string, folder: string, options: SharedOptions): Promise<void> {
+  const client = adminClient(options);
+  const ask = async (sql: string) => (await query(client, name, [{ sql, params: [] }]))[0]?.rows ?? [];
+  const script = (texts: readonly string[]) => client.post(pathOf(client, name, "/script"), { texts });
+  const told = options.json ? () => {} : (file: string) => void process.stdout.write(`${file}\n`);
+  const { applied, before } = await migrate(folder, { ask, script, told });
+  if (options.json) return printJson({ applied, before });
+  process.stdout.write(`${applied.length} migrations run, ${before} had been before\n`);
+}
+
+async function runExport(name: string, file: string, options: SharedOptions): Promise<void> {
+  const client = adminClient(options);
+  const bytes = await exportFile(await client.raw(pathOf(client, name, "/file")), file);
+  if (options.json) return printJson({ file, bytes });
+  process.stdout.write(`${file}  ${byteSize(bytes)}\n`);
+}
+
+async function runImport(name: string, file: string, options: SharedOptions): Promise<void> {
+  const client = adminClient(options);
+  await importFile(file, {
+    script: (texts) => client.post(pathOf(client, name, "/script"), { texts }),
+    whole: (contents) => client.put(pathOf(client, name, "/file"), contents),
+  });
+  if (options.json) return printJson({ imported: name });
+  process.stdout.write(`imported into ${name}\n`);
+}
+
+async function runList(options: SharedOptions): Promise<void> {
+  const client = adminClient(options);
+  const databases = await client.list<{ name: string; bytes: number }>(client.inProject("/databases"));
+  if (options.json) return printJson(databases);
+  const rows = databases.map(({ name, bytes }) => [cell(name), byteSize(bytes)]);
+  process.stdout.write(table(["name", { title: "size", align: "right" }], rows, paintFor(process.stdout)));
+}
+
+async function runDelete(name: string, options: SharedOptions): Promise<void> {
+  const client = adminClient(options);
+  await client.delete(pathOf(client, name));
+  if (options.json) return printJson({ deleted: name });
+  process.stdout.write(`deleted ${name}\n`);
+}
+
+async function query(client: AdminClient, name: string, statements: readonly object[]): Promise<readonly Result[]> {
+  const { results } = await client.post<{ results: Result[] }>(pathOf(client, name, "/query"), { statements });
+  return results;
+}
+
+function pathOf(client: AdminClient, name: string, rest = ""): string {
+  if (name === "") throw usageError("Cannot use a database without a name");
+  return client.inProject(`/databases/${encodeURIComponent(name)}${rest}`);
+}

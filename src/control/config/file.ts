@@ -1,0 +1,190 @@
+/**
+ * Reads `isopod.toml` into a `Config`, or tells one mistake in it with its line.
+ *
+ * The text is parsed, its shape checked, and then what depends on several keys or on the machine. A reload is nothing
+ * but reading again: nothing here remembers anything, and a `Config` holds everything that it needs.
+ */
+import { stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
+import { readPlanBindings } from "./bindings.ts";
+import type { ValueChecks } from "./checks.ts";
+import { type Address, type Config, defaultConfig, isLoopback, LOOPBACK_ANONYMOUS } from "./config.ts";
+import { ConfigError } from "./error.ts";
+import { readFunctions } from "./functions.ts";
+import { ConfigReport } from "./report.ts";
+import { defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
+import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf } from "./schema.ts";
+import { readSecretKeys, type SecretReading } from "./secrets.ts";
+import { readToml } from "./toml.ts";
+import { address, isName, NAME_EXPECTED } from "./values.ts";
+
+export { ConfigError } from "./error.ts";
+
+/** The name of the file when nothing else is said. */
+export const CONFIG_FILE_NAME = "isopod.toml";
+const FILE_BYTES_MAX = 1024 * 1024;
+
+/** What reading a configuration may need from outside. */
+export interface ConfigOptions extends ValueChecks {
+  /** The server's environment, for secrets; that of this process when left out. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** `host:port`, in the place of the file's `listen_address` and `admin_address`. */
+  readonly listen?: string | undefined;
+  readonly admin?: string | undefined;
+  /** Which secrets have values; `declared` when left out. */
+  readonly secrets?: SecretReading | undefined;
+}
+
+/** How a text that is at hand is read. */
+export interface ParseOptions extends ConfigOptions {
+  /** The file that the text is from: stands in errors as given, and relative paths start from its folder. */
+  readonly file?: string | undefined;
+}
+
+/**
+ * Reads the file at `path`.
+ * @throws {ConfigError}
+ */
+export async function loadConfig(path: string, options: ConfigOptions = {}): Promise<Config> {
+  return parseConfig(await readText(path), { ...options, file: path });
+}
+
+async function readText(path: string): Promise<string> {
+  const fail = (reason: string) => new ConfigError({ message: `Cannot read the configuration: ${reason}`, file: path });
+  let bytes: Uint8Array;
+  try {
+    const stats = await stat(path);
+    if (!stats.isFile()) throw fail("it is not a file");
+    if (stats.size > FILE_BYTES_MAX) throw fail("it is larger than 1 MiB");
+    bytes = await Bun.file(path).bytes();
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    throw fail(code === "ENOENT" ? "there is no such file" : String(code ?? error));
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw fail("it is not UTF-8 text");
+  }
+}
+
+/**
+ * Reads a configuration from its text.
+ * @throws {ConfigError} for the first mistake
+ * @example parseConfig('listen_address = "127.0.0.1:9090"').listen.port // 9090
+ */
+export function parseConfig(text: string, options: ParseOptions = {}): Config {
+  const file = options.file ?? CONFIG_FILE_NAME;
+  const toml = readToml(text);
+  if ("message" in toml) {
+    throw new ConfigError({ message: `Cannot parse the file: ${toml.message}`, file, position: toml.position });
+  }
+  const report = new ConfigReport(file, toml);
+  const schema = configSchema(options);
+  const shape = schema.safeParse(toml.value);
+  if (!shape.success) return report.failWith(shape.error.issues, schema);
+  const raw = shape.data;
+  const standard = defaultConfig();
+  const { listen, admin } = readAddresses(raw, options, report);
+  const plans = readPlans(raw, listen, report);
+  const codeless = { path: raw.codeless?.path ?? standard.codeless.path, sources: raw.codeless?.sources ?? [] };
+  const rpcPath = raw.rpc?.path ?? standard.rpcPath;
+  if (rpcPath === codeless.path) report.fail(["rpc", "path"], `codeless.path is "${rpcPath}" too`);
+  if (rpcPath === "/") report.fail(["rpc", "path"], "every path is below it");
+  const folder = dirname(resolve(file));
+  const { env = process.env, secrets = "declared" } = options;
+  const functions = readFunctions(raw, {
+    ...{ report, folder, env, secrets },
+    reservedPaths: { "codeless.path": codeless.path, "rpc.path": rpcPath },
+  });
+  return {
+    file: options.file === undefined ? undefined : resolve(options.file),
+    listen,
+    admin,
+    ...{ codeless, rpcPath, plans },
+    apps: raw.apps === undefined ? undefined : resolve(folder, raw.apps),
+    previewDomains: raw.preview_domains ?? [],
+    secretKeys: secrets === "unread" ? undefined : readSecretKeys(raw.secrets_key_file, env, folder, report),
+    keys: readKeys(raw, plans, report),
+    functions,
+    pool: readPool(raw, report),
+    server: { ...defaultsOf(SERVER_RULES), ...settingsOf(SERVER_RULES, raw.server) },
+    logs: { ...defaultsOf(LOGS_RULES), ...settingsOf(LOGS_RULES, raw.logs) },
+    sandbox: raw.sandbox ?? standard.sandbox,
+  };
+}
+
+function readAddresses(raw: RawConfig, given: ParseOptions, report: ConfigReport): { listen: Address; admin: Address } {
+  const standard = defaultConfig();
+  const listen = readAddress("--listen", given.listen) ?? raw.listen_address ?? standard.listen;
+  const admin = readAddress("--admin", given.admin) ?? raw.admin_address ?? standard.admin;
+  if (listen.port !== 0 && listen.port === admin.port && listen.host === admin.host) {
+    const key = raw.admin_address ? "admin_address" : "listen_address";
+    report.fail([key], `listen_address and admin_address are both "${listen.host}:${listen.port}"`);
+  }
+  return { listen, admin };
+}
+
+/** @throws {Error} when `text` is no address */
+function readAddress(option: string, text: string | undefined): Address | undefined {
+  if (text === undefined) return undefined;
+  const read = address.safeParse(text);
+  if (read.success) return read.data;
+  throw new Error(`Cannot read ${option} "${text}": expected a host and a port, such as 127.0.0.1:8080`);
+}
+
+function readPlans(raw: RawConfig, listen: Address, report: ConfigReport): ReadonlyMap<string, Plan> {
+  const plans = new Map<string, Plan>();
+  for (const [name, item] of Object.entries(raw.plans ?? {})) {
+    if (!isName(name)) report.fail(["plans", name], `the name is not ${NAME_EXPECTED}`);
+    plans.set(name, readPlan(name, item, report));
+  }
+  const anonymous = raw.plans?.[ANONYMOUS];
+  if (anonymous?.run === undefined && !isLoopback(listen.host)) {
+    const where = anonymous ? ["plans", ANONYMOUS] : ["listen_address"];
+    const rights = 'write [plans.anonymous] with run = "none", "pinned" or "any"';
+    const reach = `others can reach "${listen.host}", and nothing says what callers without a key may run`;
+    report.fail(where, `${reach}; ${rights}`);
+  }
+  if (!anonymous) plans.set(ANONYMOUS, LOOPBACK_ANONYMOUS);
+  return plans;
+}
+
+function readPlan(name: string, raw: RawPlan, report: ConfigReport): Plan {
+  return {
+    name,
+    run: raw.run ?? (name === ANONYMOUS ? "any" : "none"),
+    limits: limitsOf(raw),
+    ratePerSecond: raw.rate,
+    egress: raw.egress ?? [],
+    bindings: readPlanBindings(raw, ["plans", name], report),
+    origins: raw.origins ?? [],
+  };
+}
+
+function readKeys(raw: RawConfig, plans: ReadonlyMap<string, Plan>, report: ConfigReport): KeyRecord[] {
+  const lines = new Map<string, number>();
+  return (raw.keys ?? []).map(({ hash, plan, pin }, index) => {
+    const path = ["keys", index];
+    if (!plans.has(plan)) {
+      const known = [...plans.keys()].slice(0, 20).join(", ");
+      report.fail([...path, "plan"], `there is no plan "${plan}"; the plans are ${known}`);
+    }
+    const earlier = lines.get(hash);
+    if (earlier !== undefined) report.fail([...path, "hash"], `the same key stands on line ${earlier}`);
+    lines.set(hash, report.locate([...path, "hash"]).line);
+    return { hash, plan, mayPin: pin ?? false };
+  });
+}
+
+function readPool(raw: RawConfig, report: ConfigReport): Config["pool"] {
+  const set = settingsOf(POOL_RULES, raw.pool);
+  const pool = { ...defaultsOf(POOL_RULES), ...set };
+  if (pool.prewarmed <= pool.instancesMax) return pool;
+  if (set.prewarmed !== undefined) {
+    report.fail(["pool", "prewarmed"], `expected at most the ${pool.instancesMax} instances that there may be`);
+  }
+  return { ...pool, prewarmed: pool.instancesMax };
+}

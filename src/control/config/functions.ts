@@ -1,0 +1,181 @@
+/**
+ * Makes functions of `[[functions]]` and `[[applications]]`: files, engines, secrets, and routes that nobody else has.
+ *
+ * What belongs to engines and bindings that do not exist yet is known by name and refused as such.
+ */
+import { type Stats, statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { NO_BINDINGS } from "../../core/binding_kinds.ts";
+import type { EngineName } from "../../core/function.ts";
+import { parseRoute, type RoutePattern } from "../../core/route.ts";
+import { readAssets } from "./assets.ts";
+import { readBindings } from "./bindings.ts";
+import type { FunctionConfig } from "./config.ts";
+import type { ConfigReport } from "./report.ts";
+import { checkRoutes, type PlacedFunction } from "./routes.ts";
+import { FUNCTION_INSTANCES_RULE } from "./rules.ts";
+import type { KeyPath } from "./scan.ts";
+import { limitsOf, type RawApplication, type RawConfig, type RawFunction } from "./schema.ts";
+import type { SecretSource } from "./secrets.ts";
+
+/** Keys of `[[functions]]` that are known and do nothing yet. */
+const LATER_KEYS = ["middlewares", "dialect", "command", "handler", "event", "layers"] as const;
+const SCRIPT_FILE = /\.([mc]?[jt]s|[jt]sx)$/i;
+const ENTRY_NAMES = ["index", "main"].flatMap((name) =>
+  ["ts", "tsx", "mts", "js", "jsx", "mjs"].map((extension) => `${name}.${extension}`),
+);
+
+/** What reading functions needs beside the file's values. */
+export interface FunctionSource extends SecretSource {
+  readonly report: ConfigReport;
+  /** Folder that relative paths start from. */
+  readonly folder: string;
+  /** The paths of the server's endpoints by their keys: what is below them is taken. */
+  readonly reservedPaths: Readonly<Record<string, string>>;
+}
+
+/**
+ * The functions of a file.
+ * @throws {ConfigError} for the first mistake
+ */
+export function readFunctions(raw: RawConfig, source: FunctionSource): FunctionConfig[] {
+  const placed: PlacedFunction[] = [];
+  const names = new Map<string, KeyPath>();
+  for (const [index, item] of (raw.functions ?? []).entries()) {
+    const path = ["functions", index];
+    const earlier = names.get(item.name);
+    if (earlier) {
+      source.report.fail([...path, "name"], `the name is taken by the function on line ${lineOf(source, earlier)}`);
+    }
+    names.set(item.name, [...path, "name"]);
+    placed.push(readFunction(item, path, source));
+  }
+  for (const [index, item] of (raw.applications ?? []).entries()) {
+    const application = readApplication(item, ["applications", index], names, source);
+    names.set(application.config.name, application.path);
+    placed.push(application);
+  }
+  checkRoutes(placed, source.reservedPaths, source.report);
+  return placed.map(({ config }) => config);
+}
+
+function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): PlacedFunction {
+  const { report } = source;
+  const entry = readEntry(raw.engine, raw, "path", path, source);
+  for (const key of LATER_KEYS) {
+    if (raw[key] !== undefined) report.fail([...path, key], "the key is known, but what it is for is not there yet");
+  }
+  const { secrets, bindings } = readBindings(raw, path, source);
+  const config: FunctionConfig = {
+    name: raw.name,
+    engine: entry.engine,
+    path: entry.path,
+    exportName: raw.export ?? "default",
+    routes: raw.routes ?? [],
+    env: raw.env ?? {},
+    limits: limitsOf(raw.limits),
+    egress: raw.egress ?? [],
+    ...{ secrets, bindings },
+    instancesMax: raw.instances ?? FUNCTION_INSTANCES_RULE.default,
+    assets: readAssets(raw, path, { report, folder: source.folder, entry: entry.path, secrets }),
+    position: report.locate(path),
+  };
+  return { config, path, routePath: (index) => [...path, "routes", index] };
+}
+
+/** The older form: one route, and no limits of its own. */
+function readApplication(
+  raw: RawApplication,
+  path: KeyPath,
+  names: ReadonlyMap<string, unknown>,
+  source: FunctionSource,
+): PlacedFunction {
+  const { engine, path: file } = readEntry(undefined, { path: raw.file_path }, "file_path", path, source);
+  const config: FunctionConfig = {
+    name: freeName(raw, names),
+    engine,
+    path: file,
+    exportName: raw.function ?? "default",
+    routes: [readApplicationRoute(raw, path, source)],
+    env: raw.env ?? {},
+    limits: {},
+    egress: [],
+    secrets: [],
+    bindings: NO_BINDINGS,
+    instancesMax: FUNCTION_INSTANCES_RULE.default,
+    assets: undefined,
+    position: source.report.locate(path),
+  };
+  return { config, path, routePath: () => [...path, "url_path"] };
+}
+
+function readApplicationRoute(raw: RawApplication, path: KeyPath, source: FunctionSource): RoutePattern {
+  try {
+    return parseRoute(`${raw.method?.toUpperCase() ?? "ANY"} ${raw.url_path}`);
+  } catch {
+    const expected = 'expected a path of plain segments, ":name", or "*" at the very end';
+    return source.report.fail([...path, "url_path"], expected);
+  }
+}
+
+/** A name for a function that has none, of its file and its export. */
+function freeName(raw: RawApplication, names: ReadonlyMap<string, unknown>): string {
+  const stem = basename(raw.file_path).replace(/\.[^.]*$/, "");
+  const words = raw.function === undefined || raw.function === "default" ? stem : `${stem}-${raw.function}`;
+  const slug = words
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
+  const name = slug.slice(0, 50).replace(/-$/, "") || "application";
+  let free = name;
+  for (let number = 2; names.has(free); number++) free = `${name}-${number}`;
+  return free;
+}
+
+/** The engine of a function and the file that it begins with. */
+function readEntry(
+  engine: EngineName | undefined,
+  raw: { readonly path: string; readonly command?: string | undefined },
+  key: string,
+  path: KeyPath,
+  source: FunctionSource,
+): { engine: EngineName; path: string } {
+  const at = [...path, key];
+  const notYet = (name: EngineName): void => {
+    if (name === "script") return;
+    const place = engine === undefined ? at : [...path, "engine"];
+    source.report.fail(place, `engine "${name}" is not there yet; "script" (JavaScript and TypeScript) is`);
+  };
+  const absolute = resolve(source.folder, raw.path);
+  const named = engine ?? (raw.command === undefined ? engineOfName(absolute) : "process");
+  if (named !== undefined) notYet(named);
+  const stats = statOf(absolute) ?? source.report.fail(at, `no file or folder is at "${raw.path}" (${absolute})`);
+  if (stats.isFile()) {
+    if (SCRIPT_FILE.test(absolute)) return { engine: "script", path: absolute };
+    return source.report.fail(at, "expected a file that ends in .ts, .tsx, .js, .jsx or .mjs, or a folder with one");
+  }
+  if (!stats.isDirectory()) return source.report.fail(at, "expected a file or a folder");
+  const entry = ENTRY_NAMES.map((name) => join(absolute, name)).find((file) => statOf(file)?.isFile());
+  if (entry !== undefined) return { engine: "script", path: entry };
+  if (engine === undefined && statOf(join(absolute, "bootstrap"))) notYet("process");
+  if (engine === undefined && statOf(join(absolute, "index.html"))) notYet("browser");
+  return source.report.fail(at, "expected a folder that holds index.ts, main.ts, or one of them with another ending");
+}
+
+function engineOfName(file: string): EngineName | undefined {
+  if (SCRIPT_FILE.test(file)) return "script";
+  if (/\.(wasm|wat)$/i.test(file)) return "wasm";
+  return /\.html?$/i.test(file) ? "browser" : undefined;
+}
+
+function statOf(file: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function lineOf(source: FunctionSource, path: KeyPath): number {
+  return source.report.locate(path).line;
+}

@@ -1,0 +1,91 @@
+/**
+ * Versions of the store as the pool takes them: the manifest says what they are, and the code and the secrets are read
+ * when an instance is loaded.
+ */
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import { grantsOf } from "../../core/binding_kinds.ts";
+import { functionKey } from "../../core/deployment.ts";
+import { IsopodError } from "../../core/errors.ts";
+import { type FunctionVersion, languageOf, type VersionContents } from "../../core/function.ts";
+import { combineLimits, completeLimits } from "../../core/limits.ts";
+import type { BlobStore } from "../../core/store.ts";
+import type { Replica } from "../publish/replica.ts";
+import type { SecretBox } from "../tenancy/secret_box.ts";
+import { BlobTexts } from "./blob_texts.ts";
+import type { Manifest } from "./records.ts";
+import { AssetContents, StoredAssets } from "./stored_assets.ts";
+import { declarationsOf, secretsOf } from "./version_bindings.ts";
+
+/** Makes versions of manifests. */
+export class StoredVersions {
+  readonly #texts: BlobTexts;
+  readonly #assets: AssetContents;
+  readonly #replica: Replica;
+  readonly #box: SecretBox;
+
+  constructor(blobs: BlobStore, replica: Replica, box: SecretBox) {
+    this.#texts = new BlobTexts(blobs);
+    this.#assets = new AssetContents(blobs);
+    this.#replica = replica;
+    this.#box = box;
+  }
+
+  /** The version `version` of a function, with the project's limits and secrets as they are now. */
+  of(project: string, name: string, version: string, manifest: Manifest): FunctionVersion {
+    const { engine, settings, assets, createdAt } = manifest;
+    const own = this.#replica.get("projects", project);
+    const secrets = secretsOf(settings).map((each) => this.#replica.get("secrets", project, each.name)?.revision ?? 0);
+    // With other secrets, or under other limits, instances that run are not what new ones would be.
+    const state = [...secrets, own?.value.limits === undefined ? 0 : own.revision].filter((revision) => revision > 0);
+    return {
+      ...{ project, name, version, engine, instancesMax: settings.instancesMax },
+      key: [`${functionKey(project, name)}@${version}`, ...state].join("#"),
+      limits: combineLimits(completeLimits(settings.limits), own?.value.limits ?? {}),
+      assets: assets && new StoredAssets(this.#assets, assets, settings.notFound, createdAt),
+      contents: () => this.#contents(project, name, manifest),
+    };
+  }
+
+  async #contents(project: string, name: string, manifest: Manifest): Promise<VersionContents> {
+    const { entry, exportName, settings } = manifest;
+    const { code, map } = codeOf(manifest);
+    const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
+    const program = { name: basename(entry), language: languageOf(entry), code: text, hash: code, sourceMap };
+    const env: Record<string, string> = { ...settings.env };
+    const secrets: { placeholder: string; value: string; hosts: readonly string[] }[] = [];
+    for (const { binding, name: secret, hosts } of secretsOf(settings)) {
+      const value = this.#secret(project, secret);
+      const placeholder = placeholderOf(project, name, binding);
+      env[binding] = hosts.length === 0 ? value : placeholder;
+      if (hosts.length > 0) secrets.push({ placeholder, value, hosts });
+    }
+    const bindings = grantsOf(project, declarationsOf(settings.bindings, `Cannot load "${name}"`));
+    return { program, exportName, env, egress: { allow: settings.egress, secrets }, bindings };
+  }
+
+  #secret(project: string, name: string): string {
+    const found = this.#replica.get("secrets", project, name);
+    if (found !== undefined) return this.#box.open(project, name, found.value);
+    throw new IsopodError("start_failed", { cause: `project "${project}" has no secret "${name}"` });
+  }
+}
+
+/** The blobs of what runs: the bundle that was made here, or the entry, with the map that lies beside it. */
+export function codeOf({ entry, files, bundle }: Pick<Manifest, "entry" | "files" | "bundle">): {
+  code: string;
+  map: string | undefined;
+} {
+  if (bundle !== undefined) return { code: bundle.code, map: bundle.map };
+  const find = (path: string) => files.find((file) => file.path === path)?.hash;
+  const code = find(entry);
+  if (code === undefined) throw new IsopodError("internal", { cause: `the entry ${entry} is not among the files` });
+  return { code, map: find(`${entry}.map`) };
+}
+
+function placeholderOf(project: string, name: string, binding: string): string {
+  const digest = createHash("sha256")
+    .update(JSON.stringify([project, name, binding]))
+    .digest("hex");
+  return `isopod-secret-${digest.slice(0, 32)}`;
+}

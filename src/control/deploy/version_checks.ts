@@ -1,0 +1,92 @@
+/** What is asked for in a version, checked before anything of it is stored. */
+import { IsopodError } from "../../core/errors.ts";
+import { LIMIT_NAMES, type Limits } from "../../core/limits.ts";
+import type { Replica } from "../publish/replica.ts";
+import type { Manifest, VersionSettings } from "./records.ts";
+import { declarationsOf, secretsOf } from "./version_bindings.ts";
+import type { DeployedFile } from "./version_files.ts";
+
+/** What a version is made of. */
+export interface VersionInput {
+  readonly engine: Manifest["engine"];
+  readonly files: readonly DeployedFile[];
+  /** Static files. */
+  readonly assets?: readonly DeployedFile[] | undefined;
+  readonly entry: string;
+  readonly exportName: string;
+  readonly settings: VersionSettings;
+  readonly message?: string | undefined;
+}
+
+/** Whose version it is, and who makes it. */
+export interface VersionOwner {
+  readonly project: string;
+  readonly name: string;
+  readonly by: string;
+  /** Whether it is by the server's own token: a key's function reaches what is public, and what its project may. */
+  readonly isServer: boolean;
+}
+
+/** What checking takes. */
+export interface VersionChecks {
+  readonly replica: Replica;
+  /** The checks of the bindings' languages. */
+  validateEgress(rule: string): void;
+  /** Whether an entry names addresses that are not public. */
+  reachesInside(rule: string): boolean;
+  validateHost(host: string): void;
+  /** The largest values of limits that the server is set up for. */
+  readonly largest: Partial<Limits>;
+}
+
+/** @throws {IsopodError} `bad_request`, `forbidden` for the first mistake */
+export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: VersionInput): void {
+  const { project, name } = owner;
+  const { engine, files, assets = [], entry, settings } = input;
+  const fail = (why: string): never => {
+    throw new IsopodError("bad_request", { message: `Cannot deploy "${name}": ${why}` });
+  };
+  if (engine !== "script") fail(`the engine "${engine}" is not there yet; the engines are script`);
+  const paths = new Set(files.map(({ path }) => path));
+  if (paths.size < files.length) fail("two of its files have one path");
+  if (new Set(assets.map(({ path }) => path)).size < assets.length) fail("two of its static files have one path");
+  if (settings.notFound !== undefined && assets.length === 0) fail("notFound is for static files, and it has none");
+  if (!paths.has(entry)) fail(`its entry "${entry}" is not among its files: ${[...paths].slice(0, 10).join(", ")}`);
+  for (const limit of LIMIT_NAMES) {
+    const { [limit]: most = Number.POSITIVE_INFINITY } = parts.largest;
+    if ((settings.limits[limit] ?? 0) <= most) continue;
+    fail(`${limit} is over ${most}, the most of any plan or function when this server was started`);
+  }
+  for (const rule of settings.egress) {
+    attempt(() => parts.validateEgress(rule), fail);
+    if (!owner.isServer && parts.reachesInside(rule)) checkInside(parts, owner, rule);
+  }
+  const bound = new Set<string>();
+  for (const binding of [...settings.secrets.map((each) => each.binding), ...Object.keys(settings.bindings ?? {})]) {
+    if (Object.hasOwn(settings.env, binding)) fail(`"${binding}" is both a variable and a binding`);
+    if (bound.has(binding)) fail(`"${binding}" is bound twice`);
+    bound.add(binding);
+  }
+  declarationsOf(settings.bindings, `Cannot deploy "${name}"`);
+  for (const { binding, name: secret, hosts } of secretsOf(settings)) {
+    if (hosts.includes("*")) fail(`the secret "${binding}" is for every host, and every host would learn it`);
+    for (const host of hosts) attempt(() => parts.validateHost(host), fail);
+    if (parts.replica.get("secrets", project, secret) !== undefined) continue;
+    fail(`project "${project}" has no secret "${secret}"; set it first`);
+  }
+}
+
+function checkInside({ replica }: VersionChecks, { project, name }: VersionOwner, rule: string): void {
+  if (replica.get("projects", project)?.value.egressInside?.includes(rule)) return;
+  throw new IsopodError("forbidden", {
+    message: `Cannot deploy "${name}": "${rule}" is not public, and takes the server's token or the project's egressInside`,
+  });
+}
+
+function attempt(check: () => void, fail: (why: string) => never): void {
+  try {
+    check();
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * From the files that a deploy brings or names to blobs, and to what an instance runs: the entry itself, or a bundle
+ * where the entry imports others.
+ */
+import { posix } from "node:path";
+import { IsopodError } from "../../core/errors.ts";
+import { type LoadedModule, languageOf, type ModuleLoader, moduleKindOf, type Program } from "../../core/function.ts";
+import type { BlobStore } from "../../core/store.ts";
+import { hashOf } from "../../stdx/hash.ts";
+import type { Build } from "../loading/function_bundles.ts";
+import type { Manifest } from "./records.ts";
+
+/** A file of a deploy: its contents, or the hash of contents that the server has. */
+export interface DeployedFile {
+  readonly path: string;
+  readonly hash?: string | undefined;
+  readonly content?: Uint8Array | undefined;
+}
+
+/** A file of a version. */
+export type VersionFile = Manifest["files"][number];
+
+/** The largest file that is code, in bytes. */
+export const CODE_BYTES_MAX = 10 * 1024 * 1024;
+const EXTENSIONS = ["", ".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs", ".json", "/index.ts", "/index.tsx", "/index.js"];
+
+/**
+ * Stores what is new, and finds what is named.
+ * @throws {IsopodError} `blobs_missing` naming all that are, `integrity_mismatch`, `body_too_large`
+ */
+export async function storeFiles(blobs: BlobStore, files: readonly DeployedFile[]): Promise<VersionFile[]> {
+  const missing: string[] = [];
+  const stored: VersionFile[] = [];
+  for (const { path, hash, content } of files) {
+    const found = await storeFile(blobs, hash, content);
+    if (found === undefined) missing.push(`${path} (${hash})`);
+    else stored.push({ path, ...found });
+  }
+  if (missing.length === 0) return stored;
+  const some = missing.slice(0, 5).join(", ");
+  throw new IsopodError("blobs_missing", {
+    message: `The server does not have ${missing.length} of the files: ${some}; send them to blobs/HASH first, or with the deploy.`,
+  });
+}
+
+async function storeFile(
+  blobs: BlobStore,
+  hash: string | undefined,
+  content: Uint8Array | undefined,
+): Promise<{ hash: string; bytes: number } | undefined> {
+  const bounds = { expected: hash, bytesMax: CODE_BYTES_MAX };
+  if (content !== undefined) return blobs.put(content, bounds);
+  const known = hash === undefined ? undefined : await blobs.read(hash);
+  // Written again, which touches it: nobody may collect it before the manifest refers to it.
+  return known === undefined ? undefined : blobs.put(known, bounds);
+}
+
+/** Whether a version's entry runs as it is. */
+export function isSelfContained(entry: string, files: readonly VersionFile[]): boolean {
+  return files.every(({ path }) => path === entry || path === `${entry}.map`) && files.length <= 2;
+}
+
+/**
+ * Joins the entry with what it imports of the version's files, in a sandbox.
+ * @throws {IsopodError} `syntax_error`, `unresolved_import`
+ */
+export async function bundleFiles(
+  build: Build,
+  blobs: BlobStore,
+  entry: string,
+  files: readonly VersionFile[],
+  signal: AbortSignal,
+): Promise<Program> {
+  const code = await readText(blobs, files, entry);
+  const source = { name: posix.basename(entry), language: languageOf(entry), code, hash: hashOf(code), url: entry };
+  // A single file without imports needs no joining, and its mistakes are found when it is loaded.
+  return build(source, createModules(blobs, files), signal, files.length > 1);
+}
+
+function createModules(blobs: BlobStore, files: readonly VersionFile[]): ModuleLoader {
+  const paths = new Set(files.map(({ path }) => path));
+  return {
+    async load(specifier, importer): Promise<LoadedModule> {
+      const fail = (why: string): never => {
+        throw new IsopodError("unresolved_import", {
+          message: `Cannot resolve import "${specifier.slice(0, 200)}" of ${importer}: ${why}`,
+        });
+      };
+      if (!/^\.{1,2}\//.test(specifier)) {
+        return fail("a deploy brings its packages within its bundle; `isopod deploy` makes one");
+      }
+      const wanted = posix.join(posix.dirname(importer), specifier);
+      const path = EXTENSIONS.map((extension) => wanted + extension).find((each) => paths.has(each));
+      if (path === undefined) return fail("there is no such file in the deploy");
+      return { id: path, kind: moduleKindOf(path), code: await readText(blobs, files, path) };
+    },
+  };
+}
+
+async function readText(blobs: BlobStore, files: readonly VersionFile[], path: string): Promise<string> {
+  const file = files.find((each) => each.path === path);
+  const bytes = file && (await blobs.read(file.hash));
+  if (bytes === undefined) throw new IsopodError("internal", { cause: `the blob of ${path} is gone` });
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new IsopodError("bad_request", { message: `Cannot read ${path}: it is not UTF-8 text.`, cause });
+  }
+}

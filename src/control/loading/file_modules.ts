@@ -1,0 +1,89 @@
+/**
+ * What deployed functions import: files of their own project, and the packages that it has installed.
+ *
+ * A function is foreign code, and an import is a way to read: nothing outside the project's folder and its
+ * `node_modules` is given out, and nothing whose name begins with a dot, no configuration of ours, no secret's file.
+ */
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, sep } from "node:path";
+import { IsopodError } from "../../core/errors.ts";
+import { type LoadedModule, type ModuleLoader, moduleKindOf } from "../../core/function.ts";
+
+/** The largest module, in bytes. */
+const FILE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** A module that was found, and what tells whether it would be found again as it was. */
+export interface FoundModule {
+  readonly specifier: string;
+  /** Folder of the module that imports it. */
+  readonly folder: string;
+  readonly path: string;
+  readonly fingerprint: string;
+}
+
+/**
+ * A loader for the function whose entry is the file at `entry`.
+ * @param denied files that are not given out wherever they lie, by their real paths
+ * @param found hears of each module before it is read
+ */
+export function createFileModules(
+  entry: string,
+  denied: ReadonlySet<string>,
+  found: (module: FoundModule) => void,
+): ModuleLoader {
+  const roots = rootsOf(entry);
+  return {
+    async load(specifier, importer): Promise<LoadedModule> {
+      const fail = (why: string): never => {
+        throw new IsopodError("unresolved_import", {
+          message: `Cannot resolve import "${specifier.slice(0, 200)}" of ${importer}: ${why}`,
+        });
+      };
+      const folder = dirname(importer);
+      const path = find(specifier, folder) ?? fail("there is no such file or package");
+      const root = roots.find((each) => path.startsWith(each + sep)) ?? fail(`it lies outside of ${roots[0]}`);
+      if (isHidden(path.slice(root.length)) || denied.has(path)) fail("such files are never given to programs");
+      if (statSync(path).size > FILE_BYTES_MAX) fail("it is larger than 16 MiB");
+      found({ specifier, folder, path, fingerprint: fingerprintOf(path) });
+      return { id: path, kind: moduleKindOf(path), code: await Bun.file(path).text() };
+    },
+  };
+}
+
+/** Whether a module would be found again where it was, and as it was. */
+export function isUnchanged({ specifier, folder, path, fingerprint }: FoundModule): boolean {
+  return find(specifier, folder) === path && fingerprintOf(path) === fingerprint;
+}
+
+/** Another one when a file has been written or replaced; empty when there is none. */
+export function fingerprintOf(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
+  return stats === undefined ? "" : `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+}
+
+/** Whether a path within its root is a configuration of ours, or has a part that begins with a dot; packages may. */
+function isHidden(path: string): boolean {
+  const [own = ""] = path.split(`${sep}node_modules${sep}`);
+  return basename(path).startsWith(".") || basename(path) === "isopod.toml" || own.includes(`${sep}.`);
+}
+
+function find(specifier: string, folder: string): string | undefined {
+  try {
+    return realpathSync(Bun.resolveSync(specifier, folder));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The project's folder, and the `node_modules` above it that Node's resolution would look into. */
+function rootsOf(entry: string): string[] {
+  const own = dirname(realpathSync(entry));
+  let project = own;
+  const packages: string[] = [];
+  for (let folder = own; ; folder = dirname(folder)) {
+    const modules = join(folder, "node_modules");
+    if (existsSync(modules)) packages.push(realpathSync(modules));
+    if (project === own && existsSync(join(folder, "package.json"))) project = folder;
+    if (folder === dirname(folder)) return [project, ...packages];
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * From the functions of a configuration to versions: source read, bundled, hashed.
+ *
+ * A version is named by the hash of everything that changes its behaviour; a reload that changes nothing gives the very
+ * objects of before, so that their instances go on.
+ */
+import { realpathSync } from "node:fs";
+import { basename } from "node:path";
+import { grantsOf } from "../../core/binding_kinds.ts";
+import { PRODUCTION, type RoutedFunction } from "../../core/deployment.ts";
+import { DEFAULT_PROJECT, type FunctionVersion, type Program } from "../../core/function.ts";
+import { completeLimits } from "../../core/limits.ts";
+import type { RoutePattern } from "../../core/route.ts";
+import { hashOf } from "../../stdx/hash.ts";
+import type { FunctionConfig } from "../config/config.ts";
+import { findVersion } from "../deploy/version_names.ts";
+import { DiskAssets } from "./disk_assets.ts";
+import { type Build, bundleFunction, type FunctionBundle } from "./function_bundles.ts";
+
+/** A function of the configuration, ready to be routed to. */
+export interface LoadedFunction {
+  readonly version: FunctionVersion;
+  readonly routes: readonly RoutePattern[];
+}
+
+/** Loads functions, and remembers the versions that it made. */
+export class FunctionLoader {
+  readonly #build: Build;
+  #known = new Map<string, FunctionVersion>();
+  /** By function; a build costs a process, and most reloads change one function of many. */
+  #bundles = new Map<string, FunctionBundle>();
+
+  constructor(build: Build) {
+    this.#build = build;
+  }
+
+  /** Loads all of `functions`. @throws {Error} naming the function and its file */
+  async load(functions: readonly FunctionConfig[], signal: AbortSignal): Promise<LoadedFunction[]> {
+    const files = functions.flatMap(({ secrets }) => secrets.flatMap(({ file }) => file ?? []));
+    const denied = new Set(files.map((file) => realpathSync(file)));
+    const loaded = await Promise.all(functions.map((config) => this.#load(config, denied, signal)));
+    this.#known = new Map(loaded.map(({ version }) => [version.key, version]));
+    for (const name of this.#bundles.keys()) {
+      if (!functions.some((config) => config.name === name)) this.#bundles.delete(name);
+    }
+    return loaded;
+  }
+
+  async #load(config: FunctionConfig, denied: ReadonlySet<string>, signal: AbortSignal): Promise<LoadedFunction> {
+    const fail = (reason: unknown) => {
+      const message = reason instanceof Error ? reason.message : String(reason);
+      return new Error(`Cannot load function "${config.name}": ${message} (${config.path})`, { cause: reason });
+    };
+    const source = { ...config, denied };
+    const known = this.#bundles.get(config.name);
+    const bundle = known?.isUpToDate(source)
+      ? known
+      : await bundleFunction(this.#build, source, signal).catch((reason) => {
+          throw fail(reason);
+        });
+    this.#bundles.set(config.name, bundle);
+    const made = makeVersion(config, bundle.program);
+    return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+  }
+}
+
+function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion {
+  const { name, engine, instancesMax, secrets } = config;
+  const values = secrets.map(({ binding, hosts, value, placeholder }) => [
+    binding,
+    hosts.length > 0 ? placeholder : value,
+  ]);
+  const injected = secrets.filter(({ hosts }) => hosts.length > 0);
+  const egress = {
+    allow: config.egress,
+    secrets: injected.map(({ placeholder, value, hosts }) => ({ placeholder, value, hosts })),
+  };
+  const env = { ...config.env, ...Object.fromEntries(values) } as Record<string, string>;
+  const limits = completeLimits(config.limits);
+  const program = { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) };
+  const { assets } = config;
+  const declared = config.bindings.size === 0 ? undefined : [...config.bindings];
+  const version = hashOf(
+    JSON.stringify([{ engine, env, limits, egress, instancesMax, declared, assets }, program.hash]),
+  );
+  const contents = { program, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
+  return {
+    ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
+    ...{ engine, limits, instancesMax },
+    assets: assets && new DiskAssets(assets.folder, assets.fallback),
+    contents: () => Promise.resolve(contents),
+  };
+}
+
+/** A function of the configuration as the data plane sees it: one version, which `production` stands for. */
+export function routedFileFunction({ version }: LoadedFunction): RoutedFunction {
+  const { project, name } = version;
+  const aliases = new Map([[PRODUCTION, { targets: [{ version, weight: 1 }], sticky: undefined }]]);
+  const versions = new Map([[version.version, version]]);
+  return { project, name, aliases, find: (text) => findVersion(text, { name, aliases, versions }) };
+}

@@ -1,0 +1,123 @@
+/**
+ * The codeless endpoint: from a request that carries or names a program to that program, under the caller's plan.
+ *
+ * It decides who may run what, finds the code, holds it to its integrity, and has it made self-contained. It never
+ * parses code: that happens in a sandbox.
+ */
+import { grantsOf } from "../../core/binding_kinds.ts";
+import { IsopodError } from "../../core/errors.ts";
+import {
+  DEFAULT_PROJECT,
+  type Language,
+  type Program,
+  type ProgramBuilder,
+  type ProgramSource,
+} from "../../core/function.ts";
+import { type Invoker, NO_PARAMS } from "../../core/invocation.ts";
+import { combineLimits } from "../../core/limits.ts";
+import type { Plan } from "../../core/plan.ts";
+import { hashOf } from "../../stdx/hash.ts";
+import type { Caller } from "../callers.ts";
+import type { ExchangeRecord } from "../exchange_record.ts";
+import type { Sources } from "../sources/sources.ts";
+import { completeRequest, passedHeaders, type Work } from "../work.ts";
+import type { Pins } from "./pins.ts";
+import { prepareWithin } from "./preparation.ts";
+import { type CodelessHead, type CodelessRequest, parseCodelessRequest } from "./request.ts";
+
+/** What the endpoint is made of. */
+export interface CodelessParts {
+  readonly invoker: Invoker;
+  readonly sources: Sources;
+  readonly pins: Pins;
+  readonly builder: ProgramBuilder;
+  readonly codeBytesMax: number;
+  /** Keeps what was run, so that it can be promoted. */
+  ran(program: { readonly hash: string; readonly code: string; readonly language: Language }): void;
+}
+
+/** The endpoint. */
+export class Codeless {
+  readonly #parts: CodelessParts;
+
+  constructor(parts: CodelessParts) {
+    this.#parts = parts;
+  }
+
+  /** Understands a request. @throws {IsopodError} for everything that a caller can get wrong */
+  async prepare(request: CodelessHead, path: string, caller: Caller, record: ExchangeRecord): Promise<Work> {
+    const { plan } = caller;
+    if (plan.run === "none") throw new IsopodError("run_not_allowed");
+    const { bodyBytesMax } = plan.programLimits;
+    const parsed = await parseCodelessRequest(request, { path, codeBytesMax: this.#parts.codeBytesMax, bodyBytesMax });
+    const limits = combineLimits(plan.programLimits, parsed.limits);
+    return {
+      events: parsed.events,
+      silenceMs: limits.wallMs,
+      webSocket: false,
+      invoke: async (sender, observer) => {
+        const prepare = (signal: AbortSignal) => this.#program(parsed, plan, record, signal);
+        const program = await prepareWithin(limits, sender.signal, prepare);
+        const parts = {
+          method: request.method,
+          url: parsed.programUrl,
+          headers: programHeaders(request, parsed, record.remoteAddress),
+          body: parsed.input,
+          params: NO_PARAMS,
+          argsJson: parsed.argsJson,
+          partial: parsed.events,
+        };
+        const egress = { allow: plan.egress, secrets: [] };
+        const project = caller.known?.project ?? DEFAULT_PROJECT;
+        const bindings = grantsOf(project, plan.bindings);
+        const target = { kind: "program", project, program, env: parsed.env, egress, bindings, limits } as const;
+        return this.#parts.invoker.invoke(target, completeRequest(parts, record, sender, observer));
+      },
+    };
+  }
+
+  async #program(parsed: CodelessRequest, plan: Plan, record: ExchangeRecord, signal: AbortSignal): Promise<Program> {
+    const source = await this.#find(parsed, signal);
+    record.programHash = source.hash;
+    if (parsed.integrity !== undefined && parsed.integrity !== source.hash) {
+      throw new IsopodError("integrity_mismatch", {
+        message: `Cannot run the program: its hash is ${source.hash}, and ${parsed.integrity} was asked for`,
+      });
+    }
+    if (plan.run === "pinned" && !this.#parts.pins.has(source.hash)) {
+      throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
+    }
+    this.#parts.ran(source);
+    return this.#parts.builder.build(source, signal);
+  }
+
+  async #find({ source, integrity }: CodelessRequest, signal: AbortSignal): Promise<ProgramSource> {
+    switch (source.kind) {
+      case "code": {
+        const { code, language } = source;
+        return { name: language === "javascript" ? "program.js" : "program.ts", code, language, hash: hashOf(code) };
+      }
+      case "hash": {
+        const pinned = await this.#parts.pins.get(source.hash);
+        if (pinned === undefined)
+          throw new IsopodError("not_found", { message: `No program ${source.hash} is pinned` });
+        const { code, language, hash } = pinned;
+        return { name: language === "javascript" ? "program.js" : "program.ts", code, language, hash };
+      }
+      case "url": {
+        const { url, bytes, hash, language } = await this.#parts.sources.fetch(source.url, { integrity, signal });
+        const name = url.slice(url.lastIndexOf("/") + 1).replace(/[?#].*$/, "") || "program.ts";
+        return { name, code: new TextDecoder().decode(bytes), language, hash, url };
+      }
+    }
+  }
+}
+
+/** The caller's headers without what was meant for the endpoint; the input's type instead of the program's. */
+function programHeaders(request: CodelessHead, parsed: CodelessRequest, remoteAddress: string): [string, string][] {
+  const named = parsed.source.kind !== "code" && parsed.inputType === undefined;
+  const kept = passedHeaders(request.headers, remoteAddress, true).filter(([name]) => {
+    return !name.startsWith("isopod-") && (named || (name !== "content-type" && name !== "content-length"));
+  });
+  return parsed.inputType === undefined ? kept : [...kept, ["content-type", parsed.inputType]];
+}
