@@ -1,5 +1,5 @@
 /**
- * Sets a checkout up: npm packages when they are missing or stale, and bubblewrap when it is missing.
+ * Sets a checkout up: npm packages when they are missing or stale, and the system's packages that are missing.
  *
  * Runs before `npm start` and `npm test`, so what stands already must cost a few milliseconds only: one hash of the
  * lock file against a stamp in `node_modules`, and one look along the PATH. Plain JavaScript for any Node from 18.
@@ -7,42 +7,22 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { accessSync, constants, readFileSync, realpathSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findBun, ROOT } from "./find_bun.mjs";
+import { BROWSER, BUBBLEWRAP, installMissing, lastLines, outcome, POSTGRES, say } from "./system_packages.mjs";
 
 const STAMP = join(ROOT, "node_modules", ".isopod-setup");
 const INSTALL_MS_MAX = 10 * 60 * 1000;
 
-/** The ways to install bubblewrap: `refresh` is tried when `install` fails on a machine that has never fetched its lists. */
-const PACKAGE_MANAGERS = [
-  {
-    command: "apt-get",
-    install: ["-o", "DPkg::Lock::Timeout=60", "install", "-y", "--no-install-recommends", "bubblewrap"],
-    refresh: ["update"],
-    line: "apt-get install -y bubblewrap",
-  },
-  { command: "dnf", install: ["install", "-y", "bubblewrap"], line: "dnf install -y bubblewrap" },
-  { command: "apk", install: ["add", "bubblewrap"], refresh: ["update"], line: "apk add bubblewrap" },
-  {
-    command: "pacman",
-    install: ["-S", "--noconfirm", "--needed", "bubblewrap"],
-    refresh: ["-Sy", "--noconfirm"],
-    line: "pacman -S bubblewrap",
-  },
-  {
-    command: "zypper",
-    install: ["--non-interactive", "install", "bubblewrap"],
-    refresh: ["--non-interactive", "refresh"],
-    line: "zypper install bubblewrap",
-  },
-];
-
-/** Does all of it. Ends the process with a message when the npm packages cannot be installed. */
-export function setUp() {
+/**
+ * Does all of it; `forTests` installs what only tests need, too. Ends the process with a message when the npm packages
+ * cannot be installed.
+ */
+export function setUp({ forTests = false } = {}) {
   setUpPackages();
-  setUpBubblewrap();
+  installMissing(forTests ? [BUBBLEWRAP, BROWSER, POSTGRES] : [BUBBLEWRAP, BROWSER]);
 }
 
 function setUpPackages() {
@@ -86,52 +66,6 @@ function npmCommand() {
   return path && /npm-cli\.[cm]?js$/.test(path) ? [process.execPath, path] : ["npm"];
 }
 
-function setUpBubblewrap() {
-  if (process.platform !== "linux" || onPath("bwrap")) return;
-  const manager = PACKAGE_MANAGERS.find(({ command }) => onPath(command));
-  if (manager === undefined) {
-    say("bubblewrap is missing, which every sandbox needs: install the package `bubblewrap` of your distribution");
-    return;
-  }
-  const prefix = privilege();
-  if (prefix === undefined) {
-    say(`bubblewrap is missing, which every sandbox needs. Type:\n\n    sudo ${manager.line}\n`);
-    return;
-  }
-  say(`installing bubblewrap by ${manager.command} ...`);
-  const start = (args) => {
-    const [command, ...rest] = [...prefix, manager.command, ...args];
-    return run(command, rest, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
-  };
-  let result = start(manager.install);
-  if (result.status !== 0 && manager.refresh && start(manager.refresh).status === 0) result = start(manager.install);
-  if (result.status === 0 && onPath("bwrap")) return;
-  const log = lastLines(result);
-  say(`Cannot install bubblewrap: ${manager.command} ended with ${outcome(result)}${log && `\n${log}`}`);
-  say(`type, and see what it says:\n\n    sudo ${manager.line}\n`);
-}
-
-/** What to put before a command that only root may run; undefined when this user may not without a password. */
-function privilege() {
-  if (process.getuid?.() === 0) return [];
-  if (!onPath("sudo")) return undefined;
-  return spawnSync("sudo", ["-n", "true"], { stdio: "ignore", timeout: 10_000 }).status === 0
-    ? ["sudo", "-n"]
-    : undefined;
-}
-
-function onPath(command) {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/local/bin", "/usr/bin", "/bin"];
-  return folders.some((folder) => {
-    try {
-      accessSync(join(folder, command), constants.X_OK);
-      return folder !== "";
-    } catch {
-      return false;
-    }
-  });
-}
-
 function run(command, args, options) {
   return spawnSync(command, args, {
     stdio: ["ignore", "pipe", "pipe"],
@@ -141,24 +75,12 @@ function run(command, args, options) {
   });
 }
 
-function outcome({ status, signal, error }) {
-  return error?.message ?? signal ?? `code ${status}`;
-}
-
-function lastLines({ stdout, stderr }) {
-  return `${stdout ?? ""}${stderr ?? ""}`.trimEnd().split("\n").slice(-15).join("\n");
-}
-
 function readText(path) {
   try {
     return readFileSync(path, "utf8");
   } catch {
     return undefined;
   }
-}
-
-function say(text) {
-  console.error(`isopod: ${text}`);
 }
 
 function fail(text, result) {

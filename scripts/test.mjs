@@ -136,7 +136,7 @@ function selectTests(words) {
   );
 }
 
-setUp();
+setUp({ forTests: true });
 const flagsAt = process.argv.findIndex((word, index) => index > 1 && word.startsWith("-"));
 const words = process.argv.slice(2, flagsAt < 0 ? undefined : flagsAt);
 const flags = flagsAt < 0 ? [] : process.argv.slice(flagsAt);
