@@ -14,6 +14,7 @@ import { systemClock as clock } from "./core/clock.ts";
 import { type Deploying, openDeploying } from "./deploying.ts";
 import { CODE_BYTES_MAX, createFront, type Front } from "./front.ts";
 import { Gateway } from "./gateway/gateway.ts";
+import { createFunctionCaller } from "./gateway/internal_calls.ts";
 import { type Listener, openListener } from "./gateway/listener.ts";
 import { createSnapshot } from "./gateway/snapshot.ts";
 import { closePlant, createPlant, type Plant } from "./plant.ts";
@@ -67,6 +68,7 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
   let snapshot = createSnapshot(deploying.deployment);
   const loopback = isLoopback(config.listen.host);
   const gateway = new Gateway({ invoker: pool, ...front, observer, loopback, snapshot });
+  plant.functions = createFunctionCaller({ invoker: pool, observer, snapshot: () => snapshot });
   deploying.onPublish((deployment) => {
     snapshot = createSnapshot(deployment, snapshot);
     gateway.replace(snapshot);

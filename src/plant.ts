@@ -6,6 +6,8 @@ import { DATA_QUOTAS, DEFAULT_QUOTAS, type Quotas } from "./control/tenancy/quot
 import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Engine } from "./core/engine.ts";
+import { IsopodError } from "./core/errors.ts";
+import type { FunctionCaller } from "./core/function_caller.ts";
 import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
 import { prepareGuest } from "./prepare_guest.ts";
@@ -21,6 +23,8 @@ export interface Plant {
   readonly bindings: StandardBindings;
   /** How much projects may keep; what the store says takes its place once that is open. */
   quotas: DataQuotas;
+  /** Calls what is deployed, once there is a gateway that knows it. */
+  functions: FunctionCaller;
   readonly pool: Pool;
   readonly builder: Builder;
 }
@@ -42,6 +46,7 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   const bindings = createBindings({
     ...{ dataDirectory, clock },
     quotas: { bytesMax: (type, project) => plant.quotas.bytesMax(type, project) },
+    functions: { call: (call) => plant.functions.call(call) },
     report: (text, fields) => report({ level: "error", text }, fields),
   });
   const lives = {
@@ -50,7 +55,8 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   };
   const pool = new Pool({ engine, clock, bindings, sizes: config.pool, lives, report });
   gaugePool(metrics, () => pool.stats());
-  const plant: Plant = { engine, bindings, quotas, pool, builder: new Builder({ engine, clock, report }) };
+  const functions: FunctionCaller = { call: () => Promise.reject(new IsopodError("overloaded")) };
+  const plant: Plant = { engine, bindings, quotas, functions, pool, builder: new Builder({ engine, clock, report }) };
   return plant;
 }
 

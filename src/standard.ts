@@ -1,6 +1,7 @@
 /** What a standard server is made of: the engines and bindings, as explicit lists. */
 import { join } from "node:path";
 import { createEgress } from "./bindings/egress/binding.ts";
+import { createFunctionBinding } from "./bindings/function/binding.ts";
 import { createKv } from "./bindings/kv/binding.ts";
 import { Administration } from "./bindings/sql/administration.ts";
 import { createSql } from "./bindings/sql/binding.ts";
@@ -9,6 +10,7 @@ import type { Binding, BindingSet, DataQuotas } from "./core/binding.ts";
 import type { Clock } from "./core/clock.ts";
 import type { DatabaseAdmin } from "./core/database_admin.ts";
 import type { Engine } from "./core/engine.ts";
+import type { FunctionCaller } from "./core/function_caller.ts";
 import { createScriptEngine, type ScriptEngineOptions } from "./engines/script/engine.ts";
 import { databaseCode } from "./guest_code.ts";
 
@@ -21,6 +23,8 @@ export interface BindingParts {
   readonly dataDirectory: string;
   readonly clock: Clock;
   readonly quotas: DataQuotas;
+  /** Calls what is deployed. */
+  readonly functions: FunctionCaller;
   /** Hears what went wrong where nobody waits. */
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
@@ -37,6 +41,7 @@ export function createBindings(parts: BindingParts): StandardBindings {
   const bindings: readonly Binding[] = [
     createKv({ ...parts, directory: join(dataDirectory, "kv") }),
     createSql(databases),
+    createFunctionBinding(parts.functions),
   ];
   const byType = new Map(bindings.map((binding) => [binding.type, binding]));
   return { egress: createEgress(), byType, databases: new Administration(databases) };

@@ -1,7 +1,8 @@
 /** The guest program as it is shipped: the guest of the `script` engine with the guest halves of all bindings. */
 import { egressGuest } from "./bindings/egress/guest/fetch.ts";
+import { functionGuest } from "./bindings/function/guest/stub.ts";
 import { kvGuest } from "./bindings/kv/guest/namespace.ts";
 import { sqlGuest } from "./bindings/sql/guest/database.ts";
 import { startGuest } from "./engines/script/guest/main.ts";
 
-startGuest([egressGuest], [kvGuest, sqlGuest]);
+startGuest([egressGuest], [kvGuest, sqlGuest, functionGuest]);

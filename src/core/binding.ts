@@ -17,6 +17,8 @@ export interface CallScope {
   readonly project: string;
   /** Name of the function; undefined for a program that came with its request. */
   readonly functionName: string | undefined;
+  /** How many calls of functions stand above the invocation. */
+  readonly depth: number;
   /** Fires when the invocation ends or the guest gives the call up; everything of the call must end with it. */
   readonly signal: AbortSignal;
   /** Milliseconds since the Unix epoch at which the invocation ends. */

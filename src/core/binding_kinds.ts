@@ -69,6 +69,16 @@ export const BINDING_KINDS: Readonly<Record<string, BindingKind>> = {
       dialect: { form: "text", expected: '"sqlite"', accepts: (value) => value === "sqlite" },
     },
   },
+  function: {
+    modes: ["read-write"],
+    keys: {
+      alias: {
+        form: "text",
+        expected: "the name of an alias of the function",
+        accepts: (value) => typeof value === "string" && /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(value),
+      },
+    },
+  },
 };
 
 /** The names of the types. */

@@ -52,6 +52,7 @@ export const ERROR_RULES = {
   blobs_missing: user(422, "The deploy names contents that the server does not have."),
   rate_limited: user(429, "The caller is over the rate of its plan."),
   concurrency_limited: user(429, "The caller is over the concurrency of its plan."),
+  call_depth: user(500, "Functions call one another deeper than the limit."),
   uncaught_exception: user(500, "The program threw."),
   invalid_result: user(500, "The program's result cannot be sent as a response."),
   cpu_limit: user(500, "The program used more processor time than its limit."),

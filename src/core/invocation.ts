@@ -26,6 +26,12 @@ export interface InvocationObserver {
 /** The path parameters of a route that has none: always this object, so that the usual request is told by identity. */
 export const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
 
+/**
+ * How a function is entered when it is not by a request: `rpc` calls an export with the arguments in the body, and
+ * `scheduled` and `queue` call these members of the default export with the event in the body.
+ */
+export type Entry = "rpc" | "scheduled" | "queue";
+
 /** What an invocation is asked to do. */
 export interface InvocationRequest {
   readonly requestId: string;
@@ -40,6 +46,10 @@ export interface InvocationRequest {
   readonly argsJson?: string | undefined;
   /** Calls this export of the function with `argsJson` as its parameters, and not its handler. */
   readonly exportName?: string | undefined;
+  /** How the function is entered, when it is not by its handler. */
+  readonly entry?: Entry | undefined;
+  /** How many calls of functions stand above this one; 0 when left out. */
+  readonly depth?: number | undefined;
   /** Fires when the caller hangs up; the invocation is ended at once. May be made when it is first asked for. */
   readonly signal: AbortSignal;
   readonly observer?: InvocationObserver | undefined;

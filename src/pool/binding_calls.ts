@@ -53,6 +53,8 @@ class HostedCall implements StreamEvents {
   readonly #abort = new AbortController();
   readonly #upload: AnswerBody | undefined;
   #wake: (() => void) | undefined;
+  /** The limit of the invocation that the call has broken. */
+  #broken: IsopodError | undefined;
 
   constructor(host: CallHost, stream: WireStream, invocation: RunningInvocation, head: CallHead) {
     this.#host = host;
@@ -122,22 +124,24 @@ class HostedCall implements StreamEvents {
 
   #scope(): CallScope {
     const { meter, request } = this.#invocation;
+    const strike = (name: "subrequestsMax" | "subrequestBytesMax") => {
+      this.#broken = limitError("subrequest_limit", name, meter.limits);
+      throw this.#broken;
+    };
     return {
       requestId: request.requestId,
       project: this.#host.project,
       functionName: this.#host.functionName,
+      depth: request.depth ?? 0,
       signal: this.#abort.signal,
       deadline: this.#host.deadlineOf(this.#invocation),
       countSubrequest() {
         meter.subrequests += 1;
-        if (meter.subrequests > meter.limits.subrequestsMax)
-          throw limitError("subrequest_limit", "subrequestsMax", meter.limits);
+        if (meter.subrequests > meter.limits.subrequestsMax) strike("subrequestsMax");
       },
       countSubrequestBytes(bytes) {
         meter.subrequestBytes += bytes;
-        if (meter.subrequestBytes > meter.limits.subrequestBytesMax) {
-          throw limitError("subrequest_limit", "subrequestBytesMax", meter.limits);
-        }
+        if (meter.subrequestBytes > meter.limits.subrequestBytesMax) strike("subrequestBytesMax");
       },
     };
   }
@@ -182,7 +186,8 @@ class HostedCall implements StreamEvents {
   #refuse(error: IsopodError): void {
     this.#upload?.fail(error);
     if (error.kind === "system") this.#host.report(error);
-    if (error.code === "subrequest_limit") return this.#invocation.breakBy(error);
+    // Its own: a function that is called may have struck one, too.
+    if (this.#broken !== undefined) return this.#invocation.breakBy(this.#broken);
     if (this.#stream.over) return;
     const { code, message } = errorBody(error, "");
     this.#stream.reset(JSON.stringify({ code, message }));

@@ -28,13 +28,15 @@ export function answerHeaders(headers: Pairs): Pairs {
 
 /** The head to open the stream of `request` with. */
 export function requestHead(request: InvocationRequest, deadline: number): RequestHead {
-  const { requestId, method, url, headers, params, argsJson, exportName, body } = request;
+  const { requestId, method, url, headers, params, argsJson, exportName, entry, body } = request;
   const head = { id: requestId, m: method, u: url, h: headers, d: deadline };
+  // An entry always has a body.
   if (body === null && argsJson === undefined && exportName === undefined && params === NO_PARAMS) return head;
   return {
     ...{ ...head, p: params },
     ...(argsJson !== undefined && { a: argsJson }),
     ...(exportName !== undefined && { f: exportName }),
+    ...(entry !== undefined && { x: entry }),
     ...(body !== null && { b: 1 }),
   };
 }

@@ -30,6 +30,7 @@ export function fakeScope(options: FakeScopeOptions = {}): FakeScope {
     requestId: options.requestId ?? "test-request",
     project: "default",
     functionName: "functionName" in options ? options.functionName : "test",
+    depth: 0,
     signal: ender.signal,
     deadline: Date.now() + 60_000,
     ender,

@@ -21,6 +21,8 @@ export interface RequestHead {
   readonly a?: string;
   /** Call this export with the arguments, and not the handler. */
   readonly f?: string;
+  /** How the function is entered, when it is not by its handler: what the body holds. */
+  readonly x?: "rpc" | "scheduled" | "queue";
   /** Milliseconds since the epoch at which the invocation is ended. */
   readonly d: number;
   /** Whether a body follows. */

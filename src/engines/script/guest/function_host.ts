@@ -6,15 +6,16 @@
  */
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { FRAME } from "../../../wire/frame.ts";
-import type { LoadParcel } from "../../../wire/heads.ts";
+import type { LoadParcel, RequestHead } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "./channel.ts";
 import { createConsole } from "./console.ts";
+import { entryHandler } from "./entries.ts";
 import { installFacades } from "./facade.ts";
 import { Invocation } from "./invocations.ts";
 import { exit } from "./libc.ts";
 import { methodHandler } from "./methods.ts";
-import { describeFailure, type EvaluatedProgram, offerToListen, parseProgram } from "./program.ts";
+import { describeFailure, type EvaluatedProgram, type Handler, offerToListen, parseProgram } from "./program.ts";
 import { LEVEL_MARK } from "./program_host.ts";
 import type { ProgramRunner } from "./runner.ts";
 
@@ -48,10 +49,10 @@ export class FunctionHost implements ProgramRunner {
   open(stream: WireStream, head: Uint8Array): StreamEvents | undefined {
     const invocation = new Invocation(stream, head, this);
     queueMicrotask(() => {
-      const { handler, exported } = this.#program as EvaluatedProgram;
-      const { calls } = invocation;
-      const called = calls === undefined ? handler : methodHandler(exported, calls);
-      this.#storage?.run(invocation, () => invocation.run(called, this.#env));
+      const program = this.#program as EvaluatedProgram;
+      const { entrance } = invocation;
+      const handler = entrance === undefined ? program.handler : handlerOf(program, entrance);
+      this.#storage?.run(invocation, () => invocation.run(handler, this.#env));
     });
     return invocation;
   }
@@ -99,6 +100,11 @@ export class FunctionHost implements ProgramRunner {
     process.on("uncaughtException", report);
     process.on("unhandledRejection", report);
   }
+}
+
+/** The handler for an invocation that does not enter by `fetch`. */
+function handlerOf(program: EvaluatedProgram, head: RequestHead): Handler {
+  return head.x === undefined ? methodHandler(program, head.f ?? "") : entryHandler(program, head);
 }
 
 /** A line that is longer is cut, and says by how much. */

@@ -57,9 +57,9 @@ export class Invocation implements StreamEvents, InvocationContext {
     return this.#args.value;
   }
 
-  /** The export that is to be called instead of the handler. */
-  get calls(): string | undefined {
-    return this.#head.f;
+  /** The head, when something else than the handler is to be called. */
+  get entrance(): RequestHead | undefined {
+    return this.#head.f === undefined && this.#head.x === undefined ? undefined : this.#head;
   }
 
   get requestId(): string {

@@ -5,20 +5,21 @@
  * behind its object, as a handler does. What it returns is the result; an error with a whole number as its `code` is
  * an answer of its own, any other is the failure of the invocation.
  */
-import { type Handler, InvalidResult } from "./program.ts";
+import { methodOf } from "./entries.ts";
+import { type EvaluatedProgram, type Handler, InvalidResult } from "./program.ts";
 
 /** How an answer says what it holds; the host reads it and hands on none of it. */
 const KIND = { missing: 404, result: 200, error: 400 } as const;
 
-/** A handler that calls the export `name` with the arguments of its invocation. `default` is never a method. */
-export function methodHandler(exported: Readonly<Record<string, unknown>>, name: string): Handler {
+/** A handler that calls the method `name` with the arguments of its invocation. */
+export function methodHandler({ exported, own }: EvaluatedProgram, name: string): Handler {
   return async (_request, env, ctx) => {
-    const method = name !== "default" && Object.hasOwn(exported, name) ? exported[name] : undefined;
+    const method = methodOf(exported, own, name);
     if (typeof method !== "function") return new Response(null, { status: KIND.missing });
     const { args } = ctx;
-    const own = { env, ctx };
+    const self = { env, ctx };
     try {
-      const result: unknown = await (Array.isArray(args) ? method.apply(own, args) : callByName(method, own, args));
+      const result: unknown = await (Array.isArray(args) ? method.apply(self, args) : callByName(method, self, args));
       return new Response(toJson(result), { status: KIND.result });
     } catch (thrown) {
       if (!(thrown instanceof Error) || !("code" in thrown) || !Number.isInteger(thrown.code)) throw thrown;

@@ -22,6 +22,8 @@ export interface PendingProgram {
 export interface EvaluatedProgram {
   readonly handler: Handler;
   readonly exported: Readonly<Record<string, unknown>>;
+  /** The exported object itself, whose members are ways into the function, too; empty when a function was exported. */
+  readonly own: Readonly<Record<string, unknown>>;
 }
 
 /** The address of the code inside this guest; stack traces name it. */
@@ -81,15 +83,28 @@ function pending(load: LoadParcel, text: string, extension: string, exports: str
       const module = (await import(address)) as Record<string, unknown>;
       URL.revokeObjectURL(address);
       evaluated = true;
-      if (exports.includes(name)) return { handler: asHandler(module[name], name), exported: module };
-      return listening === undefined ? undefined : { handler: asHandler(listening, name), exported: module };
+      const main = exports.includes(name) ? module[name] : listening;
+      return main === undefined && !exports.includes(name)
+        ? undefined
+        : { handler: asHandler(main, name), exported: module, own: objectOf(main) };
     },
   };
 }
 
+function objectOf(exported: unknown): Readonly<Record<string, unknown>> {
+  return typeof exported === "object" && exported !== null ? (exported as Record<string, unknown>) : {};
+}
+
+/** Members of an object with which it is a function, though it has no `fetch`. */
+const EVENT_HANDLERS = ["scheduled", "queue"];
+
 /** A handler from what was exported: a function, or an object with a `fetch`. */
 function asHandler(exported: unknown, name: string): Handler {
   if (typeof exported === "function") return exported as Handler;
+  const own = objectOf(exported);
+  if (!("fetch" in own) && EVENT_HANDLERS.some((event) => typeof own[event] === "function")) {
+    return () => new Response("This function answers events and no requests\n", { status: 404 });
+  }
   if (
     typeof exported === "object" &&
     exported !== null &&
