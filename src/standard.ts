@@ -1,5 +1,7 @@
 /** What a standard server is made of: the engines and bindings, as explicit lists. */
 import { join } from "node:path";
+import { createBlobs } from "./bindings/blob/binding.ts";
+import { createLocalBackend } from "./bindings/blob/local/backend.ts";
 import { createEgress } from "./bindings/egress/binding.ts";
 import { createFunctionBinding } from "./bindings/function/binding.ts";
 import { createKv } from "./bindings/kv/binding.ts";
@@ -40,6 +42,7 @@ export function createBindings(parts: BindingParts): StandardBindings {
   const databases = new Databases({ ...parts, directory: join(dataDirectory, "sql"), program: databaseCode });
   const bindings: readonly Binding[] = [
     createKv({ ...parts, directory: join(dataDirectory, "kv") }),
+    createBlobs(createLocalBackend({ ...parts, directory: join(dataDirectory, "blobs") })),
     createSql(databases),
     createFunctionBinding(parts.functions),
   ];

@@ -1,8 +1,9 @@
 /** The guest program as it is shipped: the guest of the `script` engine with the guest halves of all bindings. */
+import { blobGuest } from "./bindings/blob/guest/bucket.ts";
 import { egressGuest } from "./bindings/egress/guest/fetch.ts";
 import { functionGuest } from "./bindings/function/guest/stub.ts";
 import { kvGuest } from "./bindings/kv/guest/namespace.ts";
 import { sqlGuest } from "./bindings/sql/guest/database.ts";
 import { startGuest } from "./engines/script/guest/main.ts";
 
-startGuest([egressGuest], [kvGuest, sqlGuest, functionGuest]);
+startGuest([egressGuest], [kvGuest, blobGuest, sqlGuest, functionGuest]);

@@ -30,6 +30,7 @@ const QUOTAS: Readonly<Record<string, readonly [name: string, scale: number]>> =
   keys: ["keysMax", 1],
   routes: ["routesMax", 1],
   kv_mb: ["kvBytesMax", MB],
+  blob_mb: ["blobBytesMax", MB],
   sql_mb: ["sqlBytesMax", MB],
 };
 

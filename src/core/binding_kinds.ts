@@ -69,6 +69,16 @@ export const BINDING_KINDS: Readonly<Record<string, BindingKind>> = {
       dialect: { form: "text", expected: '"sqlite"', accepts: (value) => value === "sqlite" },
     },
   },
+  blob: {
+    modes: ["read-write", "read"],
+    keys: {
+      prefix: {
+        form: "text",
+        expected: "the beginning of the keys that the program has, of at most 512 bytes",
+        accepts: (value) => typeof value === "string" && value.isWellFormed() && Buffer.byteLength(value) <= 512,
+      },
+    },
+  },
   function: {
     modes: ["read-write"],
     keys: {

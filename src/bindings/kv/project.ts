@@ -2,8 +2,8 @@
 import type { FileHandle } from "node:fs/promises";
 import type { DatabaseSync } from "node:sqlite";
 import { IsopodError } from "../../core/errors.ts";
+import { nameFailure } from "../../core/storage_failure.ts";
 import { openDatabase } from "./database.ts";
-import { nameFailure } from "./failures.ts";
 import { type KeyPage, type KvEntry, Reads } from "./reads.ts";
 import { Transactions, type Write } from "./transactions.ts";
 import { ValueFiles } from "./value_files.ts";

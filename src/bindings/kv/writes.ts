@@ -3,8 +3,8 @@
  * disk. Each has its own outcome.
  */
 import { IsopodError } from "../../core/errors.ts";
+import { nameFailure } from "../../core/storage_failure.ts";
 import { type Deferred, deferred } from "../../stdx/deferred.ts";
-import { nameFailure } from "./failures.ts";
 import type { Transactions, Write, Written } from "./transactions.ts";
 
 const TRANSACTION_WRITES_MAX = 256;

@@ -5,7 +5,7 @@ import type { ValueChecks } from "./checks.ts";
 import { checked, leaf, oneOf, text } from "./values.ts";
 
 /** The types that `bindings` knows, those to come included. */
-const BINDING_TYPES = [...new Set(["secret", ...Object.keys(BINDING_KINDS), "sql", "blob", "tcp"])];
+const BINDING_TYPES = [...new Set(["secret", ...Object.keys(BINDING_KINDS), "tcp"])];
 
 /** The keys that only some types of bindings have. */
 function bindingKeys(): Record<string, z.ZodOptional<z.ZodType<BindingOption>>> {

@@ -14,6 +14,8 @@ export interface Quotas {
   readonly routesMax: number;
   /** All that its KV namespaces hold together. */
   readonly kvBytesMax: number;
+  /** All that its blobs hold together, parts of uploads included. */
+  readonly blobBytesMax: number;
   /** What its SQL databases may grow to together: each counts with its largest size. */
   readonly sqlBytesMax: number;
 }
@@ -29,6 +31,7 @@ export const DEFAULT_QUOTAS: Quotas = {
   keysMax: 1000,
   routesMax: 100,
   kvBytesMax: 1024 * MB,
+  blobBytesMax: 10 * 1024 * MB,
   sqlBytesMax: 64 * 1024 * MB,
 };
 
@@ -36,7 +39,11 @@ export const DEFAULT_QUOTAS: Quotas = {
 export const QUOTA_NAMES = Object.keys(DEFAULT_QUOTAS) as (keyof Quotas)[];
 
 /** The quotas of what bindings keep, by their types. */
-export const DATA_QUOTAS: Readonly<Record<string, keyof Quotas>> = { kv: "kvBytesMax", sql: "sqlBytesMax" };
+export const DATA_QUOTAS: Readonly<Record<string, keyof Quotas>> = {
+  kv: "kvBytesMax",
+  blob: "blobBytesMax",
+  sql: "sqlBytesMax",
+};
 
 /** Refuses what would make it more than the quota. @throws {IsopodError} `quota_exceeded` */
 export function checkQuota(project: string, quotas: Partial<Quotas>, name: keyof Quotas, wanted: number): void {

@@ -1,5 +1,5 @@
 /** What SQLite and the disk complain of, by the names of the catalogue. */
-import { IsopodError } from "../../core/errors.ts";
+import { IsopodError } from "./errors.ts";
 
 const BUSY = 5;
 const FULL = 13;

@@ -1,0 +1,27 @@
+/** What bounds a blob binding, whoever uses it; how much a project may keep is its quota. */
+
+const MB = 1024 * 1024;
+
+/** Bytes, counts and times. The figures are R2's where it has one. */
+export const BLOB_LIMITS = {
+  keyBytesMax: 1024,
+  /** Of one put, and of one part. */
+  putBytesMax: 5 * 1024 * MB,
+  /** Of all parts of an upload but the last. */
+  partBytesMin: 5 * MB,
+  partsMax: 10_000,
+  /** Names and values together. */
+  customMetadataBytesMax: 8192,
+  httpMetadataBytesMax: 4096,
+  /** Keys of one list, of one deletion. */
+  listKeysMax: 1000,
+  deleteKeysMax: 1000,
+  /** Uploads of a project that are not completed. */
+  uploadsMax: 1000,
+  /** An upload that is not completed by then is removed. */
+  uploadMsMax: 7 * 86_400_000,
+  /** What every object and part counts beside its bytes. */
+  entryBytes: 256,
+  /** Puts of a project that write at a time; further ones wait. */
+  writersMax: 16,
+} as const;

@@ -1,0 +1,79 @@
+/** A range of an object as a stream: over its pieces, block by block, each checked before it is given. */
+import type { FileHandle } from "node:fs/promises";
+import type { ByteRange } from "../object.ts";
+import { ended } from "../refused.ts";
+import { BLOCK_BYTES, readBlock } from "./content.ts";
+
+/** A piece of an object, with its file open. */
+export interface OpenPiece {
+  readonly file: FileHandle;
+  readonly bytes: number;
+  readonly sums: Uint8Array;
+}
+
+/**
+ * The stream; it closes the files at its end, when it is cancelled, and when `signal` fires.
+ * @param closed is called once they are
+ */
+export function streamPieces(
+  pieces: readonly OpenPiece[],
+  range: ByteRange,
+  signal: AbortSignal,
+  closed: () => void,
+): ReadableStream<Uint8Array> {
+  const chunks = checkedChunks(pieces, range);
+  let over = false;
+  const finish = async () => {
+    if (over) return;
+    over = true;
+    signal.removeEventListener("abort", abort);
+    // Waits for the read that is under way: the number of a closed file may be another's at once.
+    await chunks.return();
+    await Promise.all(pieces.map(({ file }) => file.close()));
+    closed();
+  };
+  let fail: (error: unknown) => void = () => {};
+  const abort = () => {
+    fail(ended());
+    finish();
+  };
+  signal.addEventListener("abort", abort);
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        fail = (error) => controller.error(error);
+        if (signal.aborted) abort();
+      },
+      async pull(controller) {
+        try {
+          const { value, done } = await chunks.next();
+          if (over) return;
+          if (!done) return controller.enqueue(value);
+          await finish();
+          controller.close();
+        } catch (error) {
+          await finish();
+          controller.error(error);
+        }
+      },
+      cancel: finish,
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function* checkedChunks(pieces: readonly OpenPiece[], range: ByteRange): AsyncGenerator<Uint8Array, void> {
+  const end = range.offset + range.length;
+  let start = 0;
+  for (const { file, bytes, sums } of pieces) {
+    const from = Math.max(range.offset, start) - start;
+    const to = Math.min(end, start + bytes) - start;
+    start += bytes;
+    if (from >= to) continue;
+    for (let block = Math.floor(from / BLOCK_BYTES); block * BLOCK_BYTES < to; block += 1) {
+      const read = await readBlock(file, block, bytes, sums);
+      const at = block * BLOCK_BYTES;
+      yield read.subarray(Math.max(0, from - at), Math.min(read.length, to - at));
+    }
+  }
+}

@@ -1,0 +1,120 @@
+/** Uploads in parts of one project: each part is kept when it arrives, and completing names them as one object. */
+import { IsopodError } from "../../../core/errors.ts";
+import type { Incoming } from "../backend.ts";
+import { BLOB_LIMITS } from "../limits.ts";
+import type { BlobObject, PutFacts, UploadedPart } from "../object.ts";
+import { refused } from "../refused.ts";
+import type { Changes } from "./changes.ts";
+import type { Life } from "./life.ts";
+import type { Piece, Rows } from "./rows.ts";
+import type { Writer } from "./writer.ts";
+
+/** What uploads are made on. */
+export interface UploadsOptions {
+  readonly rows: Rows;
+  readonly changes: Changes;
+  readonly writer: Writer;
+  readonly life: Life;
+  /** Milliseconds since the Unix epoch. */
+  wallNow(): number;
+}
+
+const encoder = new TextEncoder();
+
+/** The uploads of one project. */
+export class Uploads {
+  readonly #options: UploadsOptions;
+
+  constructor(options: UploadsOptions) {
+    this.#options = options;
+  }
+
+  /** Begins one; its id. @throws {IsopodError} `quota_exceeded` */
+  create(bucket: string, key: string, facts: PutFacts): string {
+    const { rows, changes, life } = this.#options;
+    return life.now(() => {
+      if (rows.uploadCount >= BLOB_LIMITS.uploadsMax) {
+        const limit = { name: "uploadsMax", value: BLOB_LIMITS.uploadsMax };
+        const message = `Cannot begin an upload: ${limit.value} of the project are under way, and none is completed`;
+        throw new IsopodError("quota_exceeded", { message, limit });
+      }
+      return changes.createUpload(bucket, encoder.encode(key), facts);
+    });
+  }
+
+  /** Takes a part. @throws {IsopodError} `not_found`, `quota_exceeded` */
+  putPart(bucket: string, key: string, id: string, part: number, incoming: Incoming): Promise<UploadedPart> {
+    const { changes, writer, life } = this.#options;
+    const check = () => life.now(() => changes.checkUpload(bucket, encoder.encode(key), id));
+    check();
+    return writer.write(incoming, undefined, (content) => {
+      // It may have been completed or given up while the bytes came.
+      check();
+      changes.putPart(id, part, content);
+      return { partNumber: part, etag: content.md5 };
+    });
+  }
+
+  /** Makes an object of parts. @throws {IsopodError} `not_found`, `bad_request` */
+  complete(bucket: string, key: string, id: string, parts: readonly UploadedPart[]): BlobObject {
+    const { rows, changes, life, wallNow } = this.#options;
+    return life.now(() => {
+      const upload = changes.checkUpload(bucket, encoder.encode(key), id);
+      const pieces = chosenPieces(rows.pieces(id), parts);
+      const md5 = new Bun.CryptoHasher("md5");
+      for (const piece of pieces) md5.update(piece.md5, "hex");
+      const size = pieces.reduce((sum, { bytes }) => sum + bytes, 0);
+      const object = newObject(key, upload.facts, {
+        size,
+        etag: `${md5.digest("hex")}-${pieces.length}`,
+        uploaded: wallNow(),
+      });
+      changes.completeUpload(upload, object, pieces);
+      return object;
+    });
+  }
+
+  /** Gives one up. @throws {IsopodError} `not_found` */
+  abort(bucket: string, key: string, id: string): void {
+    const { changes, life } = this.#options;
+    life.now(() => {
+      changes.checkUpload(bucket, encoder.encode(key), id);
+      changes.abortUploads([id]);
+    });
+  }
+
+  /** Gives those up that nobody has completed for long. */
+  collect(): void {
+    const { rows, changes, life, wallNow } = this.#options;
+    life.now(() => {
+      const old = rows.uploadsBefore(wallNow() - BLOB_LIMITS.uploadMsMax);
+      if (old.length > 0) changes.abortUploads(old);
+    });
+  }
+}
+
+/** An object of a version that was never there. */
+export function newObject(
+  key: string,
+  facts: PutFacts,
+  made: Pick<BlobObject, "size" | "etag" | "uploaded">,
+): BlobObject {
+  return { key, version: crypto.randomUUID().replaceAll("-", ""), ...made, ...facts };
+}
+
+/** The parts that an upload is to be made of. @throws {IsopodError} `bad_request` */
+function chosenPieces(pieces: readonly Piece[], parts: readonly UploadedPart[]): Piece[] {
+  const byPart = new Map(pieces.map((piece) => [piece.part, piece]));
+  return parts.map(({ partNumber, etag }, at) => {
+    const piece = byPart.get(partNumber);
+    if (piece === undefined || piece.md5 !== etag.replace(/^"(.*)"$/, "$1")) {
+      throw refused(`part ${partNumber} is not there, or has another etag`);
+    }
+    if (at < parts.length - 1 && piece.bytes < BLOB_LIMITS.partBytesMin) {
+      throw refused(
+        `part ${partNumber} has ${piece.bytes} bytes, and all but the last need ${BLOB_LIMITS.partBytesMin}`,
+      );
+    }
+    return piece;
+  });
+}
