@@ -172,9 +172,16 @@ test("a plan is made, changed in part, and deleted; one of the file is changed t
 test("a project is made, changed in part, has its own secrets, and is deleted when it is empty", async () => {
   const made = await json("projects", "create", "shop", "--limit", "memory_mb=64", "--quota", "secrets=1");
   expect(made).toMatchObject({ name: "shop", limits: { memoryBytes: 64 * 1024 * 1024 }, quotas: { secretsMax: 1 } });
-  const all = ["functions=2", "versions=3", "version_mb=4", "keys=5", "routes=6", "kv_mb=7", "blob_mb=9", "sql_mb=8"].flatMap(
-    (each) => ["--quota", each],
-  );
+  const all = [
+    "functions=2",
+    "versions=3",
+    "version_mb=4",
+    "keys=5",
+    "routes=6",
+    "kv_mb=7",
+    "blob_mb=9",
+    "sql_mb=8",
+  ].flatMap((each) => ["--quota", each]);
   const set = (await run(["projects", "set", "shop", ...all, "--egress-inside", "10.0.0.1"])).stdout;
   expect(set).toContain("  limits         memory_mb=64\n");
   expect(set).toContain(

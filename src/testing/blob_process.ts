@@ -22,7 +22,7 @@ async function write(directory: string, seed: number): Promise<void> {
   const grant = { type: "blob", project: "p", resource: "r", mode: "read-write", options: {} } as const;
   const lane = async (name: number) => {
     const random = seededRandom(seed * KV_LANES + name);
-    for (let count = 0; ; count += 1) {
+    for (;;) {
       const key = `${name}.${random.below(KEYS)}`;
       // Now and then what another lane has put as well, so that the same file is wanted and not wanted at once.
       const text = random.below(5) === 0 ? null : `${seed}.${random.below(3)} ${50 + random.below(4) * 90_000}`;
