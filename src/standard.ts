@@ -1,7 +1,11 @@
 /** What a standard server is made of: the engines and bindings, as explicit lists. */
 import { join } from "node:path";
+import type { BlobBackend } from "./bindings/blob/backend.ts";
 import { createBlobs } from "./bindings/blob/binding.ts";
 import { createLocalBackend } from "./bindings/blob/local/backend.ts";
+import { createS3Backend } from "./bindings/blob/s3/backend.ts";
+import { S3Client, type S3Options } from "./bindings/blob/s3/client.ts";
+import { Usage } from "./bindings/blob/s3/usage.ts";
 import { createEgress } from "./bindings/egress/binding.ts";
 import { createFunctionBinding } from "./bindings/function/binding.ts";
 import { createKv } from "./bindings/kv/binding.ts";
@@ -25,6 +29,8 @@ export interface BindingParts {
   readonly dataDirectory: string;
   readonly clock: Clock;
   readonly quotas: DataQuotas;
+  /** The store of blobs; files in the data directory when left out. */
+  readonly blobStore: S3Options | undefined;
   /** Calls what is deployed. */
   readonly functions: FunctionCaller;
   /** Hears what went wrong where nobody waits. */
@@ -42,10 +48,18 @@ export function createBindings(parts: BindingParts): StandardBindings {
   const databases = new Databases({ ...parts, directory: join(dataDirectory, "sql"), program: databaseCode });
   const bindings: readonly Binding[] = [
     createKv({ ...parts, directory: join(dataDirectory, "kv") }),
-    createBlobs(createLocalBackend({ ...parts, directory: join(dataDirectory, "blobs") })),
+    createBlobs(blobBackend(parts)),
     createSql(databases),
     createFunctionBinding(parts.functions),
   ];
   const byType = new Map(bindings.map((binding) => [binding.type, binding]));
   return { egress: createEgress(), byType, databases: new Administration(databases) };
+}
+
+function blobBackend({ blobStore, quotas, ...parts }: BindingParts): BlobBackend {
+  if (blobStore === undefined) {
+    return createLocalBackend({ ...parts, quotas, directory: join(parts.dataDirectory, "blobs") });
+  }
+  const client = new S3Client(blobStore);
+  return createS3Backend(client, new Usage(client, quotas));
 }

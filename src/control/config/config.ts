@@ -51,6 +51,19 @@ export interface SecretConfig {
   readonly file: string | undefined;
 }
 
+/** A store that speaks S3's protocol and keeps the blobs. */
+export interface BlobStoreConfig {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly region: string;
+  /** Stands in front of every key. */
+  readonly prefix: string;
+  /** Whether the bucket is the first part of the path, and not of the host's name. */
+  readonly pathStyle: boolean;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
 /** A function as the file declares it. */
 export interface FunctionConfig {
   readonly name: string;
@@ -98,6 +111,8 @@ export interface Config {
   readonly rpcPath: string;
   /** Absolute path of a folder in which each folder is a function. */
   readonly apps: string | undefined;
+  /** Where blobs are kept; the data directory when left out. */
+  readonly blobs: BlobStoreConfig | undefined;
   /** Domains below which previews have their hosts, beside `localhost`; in lower case. */
   readonly previewDomains: readonly string[];
   /** The keys of the store's secrets, the first to encrypt with; undefined for the one in the data directory. */
@@ -137,6 +152,7 @@ export function defaultConfig(): Config {
     codeless: { path: "/run", sources: [] },
     rpcPath: "/rpc",
     apps: undefined,
+    blobs: undefined,
     previewDomains: [],
     secretKeys: undefined,
     plans: new Map([[ANONYMOUS, LOOPBACK_ANONYMOUS]]),

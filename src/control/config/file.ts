@@ -8,6 +8,7 @@ import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
 import { readPlanBindings } from "./bindings.ts";
+import { readBlobs } from "./blobs.ts";
 import type { ValueChecks } from "./checks.ts";
 import { type Address, type Config, defaultConfig, isLoopback, LOOPBACK_ANONYMOUS } from "./config.ts";
 import { ConfigError } from "./error.ts";
@@ -105,6 +106,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     admin,
     ...{ codeless, rpcPath, plans },
     apps: raw.apps === undefined ? undefined : resolve(folder, raw.apps),
+    blobs: readBlobs(raw.blobs, { report, folder, env, secrets }),
     previewDomains: raw.preview_domains ?? [],
     secretKeys: secrets === "unread" ? undefined : readSecretKeys(raw.secrets_key_file, env, folder, report),
     keys: readKeys(raw, plans, report),

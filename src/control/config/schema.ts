@@ -10,6 +10,7 @@ import { ENGINE_NAMES } from "../../core/function.ts";
 import { LIMIT_RULES, type LimitRule, type Limits } from "../../core/limits.ts";
 import { RUN_RIGHTS } from "../../core/plan.ts";
 import { bindingSchema, planBindingSchema } from "./binding_schema.ts";
+import { blobsSchema } from "./blobs_schema.ts";
 import type { ValueChecks } from "./checks.ts";
 import { SANDBOX_NAMES } from "./config.ts";
 import { FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
@@ -112,6 +113,7 @@ export function configSchema(checks: ValueChecks) {
     admin_address: address.optional(),
     sandbox: oneOf(SANDBOX_NAMES).optional(),
     apps: filePath.optional(),
+    blobs: blobsSchema.optional(),
     preview_domains: z.array(domain).optional(),
     secrets_key_file: filePath.optional(),
     rpc: z.strictObject({ path: codelessPath.optional() }).optional(),

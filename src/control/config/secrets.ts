@@ -61,7 +61,7 @@ export function readSecretKeys(
   folder: string,
   report: ConfigReport,
 ): Uint8Array[] | undefined {
-  const text = file === undefined ? env["ISOPOD_SECRETS_KEY"] : (readFile(resolve(folder, file)) ?? "");
+  const text = file === undefined ? env["ISOPOD_SECRETS_KEY"] : (readSecretFile(resolve(folder, file)) ?? "");
   if (text === undefined) return undefined;
   try {
     return parseSecretKeys(text);
@@ -90,12 +90,12 @@ function readValue(item: RawBinding, at: KeyPath, source: SecretSource): string 
       "functions of the file have no secrets of the store; say value_env or value_file, or deploy the function";
     return report.fail(at, reason);
   }
-  const value = readFile(resolve(folder, file));
+  const value = readSecretFile(resolve(folder, file));
   return value || report.fail([...at, "value_file"], `no text of up to 64 KiB can be read from "${file}"`);
 }
 
 /** The file's text without the line end at its end; undefined when it cannot be read. */
-function readFile(file: string): string | undefined {
+export function readSecretFile(file: string): string | undefined {
   try {
     const stats = statSync(file);
     if (!stats.isFile() || stats.size > SECRET_BYTES_MAX) return undefined;

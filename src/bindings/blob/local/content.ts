@@ -10,9 +10,9 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs
 import { dirname, join } from "node:path";
 import { IsopodError } from "../../../core/errors.ts";
 import type { Incoming } from "../backend.ts";
+import { BlockSums, type DigestNames, Digests, SUM_BYTES, sumOf } from "../digests.ts";
 import { BLOB_LIMITS } from "../limits.ts";
 import { ended, tooLarge } from "../refused.ts";
-import { BlockSums, type DigestNames, Digests, SUM_BYTES, sumOf } from "./digests.ts";
 
 /** Bytes of a block, which is read and checked as a whole. */
 export const BLOCK_BYTES = 256 * 1024;

@@ -1,5 +1,5 @@
 /** Hashes of a body that streams: those that name and check it as a whole, and a checksum for each block of it. */
-import { CHECKSUM_NAMES, type ChecksumName } from "../object.ts";
+import { CHECKSUM_NAMES, type ChecksumName } from "./object.ts";
 
 /** Algorithms beside MD5 and SHA-256, which every body has. */
 export type DigestNames = readonly ChecksumName[];
