@@ -43,7 +43,7 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   );
   if (engine === undefined) throw new Error("Cannot start: there is no engine");
   const quotas: DataQuotas = { bytesMax: (type) => quotaOf(type, {}) };
-  const bindings = createBindings({
+  const bindings = await createBindings({
     ...{ dataDirectory, clock, blobStore: config.blobs },
     quotas: { bytesMax: (type, project) => plant.quotas.bytesMax(type, project) },
     functions: { call: (call) => plant.functions.call(call) },

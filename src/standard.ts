@@ -3,9 +3,7 @@ import { join } from "node:path";
 import type { BlobBackend } from "./bindings/blob/backend.ts";
 import { createBlobs } from "./bindings/blob/binding.ts";
 import { createLocalBackend } from "./bindings/blob/local/backend.ts";
-import { createS3Backend } from "./bindings/blob/s3/backend.ts";
-import { S3Client, type S3Options } from "./bindings/blob/s3/client.ts";
-import { Usage } from "./bindings/blob/s3/usage.ts";
+import type { S3Options } from "./bindings/blob/s3/client.ts";
 import { createEgress } from "./bindings/egress/binding.ts";
 import { createFunctionBinding } from "./bindings/function/binding.ts";
 import { createKv } from "./bindings/kv/binding.ts";
@@ -43,12 +41,12 @@ export interface StandardBindings extends BindingSet {
 }
 
 /** Every binding. */
-export function createBindings(parts: BindingParts): StandardBindings {
+export async function createBindings(parts: BindingParts): Promise<StandardBindings> {
   const { dataDirectory } = parts;
   const databases = new Databases({ ...parts, directory: join(dataDirectory, "sql"), program: databaseCode });
   const bindings: readonly Binding[] = [
     createKv({ ...parts, directory: join(dataDirectory, "kv") }),
-    createBlobs(blobBackend(parts)),
+    createBlobs(await blobBackend(parts)),
     createSql(databases),
     createFunctionBinding(parts.functions),
   ];
@@ -56,10 +54,11 @@ export function createBindings(parts: BindingParts): StandardBindings {
   return { egress: createEgress(), byType, databases: new Administration(databases) };
 }
 
-function blobBackend({ blobStore, quotas, ...parts }: BindingParts): BlobBackend {
+async function blobBackend({ blobStore, quotas, ...parts }: BindingParts): Promise<BlobBackend> {
   if (blobStore === undefined) {
     return createLocalBackend({ ...parts, quotas, directory: join(parts.dataDirectory, "blobs") });
   }
-  const client = new S3Client(blobStore);
-  return createS3Backend(client, new Usage(client, quotas));
+  // Loaded by those who have such a store only.
+  const { openS3 } = await import("./bindings/blob/s3/open.ts");
+  return openS3(blobStore, quotas);
 }

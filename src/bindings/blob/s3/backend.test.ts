@@ -7,9 +7,7 @@ import { answerText, bindingCall, fakeScope, userErrorOf } from "../../../testin
 import { bucketGrant } from "../../../testing/blob_rig.ts";
 import { S3_KEYS, S3Server } from "../../../testing/s3_server.ts";
 import { createBlobs } from "../binding.ts";
-import { createS3Backend } from "./backend.ts";
-import { S3Client } from "./client.ts";
-import { Usage } from "./usage.ts";
+import { openS3 } from "./open.ts";
 
 const MB = 1024 * 1024;
 
@@ -22,8 +20,8 @@ beforeEach(() => {
 
 function open({ endpoint = store.endpoint, secret = S3_KEYS.secretAccessKey as string, bytesMax = 1e9 } = {}) {
   const where = { endpoint, bucket: "b", region: "eu-test-1", prefix: "isopod/", pathStyle: true };
-  const client = new S3Client({ ...where, accessKeyId: S3_KEYS.accessKeyId, secretAccessKey: secret });
-  const blobs = createBlobs(createS3Backend(client, new Usage(client, { bytesMax: () => bytesMax })));
+  const keys = { accessKeyId: S3_KEYS.accessKeyId, secretAccessKey: secret };
+  const blobs = createBlobs(openS3({ ...where, ...keys }, { bytesMax: () => bytesMax }));
   const call = (
     method: string,
     url: string,
