@@ -4,6 +4,7 @@ import type { Config } from "./control/config/config.ts";
 import type { KnownProgram } from "./control/control_plane.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import { type Admission, createAdmission } from "./gateway/admission.ts";
+import { ResponseCache } from "./gateway/cache/response_cache.ts";
 import { Codeless } from "./gateway/codeless/codeless.ts";
 import { PinMemory } from "./gateway/codeless/pin_memory.ts";
 import { openPins, type Pins } from "./gateway/codeless/pins.ts";
@@ -26,6 +27,7 @@ export interface Front {
   readonly sources: Sources;
   readonly pins: Pins;
   readonly codeless: Codeless;
+  readonly cache: ResponseCache | undefined;
   /** A program that is pinned, or ran a while ago. */
   program(hash: string): Promise<KnownProgram | undefined>;
 }
@@ -42,8 +44,18 @@ export async function createFront(config: Config, dataDirectory: string, { pool,
   const ran = ({ hash, code, language }: KnownProgram & { readonly hash: string }) => {
     if (kept.get(hash) === undefined) kept.set({ hash, code, language }, code.length);
   };
-  const codeless = new Codeless({ invoker: pool, sources, pins, builder: programs, codeBytesMax: CODE_BYTES_MAX, ran });
+  const { bytesMax } = config.cache;
+  const cache = bytesMax === 0 ? undefined : new ResponseCache({ clock, bytesMax });
+  const codeless = new Codeless({
+    invoker: pool,
+    sources,
+    pins,
+    builder: programs,
+    cache,
+    codeBytesMax: CODE_BYTES_MAX,
+    ran,
+  });
   const bounds = { admittedMax: 10_000, waitingMax: 1000, waitMsMax: 1000, idleCallersMax: 50_000 };
   const program = async (hash: string) => (await pins.get(hash)) ?? kept.get(hash);
-  return { admission: createAdmission({ clock, ...bounds }), sources, pins, codeless, program };
+  return { admission: createAdmission({ clock, ...bounds }), sources, pins, codeless, cache, program };
 }

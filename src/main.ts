@@ -137,6 +137,7 @@ function openAdmin(options: ServerOptions, telemetry: Telemetry, parts: Parts, t
     pins: parts.front.pins,
     program: parts.front.program,
     databases: parts.plant.bindings.databases,
+    cache: { purge: (purge) => parts.front.cache?.purge(purge) ?? 0 },
     baseUrl: () => `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
     version: packageJson.version,
   });

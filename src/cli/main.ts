@@ -8,6 +8,7 @@ import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { aliasCommand } from "./alias.ts";
 import { auditCommand } from "./audit.ts";
+import { cacheCommand } from "./cache.ts";
 import { completeCommand, completionCommand } from "./completion/completion.ts";
 import { deleteCommand } from "./delete.ts";
 import { deployCommand } from "./deploy/deploy.ts";
@@ -60,7 +61,8 @@ const program = new Command("isopod")
 const COMMANDS = [
   ...[initCommand(), devCommand(), typesCommand()],
   ...[deployCommand(), versionsCommand(), rollbackCommand(), aliasCommand(), promoteCommand(), routesCommand()],
-  ...[deleteCommand(), statusCommand(), invokeCommand(), logsCommand(), envCommand(), secretCommand(), sqlCommand()],
+  ...[deleteCommand(), statusCommand(), invokeCommand(), logsCommand(), envCommand(), secretCommand()],
+  ...[sqlCommand(), cacheCommand()],
   ...[keysCommand(), plansCommand(), projectsCommand(), auditCommand(), profileCommand()],
   ...[serveCommand(), runCommand(), pinCommand(), doctorCommand(), completionCommand()],
 ];

@@ -66,6 +66,7 @@ export const ERROR_RULES = {
   binding_failed: user(502, "What is bound cannot be used now."),
   source_unavailable: user(502, "The program could not be fetched from its source."),
   egress_failed: user(502, "The outgoing request failed."),
+  not_cached: user(504, "Nothing is kept that answers the request."),
   wall_limit: user(504, "The program ran longer than its limit."),
   sql_timeout: user(504, "The database worked longer than its limit."),
   database_full: user(507, "The database is at its largest size."),

@@ -9,13 +9,16 @@ import type { RoutedFunction } from "../core/deployment.ts";
 import { IsopodError } from "../core/errors.ts";
 import { DEFAULT_PROJECT, type FunctionVersion } from "../core/function.ts";
 import { type HeaderList, type Invoker, NO_PARAMS } from "../core/invocation.ts";
+import type { Observer } from "../core/observer.ts";
+import { answerCached } from "./cache/cached_function.ts";
+import type { ResponseCache } from "./cache/response_cache.ts";
 import type { Caller } from "./callers.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 import { asksForSocket, type Exchange } from "./listener.ts";
 import { toldLength } from "./request_head.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { aliasOf, chooseVersion, type PreviewName, readPreviewHost } from "./version_choice.ts";
-import { completeRequest, passedHeaders, type Work } from "./work.ts";
+import { completeRequest, type InvocationParts, passedHeaders, type Work } from "./work.ts";
 
 /** What is to be called. */
 export interface FunctionCall {
@@ -87,9 +90,17 @@ export function checkInsider(
   });
 }
 
+/** What answering by functions takes. */
+export interface FunctionParts {
+  readonly invoker: Invoker;
+  readonly observer: Observer;
+  /** Undefined where nothing is cached. */
+  readonly cache: ResponseCache | undefined;
+}
+
 /** The work that answers a request by calling a function's handler. @throws {IsopodError} `body_too_large` */
 export function functionWork(
-  invoker: Invoker,
+  { invoker, observer, cache }: FunctionParts,
   request: Request,
   exchange: Exchange,
   call: FunctionCall,
@@ -106,13 +117,19 @@ export function functionWork(
   }
   const webSocket = asksForSocket(request);
   const passed = passedHeaders(headers, record.remoteAddress, caller.byKey);
-  const parts = { method, url, headers: passed, body: exchange.body(), params, webSocket };
+  const body = exchange.body();
+  const parts = { method, url, headers: passed, body, params, webSocket };
+  const target = { kind: "function", version, limits } as const;
+  const isCached = cache !== undefined && !webSocket && (body === null || method !== "GET");
   return {
     events: false,
     silenceMs: limits.wallMs,
     webSocket,
-    invoke: (sender, observer) =>
-      invoker.invoke({ kind: "function", version, limits }, completeRequest(parts, record, sender, observer)),
+    invoke: (sender, told) => {
+      const invoke = (asked: InvocationParts) => invoker.invoke(target, completeRequest(asked, record, sender, told));
+      if (!isCached) return invoke(parts);
+      return answerCached({ cache, observer, invoker, version, limits, headers, parts, record, sender, invoke });
+    },
   };
 }
 

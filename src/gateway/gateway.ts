@@ -5,17 +5,19 @@
  * and asks nobody else. It buffers nothing, and what is cut off shows as cut off.
  */
 import { type ErrorCode, type IsopodError, toIsopodError } from "../core/errors.ts";
-import { type HeaderList, type Invoker, whenOver } from "../core/invocation.ts";
+import { type HeaderList, type InvocationResponse, type Invoker, whenOver } from "../core/invocation.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Admission, Lease } from "./admission.ts";
 import { AssetAnswers } from "./assets/asset_answer.ts";
 import { assetRequest, sendAsset } from "./assets/exchange.ts";
+import { cacheKey } from "./cache/cached_function.ts";
+import type { ResponseCache } from "./cache/response_cache.ts";
 import { type Caller, callerFor, identifyCaller, identifyRunner } from "./callers.ts";
 import type { Codeless } from "./codeless/codeless.ts";
 import { answerWithEvents } from "./codeless/event_answer.ts";
 import { codelessRest } from "./codeless/request.ts";
 import { ExchangeRecord, errorResponse, newRequestId } from "./exchange_record.ts";
-import { type CallHead, findCall, functionWork } from "./function_call.ts";
+import { type CallHead, type FunctionCall, findCall, functionWork, recordCall } from "./function_call.ts";
 import { toHttp } from "./http_answer.ts";
 import { JsonRpc, rpcFunction } from "./json_rpc.ts";
 import type { Exchange } from "./listener.ts";
@@ -31,6 +33,8 @@ export interface GatewayOptions {
   readonly admission: Admission;
   readonly codeless: Codeless;
   readonly observer: Observer;
+  /** Of answers; undefined where nothing is cached. */
+  readonly cache: ResponseCache | undefined;
   /** Whether the data plane listens on a loopback address. */
   readonly loopback: boolean;
   readonly snapshot: Snapshot;
@@ -98,10 +102,16 @@ export class Gateway {
           return sendAsset(asset, call.version, record, extra);
         }
       }
+      const hit = call === undefined ? undefined : this.#cached(call, request);
+      if (call !== undefined && hit !== undefined) {
+        lease.release();
+        recordCall(record, call.version);
+        return toHttp(hit, record, exchange, extra);
+      }
       const work =
         call === undefined
           ? await this.#prepareProgram(request, exchange, snapshot, caller, record)
-          : functionWork(this.#options.invoker, request, exchange, call, payer, record);
+          : functionWork(this.#options, request, exchange, call, payer, record);
       exchange.allowSilence(work.silenceMs + SILENCE_SLACK_MS);
       if (work.events) return answerWithEvents(work, record, extra, request.signal, releaseOf(lease));
       const response = await work.invoke(request, record);
@@ -113,6 +123,14 @@ export class Gateway {
       return this.#fail(toIsopodError(thrown), record, extra);
     }
   };
+
+  /** What is kept and fresh, for the requests that it may be given to. */
+  #cached({ version }: FunctionCall, request: Request): InvocationResponse | undefined {
+    const { cache } = this.#options;
+    const { method, url, headers } = request;
+    if (cache === undefined || cache.bytes === 0 || (method !== "GET" && method !== "HEAD")) return undefined;
+    return headers.has("range") ? undefined : cache.fresh(cacheKey(version, url), request);
+  }
 
   #guard(request: Request, caller: Caller, snapshot: Snapshot) {
     const head = { method: request.method, secure: false, headers: request.headers };

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { QuietExchange } from "./admin_logs.ts";
 import { aliasEndpoints } from "./aliases.ts";
 import { blobEndpoints } from "./blobs.ts";
+import { cacheEndpoints } from "./cache.ts";
 import { databaseEndpoints } from "./databases.ts";
 import { deployEndpoints, settingsEndpoints } from "./deploys.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
@@ -32,6 +33,7 @@ const RESOURCES: readonly ((parts: ApiParts) => Endpoint[])[] = [
   blobEndpoints,
   secretEndpoints,
   databaseEndpoints,
+  cacheEndpoints,
   keyEndpoints,
   planEndpoints,
   auditEndpoints,

@@ -125,6 +125,7 @@ test("every documented route answers as documented", async () => {
   const file = await (await server.admin("/v1/projects/default/databases/d/file")).bytes();
   await call("importDatabase", database, file);
   await call("deleteDatabase", database);
+  await call("purgeCache", project, { tags: ["t"] });
   await call("setPlan", { plan: "p" }, { run: "any", ratePerSecond: 3 });
   await call("listPlans");
   await call("deletePlan", { plan: "p" });

@@ -1,4 +1,5 @@
 /** What the admin API reaches, beside the control plane: the server that it is part of. */
+import type { CacheAdmin } from "../../core/cache_admin.ts";
 import type { DatabaseAdmin } from "../../core/database_admin.ts";
 import type { Language } from "../../core/function.ts";
 import type { ControlPlane, KnownProgram } from "../control_plane.ts";
@@ -28,6 +29,7 @@ export interface ApiParts {
   /** The log of what programs did. */
   readonly logs: LogRouteParts;
   readonly databases: DatabaseAdmin;
+  readonly cache: CacheAdmin;
   /** The address of the data plane. */
   baseUrl(): string;
   /** Of the server, for the document. */

@@ -13,6 +13,8 @@ import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
 import type { RoutePattern } from "../../core/route.ts";
 import type { TextPosition } from "./error.ts";
 import {
+  CACHE_RULES,
+  type CacheConfig,
   defaultsOf,
   LOGS_RULES,
   type LogsConfig,
@@ -22,7 +24,7 @@ import {
   type ServerConfig,
 } from "./rules.ts";
 
-export type { LogsConfig, PoolConfig, ServerConfig } from "./rules.ts";
+export type { CacheConfig, LogsConfig, PoolConfig, ServerConfig } from "./rules.ts";
 
 /** An address to listen on; port 0 takes any free port. IPv6 hosts stand without brackets. */
 export interface Address {
@@ -123,6 +125,7 @@ export interface Config {
   readonly functions: readonly FunctionConfig[];
   readonly pool: PoolConfig;
   readonly server: ServerConfig;
+  readonly cache: CacheConfig;
   readonly logs: LogsConfig;
   readonly sandbox: (typeof SANDBOX_NAMES)[number];
 }
@@ -160,6 +163,7 @@ export function defaultConfig(): Config {
     functions: [],
     pool: defaultsOf(POOL_RULES),
     server: defaultsOf(SERVER_RULES),
+    cache: defaultsOf(CACHE_RULES),
     logs: defaultsOf(LOGS_RULES),
     sandbox: "bubblewrap",
   };

@@ -14,7 +14,7 @@ import { type Address, type Config, defaultConfig, isLoopback, LOOPBACK_ANONYMOU
 import { ConfigError } from "./error.ts";
 import { readFunctions } from "./functions.ts";
 import { ConfigReport } from "./report.ts";
-import { defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
+import { CACHE_RULES, defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf } from "./schema.ts";
 import { readSecretKeys, type SecretReading } from "./secrets.ts";
 import { readToml } from "./toml.ts";
@@ -113,6 +113,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     functions,
     pool: readPool(raw, report),
     server: { ...defaultsOf(SERVER_RULES), ...settingsOf(SERVER_RULES, raw.server) },
+    cache: { ...defaultsOf(CACHE_RULES), ...settingsOf(CACHE_RULES, raw.cache) },
     logs: { ...defaultsOf(LOGS_RULES), ...settingsOf(LOGS_RULES, raw.logs) },
     sandbox: raw.sandbox ?? standard.sandbox,
   };

@@ -115,6 +115,16 @@ export const LOGS_RULES: Readonly<Record<keyof LogsConfig, LimitRule>> = {
   ageMs: limitRule("retention_hours", HOUR_MS, 168, 1, 87_600, "Age at which records leave the log store."),
 };
 
+/** What the gateway keeps of answers. */
+export interface CacheConfig {
+  readonly bytesMax: number;
+}
+
+/** The settings of `[cache]`. */
+export const CACHE_RULES: Readonly<Record<keyof CacheConfig, LimitRule>> = {
+  bytesMax: limitRule("max_mb", KB * KB, 128, 0, 65_536, "Memory for cached answers of all projects; 0 keeps none."),
+};
+
 /** The setting of a function for the instances that it may have. */
 export const FUNCTION_INSTANCES_RULE: LimitRule = limitRule(
   "instances",

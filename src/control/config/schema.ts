@@ -13,7 +13,7 @@ import { bindingSchema, planBindingSchema } from "./binding_schema.ts";
 import { blobsSchema } from "./blobs_schema.ts";
 import type { ValueChecks } from "./checks.ts";
 import { SANDBOX_NAMES } from "./config.ts";
-import { FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
+import { CACHE_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import {
   address,
   checked,
@@ -128,6 +128,7 @@ export function configSchema(checks: ValueChecks) {
     applications: z.array(applicationSchema).optional(),
     pool: z.strictObject(settings(POOL_RULES)).optional(),
     server: z.strictObject(settings(SERVER_RULES)).optional(),
+    cache: z.strictObject(settings(CACHE_RULES)).optional(),
     logs: z.strictObject(settings(LOGS_RULES)).optional(),
   });
 }

@@ -17,6 +17,8 @@ import { type Invoker, NO_PARAMS } from "../../core/invocation.ts";
 import { combineLimits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
 import { hashOf } from "../../stdx/hash.ts";
+import { answerCachedProgram } from "../cache/cached_program.ts";
+import type { ResponseCache } from "../cache/response_cache.ts";
 import type { Caller } from "../callers.ts";
 import type { ExchangeRecord } from "../exchange_record.ts";
 import type { Sources } from "../sources/sources.ts";
@@ -32,6 +34,8 @@ export interface CodelessParts {
   readonly pins: Pins;
   readonly builder: ProgramBuilder;
   readonly codeBytesMax: number;
+  /** Of answers; undefined where nothing is cached. */
+  readonly cache: ResponseCache | undefined;
   /** Keeps what was run, so that it can be promoted. */
   ran(program: { readonly hash: string; readonly code: string; readonly language: Language }): void;
 }
@@ -71,7 +75,13 @@ export class Codeless {
         const project = caller.known?.project ?? DEFAULT_PROJECT;
         const bindings = grantsOf(project, plan.bindings);
         const target = { kind: "program", project, program, env: parsed.env, egress, bindings, limits } as const;
-        return this.#parts.invoker.invoke(target, completeRequest(parts, record, sender, observer));
+        const invoke = () => this.#parts.invoker.invoke(target, completeRequest(parts, record, sender, observer));
+        const { cache } = this.#parts;
+        if (cache === undefined || parsed.input !== null || parsed.events) return invoke();
+        return answerCachedProgram(cache, {
+          ...{ project, plan: plan.name, hash: program.hash, url: parsed.programUrl, headers: request.headers },
+          ...{ given: [request.method, parsed.argsJson, parsed.env, parsed.limits], sender, invoke },
+        });
       },
     };
   }

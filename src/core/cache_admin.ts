@@ -1,0 +1,17 @@
+/** What whoever administers a project does with what is cached for it. */
+
+/** What is to be forgotten of a project; everything when nothing else is said. */
+export interface CachePurge {
+  readonly project: string;
+  readonly functionName?: string | undefined;
+  /** Whole addresses, as they were asked for. */
+  readonly urls?: readonly string[] | undefined;
+  /** Of answers that named one of them in `Cache-Tag`. */
+  readonly tags?: readonly string[] | undefined;
+}
+
+/** The caches of all projects. */
+export interface CacheAdmin {
+  /** Forgets; how many answers that were. */
+  purge(purge: CachePurge): number;
+}
