@@ -68,12 +68,18 @@ export function quotaOf(type: string, quotas: Partial<Quotas>): number {
 
 /** Removes what bindings keep for a project. */
 export async function removeData({ bindings }: Plant, project: string): Promise<void> {
-  await Promise.all([...bindings.byType.values()].map((binding) => binding.removeProject?.(project)));
+  const all = [bindings.cache, ...bindings.byType.values()];
+  await Promise.all(all.map((binding) => binding?.removeProject?.(project)));
 }
 
 /** Ends it; the pool is closed before. */
 export async function closePlant({ engine, bindings, builder }: Plant): Promise<void> {
-  const { egress, byType } = bindings;
-  await Promise.all([builder.close(), egress?.close(), ...[...byType.values()].map((binding) => binding.close())]);
+  const { egress, cache, byType } = bindings;
+  await Promise.all([
+    builder.close(),
+    egress?.close(),
+    cache?.close(),
+    ...[...byType.values()].map((binding) => binding.close()),
+  ]);
   await engine.close();
 }

@@ -4,6 +4,7 @@ import type { BlobBackend } from "./bindings/blob/backend.ts";
 import { createBlobs } from "./bindings/blob/binding.ts";
 import { createLocalBackend } from "./bindings/blob/local/backend.ts";
 import type { S3Options } from "./bindings/blob/s3/client.ts";
+import { createCacheApi } from "./bindings/cache/binding.ts";
 import { createEgress } from "./bindings/egress/binding.ts";
 import { createFunctionBinding } from "./bindings/function/binding.ts";
 import { createKv } from "./bindings/kv/binding.ts";
@@ -51,7 +52,12 @@ export async function createBindings(parts: BindingParts): Promise<StandardBindi
     createFunctionBinding(parts.functions),
   ];
   const byType = new Map(bindings.map((binding) => [binding.type, binding]));
-  return { egress: createEgress(), byType, databases: new Administration(databases) };
+  return {
+    egress: createEgress(),
+    cache: createCacheApi(parts.clock),
+    byType,
+    databases: new Administration(databases),
+  };
 }
 
 async function blobBackend({ blobStore, quotas, ...parts }: BindingParts): Promise<BlobBackend> {

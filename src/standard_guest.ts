@@ -1,9 +1,10 @@
 /** The guest program as it is shipped: the guest of the `script` engine with the guest halves of all bindings. */
 import { blobGuest } from "./bindings/blob/guest/bucket.ts";
+import { cacheGuest } from "./bindings/cache/guest/caches.ts";
 import { egressGuest } from "./bindings/egress/guest/fetch.ts";
 import { functionGuest } from "./bindings/function/guest/stub.ts";
 import { kvGuest } from "./bindings/kv/guest/namespace.ts";
 import { sqlGuest } from "./bindings/sql/guest/database.ts";
 import { startGuest } from "./engines/script/guest/main.ts";
 
-startGuest([egressGuest], [kvGuest, blobGuest, sqlGuest, functionGuest]);
+startGuest([egressGuest, cacheGuest], [kvGuest, blobGuest, sqlGuest, functionGuest]);

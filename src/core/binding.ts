@@ -52,13 +52,15 @@ export interface BindingAnswer {
 /** The rights that a program holds, as far as bindings are concerned. */
 export interface Grants {
   readonly egress: EgressGrant;
+  /** Whose answers it finds by the Cache API: of a project, and of a plan for programs that came with their request. */
+  readonly cacheSpace: string;
   /** By the name on `env`. */
   readonly bindings: ReadonlyMap<string, BindingGrant>;
 }
 
 /** The port. Implementations stand in `bindings/`. `Grant` is what a program must hold for a call. */
 export interface Binding<Grant = BindingGrant> {
-  /** `egress`, or a type of `binding_kinds.ts`. */
+  /** `egress`, `cache`, or a type of `binding_kinds.ts`. */
   readonly type: string;
   /**
    * Answers one call.
@@ -77,6 +79,7 @@ export interface Binding<Grant = BindingGrant> {
 /** The bindings of a server, by their types. */
 export interface BindingSet {
   readonly egress: Binding<EgressGrant> | undefined;
+  readonly cache: Binding<string> | undefined;
   /** What may stand on `env`. */
   readonly byType: ReadonlyMap<string, Binding>;
 }

@@ -102,11 +102,17 @@ export const BINDINGS_MAX = 64;
 
 /** What a binding's name on `env` must be. */
 export const BINDING_NAME_EXPECTED =
-  'letters, digits and "_", at most 64, no digit first, and neither "egress" nor "module", which are the host\'s own';
+  'letters, digits and "_", at most 64, no digit first, and not "egress", "cache" or "module", which are the host\'s own';
 
 /** Whether a binding may have this name on `env`. */
 export function isBindingName(name: string): boolean {
-  return /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) && name !== "egress" && name !== "module" && name !== "__proto__";
+  return (
+    /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) &&
+    name !== "egress" &&
+    name !== "cache" &&
+    name !== "module" &&
+    name !== "__proto__"
+  );
 }
 
 /** What the name of what is bound must be. */

@@ -127,6 +127,8 @@ export type Target =
       readonly kind: "program";
       /** Of the caller's key. */
       readonly project: string;
+      /** Name of the caller's plan. */
+      readonly plan: string;
       readonly program: Program;
       readonly env: Readonly<Record<string, string>>;
       readonly egress: EgressGrant;

@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
-import { type Linked, RecencyList } from "./recency_list.ts";
+import { type Linked, RecencyList } from "../stdx/recency_list.ts";
 
 /** A caller. */
 export interface Bucket extends Linked<Bucket> {

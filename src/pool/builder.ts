@@ -119,7 +119,7 @@ export class Builder {
     try {
       const { url, name, language, code, hash } = source;
       const program = { name: url ?? name, language, code, hash };
-      const grants = { egress: { allow: [], secrets: [] }, bindings: MODULE_GRANT };
+      const grants = { egress: { allow: [], secrets: [] }, cacheSpace: "", bindings: MODULE_GRANT };
       instance.load({ mode: "build", program, env: {}, grants, project: DEFAULT_PROJECT }, BUILD_LIMITS.memoryBytes);
       const request = {
         requestId: hash,
@@ -147,7 +147,7 @@ export class Builder {
     const { engine, clock, report } = this.#options;
     if (this.#closed) throw new IsopodError("draining");
     const process = await engine.start("build");
-    const bindings = { egress: undefined, byType: new Map([[binding.type, binding]]) };
+    const bindings = { egress: undefined, cache: undefined, byType: new Map([[binding.type, binding]]) };
     const instance = new Instance({ process, clock, bindings, report });
     this.#instances.add(instance);
     instance.ended.then(() => this.#instances.delete(instance));

@@ -10,8 +10,9 @@ import type { GuestDeclaration } from "../core/guest.ts";
 export type Ask = (call: BindingCall, scope: CallScope) => Promise<BindingAnswer>;
 
 /** What the guest calls by `name`; undefined when it holds nothing of this name. */
-export function findHeld(name: string, grants: Grants, { egress, byType }: BindingSet): Ask | undefined {
+export function findHeld(name: string, grants: Grants, { egress, cache, byType }: BindingSet): Ask | undefined {
   if (name === "egress") return egress && ((call, scope) => egress.call(call, grants.egress, scope));
+  if (name === "cache") return cache && ((call, scope) => cache.call(call, grants.cacheSpace, scope));
   const grant = grants.bindings.get(name);
   const binding = grant && byType.get(grant.type);
   return grant && binding && ((call, scope) => binding.call(call, grant, scope));

@@ -19,7 +19,7 @@ import { RetoldAnswer } from "./invocation_answer.ts";
 import type { PoolOptions } from "./options.ts";
 import { Positions } from "./positions.ts";
 import { Prewarmed } from "./prewarmed.ts";
-import { ProgramScheduler } from "./program_scheduler.ts";
+import { ProgramScheduler, programLoad } from "./program_scheduler.ts";
 import { Supervisor } from "./supervisor.ts";
 import { VersionPool } from "./version_pool.ts";
 
@@ -167,10 +167,9 @@ export class Pool implements Invoker {
     const refill = this.#prewarmed.refillSoon();
     instance.scheduler = new ProgramScheduler(refill);
     const invocation = new RunningInvocation(request, meter, instance);
-    const { program, env, egress, bindings, project, limits } = target;
-    this.#supervisor.watch(instance, limits);
+    this.#supervisor.watch(instance, target.limits);
     this.#supervisor.begin();
-    instance.load({ mode: "program", program, env, grants: { egress, bindings }, project }, limits.memoryBytes);
+    instance.load(programLoad(target), target.limits.memoryBytes);
     instance.invoke(invocation);
     invocation.watchCaller();
     return invocation;

@@ -1,5 +1,10 @@
-/** Gives nothing more to the instance of a program that came with its request, and plans the refill of the stock. */
+/**
+ * What the instance of a program that came with its request is given: the program and what it holds, once, and nothing
+ * more afterwards.
+ */
 import { IsopodError } from "../core/errors.ts";
+import type { Target } from "../core/invocation.ts";
+import type { InstanceLoad } from "./handshake.ts";
 import type { Instance, InstanceScheduler } from "./instance.ts";
 
 /** A program's instance ends with its program, however that ends. */
@@ -18,4 +23,10 @@ export class ProgramScheduler implements InstanceScheduler {
   broke(instance: Instance): void {
     instance.end(new IsopodError("draining"));
   }
+}
+
+/** The program with what its caller's plan gives it. */
+export function programLoad(target: Extract<Target, { kind: "program" }>): InstanceLoad {
+  const { program, env, egress, bindings, project, plan } = target;
+  return { mode: "program", program, env, grants: { egress, cacheSpace: `${project}/run/${plan}`, bindings }, project };
 }

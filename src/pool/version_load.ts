@@ -21,7 +21,15 @@ export async function loadVersion(
   const cancel = clock.after(limits.wallMs, () => instance.end(limitError("wall_limit", "wallMs", limits)));
   try {
     await instance.load(
-      { mode: "function", program, exportName, env, grants: { egress, bindings }, project, fn: { name, version } },
+      {
+        mode: "function",
+        program,
+        exportName,
+        env,
+        grants: { egress, cacheSpace: `${project}/functions`, bindings },
+        project,
+        fn: { name, version },
+      },
       limits.memoryBytes,
     );
   } catch (error) {

@@ -9,7 +9,7 @@ import { Instance } from "../pool/instance.ts";
 import { RunningInvocation } from "../pool/invocation.ts";
 
 /** A server without bindings. */
-export const NO_BINDING_SET = { egress: undefined, byType: new Map() };
+export const NO_BINDING_SET = { egress: undefined, cache: undefined, byType: new Map() };
 
 const MEMORY_BYTES = 512 * 1024 * 1024;
 
@@ -24,7 +24,7 @@ export async function prepared(guest: GuestProcess): Promise<Instance> {
 export async function runIn(guest: GuestProcess, code: string): Promise<string> {
   const instance = await prepared(guest);
   const program = { name: "probe.ts", language: "typescript", code, hash: "sha256-" } as const;
-  const grants = { egress: { allow: [], secrets: [] }, bindings: NO_BINDINGS };
+  const grants = { egress: { allow: [], secrets: [] }, cacheSpace: "", bindings: NO_BINDINGS };
   instance.load({ mode: "program", program, env: {}, grants, project: "default" }, MEMORY_BYTES);
   const request = { requestId: "r", method: "POST", url: "http://localhost/", headers: [], body: null };
   const given = { ...request, params: NO_PARAMS, signal: new AbortController().signal };

@@ -51,7 +51,7 @@ export class InstanceRig {
     this.instance = new Instance({
       process: this.guest,
       clock: systemClock,
-      bindings: { egress: this.binding, byType: new Map() },
+      bindings: { egress: this.binding, cache: undefined, byType: new Map() },
       report: (line) => this.reports.push(line),
     });
     this.instance.scheduler = { finished() {}, broke: (instance, error) => instance.end(error) };
@@ -71,7 +71,7 @@ export class InstanceRig {
 
   load(): Promise<void> {
     const program = { name: "f.ts", language: "typescript", code: "", hash: "sha256-" } as const;
-    const grants = { egress: { allow: [], secrets: [] }, bindings: NO_BINDINGS };
+    const grants = { egress: { allow: [], secrets: [] }, cacheSpace: "", bindings: NO_BINDINGS };
     const fn = { name: "f", version: "v" };
     return this.instance.load({ mode: "function", program, env: {}, grants, project: "default", fn }, 1024);
   }

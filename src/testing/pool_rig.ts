@@ -75,7 +75,7 @@ export class PoolRig {
     const program = { name: "program.js", language: "javascript", code: "", hash: "sha256-0" } as const;
     const egress = { allow: [], secrets: [] };
     const holds = { env: {}, egress, bindings: NO_BINDINGS, limits: completeLimits(limits) };
-    const target = { kind: "program", project: "default", program, ...holds } as const;
+    const target = { kind: "program", project: "default", plan: "p", program, ...holds } as const;
     return this.#call((request) => this.pool.invoke(target, request));
   }
 

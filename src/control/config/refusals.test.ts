@@ -177,7 +177,7 @@ test.each([
     'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", name = "../x" }',
     'bindings.KV.name of function "a": expected letters, digits, "_" and "-", at most 63',
   ],
-  ['name = "a"\npath = "hello.ts"\nbindings.egress = { type = "kv" }', 'neither "egress" nor "module"'],
+  ['name = "a"\npath = "hello.ts"\nbindings.egress = { type = "kv" }', 'not "egress", "cache" or "module"'],
   [
     'name = "a"\npath = "hello.ts"\nbindings.T = { type = "secret", prefix = "a" }',
     'bindings.T.prefix of function "a": a secret has no such key',

@@ -1,7 +1,7 @@
 /** A kept answer: whole, with what was decided of it, and ready to be given again. */
 import type { HeaderList, InvocationEnd, InvocationResponse } from "../../core/invocation.ts";
+import type { Sharer } from "../../stdx/share_list.ts";
 import { judge } from "../assets/conditions.ts";
-import type { Linked } from "../recency_list.ts";
 import type { CacheHead, Lifetime } from "./policy.ts";
 
 /** What the answer is made of. */
@@ -25,8 +25,9 @@ const ENTRY_BYTES = 1024;
 const NO_FIGURES = { wallMs: 0, cpuMs: 0, memoryBytes: 0, responseBytes: 0, logBytes: 0, subrequests: 0, cold: false };
 
 /** A kept answer, in a list of the project's by its last use. */
-export class Entry implements Linked<Entry> {
+export class Entry implements Sharer<Entry> {
   readonly parts: EntryParts;
+  readonly owner: string;
   readonly bytes: number;
   older: Entry | undefined;
   newer: Entry | undefined;
@@ -40,6 +41,7 @@ export class Entry implements Linked<Entry> {
 
   constructor(parts: EntryParts) {
     this.parts = parts;
+    this.owner = parts.project;
     const heads = parts.headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
     this.bytes = ENTRY_BYTES + parts.body.length + heads + parts.key.length;
     this.#bornAt = parts.storedAt - parts.lifetime.policy.age() * 1000;

@@ -74,7 +74,16 @@ export class Codeless {
         const egress = { allow: plan.egress, secrets: [] };
         const project = caller.known?.project ?? DEFAULT_PROJECT;
         const bindings = grantsOf(project, plan.bindings);
-        const target = { kind: "program", project, program, env: parsed.env, egress, bindings, limits } as const;
+        const target = {
+          kind: "program",
+          project,
+          plan: plan.name,
+          program,
+          env: parsed.env,
+          egress,
+          bindings,
+          limits,
+        } as const;
         const invoke = () => this.#parts.invoker.invoke(target, completeRequest(parts, record, sender, observer));
         const { cache } = this.#parts;
         if (cache === undefined || parsed.input !== null || parsed.events) return invoke();

@@ -1,6 +1,6 @@
 /** The code of programs in memory, bounded in bytes and in number; the least recently used leaves first. */
 import type { Language } from "../../core/function.ts";
-import { type Linked, RecencyList } from "../recency_list.ts";
+import { type Linked, RecencyList } from "../../stdx/recency_list.ts";
 
 /** A pinned program. */
 export interface PinnedProgram {

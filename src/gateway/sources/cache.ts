@@ -5,7 +5,7 @@
  * the least recently used URLs leave first.
  */
 import type { Language } from "../../core/function.ts";
-import { type Linked, RecencyList } from "../recency_list.ts";
+import { type Linked, RecencyList } from "../../stdx/recency_list.ts";
 
 /** What stood at a URL. */
 export interface CachedSource {
