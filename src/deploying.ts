@@ -17,11 +17,13 @@ import type { Store } from "./core/store.ts";
 import { BUILD_BYTES, type Plant, quotaOf, removeData } from "./plant.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
+import { checkCron } from "./triggers/cron.ts";
 
 /** The checks of the egress binding's language. */
 const EGRESS_CHECKS = {
   validateEgress: (rule: string) => void parseEgressRule(rule),
   validateHost: (host: string) => void parseHostPattern(host),
+  validateCron: checkCron,
   reachesInside: (rule: string) => ["localhost", "network"].includes(parseEgressRule(rule).host.kind),
 };
 

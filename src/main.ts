@@ -11,6 +11,7 @@ import { type Config, isLoopback } from "./control/config/config.ts";
 import { largestLimit } from "./control/config/extremes.ts";
 import { openDataDirectory, readOrCreateToken } from "./control/data_directory.ts";
 import { systemClock as clock } from "./core/clock.ts";
+import type { Deployment } from "./core/deployment.ts";
 import { type Deploying, openDeploying } from "./deploying.ts";
 import { CODE_BYTES_MAX, createFront, type Front } from "./front.ts";
 import { Gateway } from "./gateway/gateway.ts";
@@ -46,6 +47,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   } catch (error) {
     // What was prewarmed meanwhile must not outlive a start that failed.
     await plant?.pool.close(0);
+    await plant?.triggers.close(0);
     await deploying?.close();
     if (plant !== undefined) await closePlant(plant);
     await telemetry.close();
@@ -69,10 +71,17 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
   const loopback = isLoopback(config.listen.host);
   const gateway = new Gateway({ invoker: pool, ...front, observer, loopback, snapshot });
   plant.functions = createFunctionCaller({ invoker: pool, observer, snapshot: () => snapshot });
+  const follow = (deployment: Deployment) => {
+    plant.triggers
+      .deployed(deployment)
+      .catch((cause) => log.error("The triggers do not follow", { cause: String(cause) }));
+  };
   deploying.onPublish((deployment) => {
     snapshot = createSnapshot(deployment, snapshot);
     gateway.replace(snapshot);
+    follow(deployment);
   });
+  follow(deploying.deployment);
   const limits = { ...config.server, bodyBytesMax: largestLimit(config, "bodyBytesMax") + CODE_BYTES_MAX };
   const listener = openListener({ ...config.listen, limits, handle: gateway.handle });
   const status = () => ({
@@ -93,7 +102,7 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
     async close() {
       const drained = listener.drain();
       front.admission.close();
-      await pool.close(present.pool.drainMs);
+      await Promise.all([plant.triggers.close(present.pool.drainMs), pool.close(present.pool.drainMs)]);
       await Promise.race([drained, listener.close()]);
       front.sources.close();
       await admin.close();
@@ -137,6 +146,7 @@ function openAdmin(options: ServerOptions, telemetry: Telemetry, parts: Parts, t
     pins: parts.front.pins,
     program: parts.front.program,
     databases: parts.plant.bindings.databases,
+    triggers: parts.plant.triggers,
     cache: { purge: (purge) => parts.front.cache?.purge(purge) ?? 0 },
     baseUrl: () => `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
     version: packageJson.version,

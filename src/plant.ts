@@ -8,11 +8,14 @@ import { systemClock as clock } from "./core/clock.ts";
 import type { Engine } from "./core/engine.ts";
 import { IsopodError } from "./core/errors.ts";
 import type { FunctionCaller } from "./core/function_caller.ts";
+import { newRequestId } from "./gateway/exchange_record.ts";
 import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
 import { prepareGuest } from "./prepare_guest.ts";
 import { createBindings, ENGINES, type StandardBindings } from "./standard.ts";
+import { openSqliteStore } from "./store/sqlite/store.ts";
 import { gaugePool, type Telemetry } from "./telemetry/telemetry.ts";
+import { FunctionTriggers } from "./triggers/triggers.ts";
 
 /** Memory of a build. */
 export const BUILD_BYTES = 512 * 1024 * 1024;
@@ -21,6 +24,7 @@ export const BUILD_BYTES = 512 * 1024 * 1024;
 export interface Plant {
   readonly engine: Engine;
   readonly bindings: StandardBindings;
+  readonly triggers: FunctionTriggers;
   /** How much projects may keep; what the store says takes its place once that is open. */
   quotas: DataQuotas;
   /** Calls what is deployed, once there is a gateway that knows it. */
@@ -43,10 +47,18 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   );
   if (engine === undefined) throw new Error("Cannot start: there is no engine");
   const quotas: DataQuotas = { bytesMax: (type) => quotaOf(type, {}) };
+  const caller: FunctionCaller = { call: (call) => plant.functions.call(call) };
+  const triggers = new FunctionTriggers({
+    store: openSqliteStore({ directory: join(dataDirectory, "triggers"), clock }),
+    ...{ clock, caller, newRequestId },
+    quotas: { bytesMax: (type, project) => plant.quotas.bytesMax(type, project) },
+    report: (text, fields) => report({ level: "warn", text }, fields),
+  });
   const bindings = await createBindings({
     ...{ dataDirectory, clock, blobStore: config.blobs },
     quotas: { bytesMax: (type, project) => plant.quotas.bytesMax(type, project) },
-    functions: { call: (call) => plant.functions.call(call) },
+    functions: caller,
+    queues: triggers,
     report: (text, fields) => report({ level: "error", text }, fields),
   });
   const lives = {
@@ -56,7 +68,15 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   const pool = new Pool({ engine, clock, bindings, sizes: config.pool, lives, report });
   gaugePool(metrics, () => pool.stats());
   const functions: FunctionCaller = { call: () => Promise.reject(new IsopodError("overloaded")) };
-  const plant: Plant = { engine, bindings, quotas, functions, pool, builder: new Builder({ engine, clock, report }) };
+  const plant: Plant = {
+    engine,
+    bindings,
+    triggers,
+    quotas,
+    functions,
+    pool,
+    builder: new Builder({ engine, clock, report }),
+  };
   return plant;
 }
 
@@ -67,9 +87,9 @@ export function quotaOf(type: string, quotas: Partial<Quotas>): number {
 }
 
 /** Removes what bindings keep for a project. */
-export async function removeData({ bindings }: Plant, project: string): Promise<void> {
+export async function removeData({ bindings, triggers }: Plant, project: string): Promise<void> {
   const all = [bindings.cache, ...bindings.byType.values()];
-  await Promise.all(all.map((binding) => binding?.removeProject?.(project)));
+  await Promise.all([triggers.removeProject(project), ...all.map((binding) => binding?.removeProject?.(project))]);
 }
 
 /** Ends it; the pool is closed before. */

@@ -8,6 +8,7 @@ import { loadConfig, parseConfig } from "./control/config/file.ts";
 import { saidOf } from "./control/deploy/version_bindings.ts";
 import { formatRoute } from "./core/route.ts";
 import { parseSourceRule } from "./gateway/sources/rules.ts";
+import { checkCron } from "./triggers/cron.ts";
 
 export type { Config } from "./control/config/config.ts";
 
@@ -15,6 +16,7 @@ export type { Config } from "./control/config/config.ts";
 export const CONFIG_CHECKS = {
   validateEgress: (rule: string) => void parseEgressRule(rule),
   validateHost: (host: string) => void parseHostPattern(host),
+  validateCron: checkCron,
   validateSource: (source: string) => void parseSourceRule(source),
 };
 
@@ -50,6 +52,9 @@ export interface DeclaredFunction {
     /** What stands on `env` beside variables and secrets; left out where there is nothing. */
     readonly bindings?: Readonly<Record<string, Readonly<Record<string, unknown> & { readonly type: string }>>>;
     readonly instancesMax: number;
+    /** What calls it by itself; left out where nothing does. */
+    readonly schedules?: readonly object[];
+    readonly consumers?: readonly object[];
   };
 }
 
@@ -57,7 +62,8 @@ export interface DeclaredFunction {
 export async function readDeclaredFunctions(file: string): Promise<DeclaredFunction[]> {
   const { functions } = await loadConfig(file, { ...CONFIG_CHECKS, secrets: "unread" });
   return functions.map((declared) => {
-    const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax } = declared;
+    const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax, triggers } =
+      declared;
     if (declared.assets !== undefined) {
       throw new Error(
         `Cannot deploy "${name}": this command does not upload its assets yet; the admin API takes them (docs/deploying.md), and \`isopod serve\` serves them from disk`,
@@ -69,6 +75,8 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
       settings: {
         ...{ env, limits, egress, instancesMax },
         ...(bindings.size > 0 && { bindings: saidOf(bindings) }),
+        ...(triggers.schedules.length > 0 && { schedules: triggers.schedules }),
+        ...(triggers.consumers.length > 0 && { consumers: triggers.consumers }),
         secrets: secrets.map(({ binding, name: secret, hosts }) => ({ binding, name: secret, hosts })),
       },
     };

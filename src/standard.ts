@@ -8,6 +8,7 @@ import { createCacheApi } from "./bindings/cache/binding.ts";
 import { createEgress } from "./bindings/egress/binding.ts";
 import { createFunctionBinding } from "./bindings/function/binding.ts";
 import { createKv } from "./bindings/kv/binding.ts";
+import { createQueueBinding } from "./bindings/queue/binding.ts";
 import { Administration } from "./bindings/sql/administration.ts";
 import { createSql } from "./bindings/sql/binding.ts";
 import { Databases } from "./bindings/sql/databases.ts";
@@ -16,6 +17,7 @@ import type { Clock } from "./core/clock.ts";
 import type { DatabaseAdmin } from "./core/database_admin.ts";
 import type { Engine } from "./core/engine.ts";
 import type { FunctionCaller } from "./core/function_caller.ts";
+import type { QueueSender } from "./core/triggers.ts";
 import { createScriptEngine, type ScriptEngineOptions } from "./engines/script/engine.ts";
 import { databaseCode } from "./guest_code.ts";
 
@@ -32,6 +34,8 @@ export interface BindingParts {
   readonly blobStore: S3Options | undefined;
   /** Calls what is deployed. */
   readonly functions: FunctionCaller;
+  /** Takes messages for queues. */
+  readonly queues: QueueSender;
   /** Hears what went wrong where nobody waits. */
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
@@ -50,6 +54,7 @@ export async function createBindings(parts: BindingParts): Promise<StandardBindi
     createBlobs(await blobBackend(parts)),
     createSql(databases),
     createFunctionBinding(parts.functions),
+    createQueueBinding(parts.queues),
   ];
   const byType = new Map(bindings.map((binding) => [binding.type, binding]));
   return {

@@ -4,7 +4,8 @@ import { cacheGuest } from "./bindings/cache/guest/caches.ts";
 import { egressGuest } from "./bindings/egress/guest/fetch.ts";
 import { functionGuest } from "./bindings/function/guest/stub.ts";
 import { kvGuest } from "./bindings/kv/guest/namespace.ts";
+import { queueGuest } from "./bindings/queue/guest/queue.ts";
 import { sqlGuest } from "./bindings/sql/guest/database.ts";
 import { startGuest } from "./engines/script/guest/main.ts";
 
-startGuest([egressGuest, cacheGuest], [kvGuest, blobGuest, sqlGuest, functionGuest]);
+startGuest([egressGuest, cacheGuest], [kvGuest, blobGuest, sqlGuest, functionGuest, queueGuest]);

@@ -35,6 +35,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   pool: { rooms: BASE, packages: "any", platform: "any" },
   gateway: { rooms: BASE, packages: "any", platform: "any" },
   control: { rooms: BASE, packages: "any", platform: "any" },
+  triggers: { rooms: BASE, packages: "any", platform: "any" },
   telemetry: { rooms: BASE, packages: "any", platform: "any" },
   "engines/*": { rooms: [...BASE, "sandbox"], packages: "any", platform: "any" },
   "bindings/*": { rooms: BASE, packages: "any", platform: "any" },

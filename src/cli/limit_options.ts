@@ -31,6 +31,7 @@ const QUOTAS: Readonly<Record<string, readonly [name: string, scale: number]>> =
   routes: ["routesMax", 1],
   kv_mb: ["kvBytesMax", MB],
   blob_mb: ["blobBytesMax", MB],
+  queue_mb: ["queueBytesMax", MB],
   sql_mb: ["sqlBytesMax", MB],
 };
 

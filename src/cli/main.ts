@@ -25,9 +25,11 @@ import { plansCommand } from "./plans.ts";
 import { profileCommand } from "./profile/profile.ts";
 import { projectsCommand } from "./projects.ts";
 import { promoteCommand } from "./promote.ts";
+import { queuesCommand } from "./queues.ts";
 import { rollbackCommand } from "./rollback.ts";
 import { routesCommand } from "./routes.ts";
 import { runCommand } from "./run/run.ts";
+import { schedulesCommand } from "./schedules.ts";
 import { secretCommand } from "./secret.ts";
 import { serveCommand } from "./serve.ts";
 import { sqlCommand } from "./sql/sql.ts";
@@ -62,7 +64,7 @@ const COMMANDS = [
   ...[initCommand(), devCommand(), typesCommand()],
   ...[deployCommand(), versionsCommand(), rollbackCommand(), aliasCommand(), promoteCommand(), routesCommand()],
   ...[deleteCommand(), statusCommand(), invokeCommand(), logsCommand(), envCommand(), secretCommand()],
-  ...[sqlCommand(), cacheCommand()],
+  ...[sqlCommand(), cacheCommand(), schedulesCommand(), queuesCommand()],
   ...[keysCommand(), plansCommand(), projectsCommand(), auditCommand(), profileCommand()],
   ...[serveCommand(), runCommand(), pinCommand(), doctorCommand(), completionCommand()],
 ];

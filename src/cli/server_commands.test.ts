@@ -180,12 +180,13 @@ test("a project is made, changed in part, has its own secrets, and is deleted wh
     "routes=6",
     "kv_mb=7",
     "blob_mb=9",
+    "queue_mb=10",
     "sql_mb=8",
   ].flatMap((each) => ["--quota", each]);
   const set = (await run(["projects", "set", "shop", ...all, "--egress-inside", "10.0.0.1"])).stdout;
   expect(set).toContain("  limits         memory_mb=64\n");
   expect(set).toContain(
-    "  quotas         functions=2 versions=3 version_mb=4 secrets=1 keys=5 routes=6 kv_mb=7 blob_mb=9 sql_mb=8\n  egress inside  10.0.0.1\n",
+    "  quotas         functions=2 versions=3 version_mb=4 secrets=1 keys=5 routes=6 kv_mb=7 blob_mb=9 queue_mb=10 sql_mb=8\n  egress inside  10.0.0.1\n",
   );
   const { quotas } = await json("projects", "show", "shop");
   expect(Object.keys(quotas).sort()).toEqual(await namesOf("patch", "/v1/projects/{project}", "quotas"));

@@ -47,6 +47,7 @@ export interface ControlPlaneParts {
   /** Whether an entry of an egress list names addresses that are not public. */
   reachesInside(rule: string): boolean;
   validateHost(host: string): void;
+  validateCron(cron: string, timezone: string): void;
   /** Removes what bindings keep for a project. */
   removeData(project: string): Promise<void>;
   /** The largest values of limits that the server is set up for. */
@@ -93,7 +94,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
   published = own;
   const wallNow = () => clock.wallNow();
   const audit = new Audit(store, clock, report);
-  const { build, prepare, validateEgress, reachesInside, validateHost, largest, runningKeys } = parts;
+  const { build, prepare, validateEgress, reachesInside, validateHost, validateCron, largest, runningKeys } = parts;
   const base = { store, replica, audit, wallNow };
   const maker = new VersionMaker({
     ...base,
@@ -103,6 +104,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     validateEgress,
     reachesInside,
     validateHost,
+    validateCron,
     largest,
   });
   const deployer = new Deployer({ ...base, published: own, maker });

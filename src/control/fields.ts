@@ -10,6 +10,7 @@ import {
 } from "../core/binding_kinds.ts";
 import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
 import { parseRoute } from "../core/route.ts";
+import { CONSUMER_RULES, TRIGGERS_MAX } from "../core/trigger_rules.ts";
 import { QUOTA_NAMES, type Quotas } from "./tenancy/quotas.ts";
 
 /** Names of projects, functions, aliases and plans: a label of a host, without the "--" that divides a preview's. */
@@ -89,6 +90,24 @@ function typesWith(...more: readonly string[]): [string, ...string[]] {
 /** Entries of egress lists that are not public, and that keys of a project may use all the same. */
 export const egressInside = z.array(z.string().min(1).max(256)).max(256);
 
+const scheduleSetting = z.strictObject({
+  name: name.optional(),
+  cron: z.string().min(1).max(256),
+  timezone: z.string().min(1).max(64).optional(),
+  catchUp: z.boolean().optional(),
+});
+
+const consumerSetting = z.strictObject({
+  queue: z.string().min(1).max(63),
+  deadLetter: z.string().min(1).max(63).optional(),
+  ...(Object.fromEntries(
+    Object.entries(CONSUMER_RULES).map(([key, { floor, ceiling }]) => [
+      key,
+      z.number().int().min(floor).max(ceiling).optional(),
+    ]),
+  ) as Record<keyof typeof CONSUMER_RULES, z.ZodOptional<z.ZodNumber>>),
+});
+
 /** What changes a version's behaviour beside its files. */
 export const settings = z.strictObject({
   env: environment.default({}),
@@ -98,6 +117,8 @@ export const settings = z.strictObject({
   // Optional and not empty by default: what was deployed without it keeps its version.
   bindings: bindingsOf(typesWith("secret"), { hosts: secretBinding.shape.hosts.unwrap().optional() }).optional(),
   instancesMax: z.number().int().min(1).max(10_000).default(16),
+  schedules: z.array(scheduleSetting).max(TRIGGERS_MAX).optional(),
+  consumers: z.array(consumerSetting).max(TRIGGERS_MAX).optional(),
   /** What answers where no static file does. */
   notFound: z.enum(ASSET_FALLBACKS).optional(),
 });

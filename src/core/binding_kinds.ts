@@ -79,6 +79,7 @@ export const BINDING_KINDS: Readonly<Record<string, BindingKind>> = {
       },
     },
   },
+  queue: { modes: ["read-write"], keys: {} },
   function: {
     modes: ["read-write"],
     keys: {

@@ -2,6 +2,7 @@
 import type { AssetFolder } from "./assets.ts";
 import type { BindingGrant } from "./binding_kinds.ts";
 import type { Limits } from "./limits.ts";
+import type { Triggers } from "./triggers.ts";
 
 /** The names of the engines. */
 export const ENGINE_NAMES = ["script", "wasm", "process", "browser"] as const;
@@ -66,6 +67,8 @@ export interface FunctionVersion {
   readonly limits: Limits;
   /** The most instances at a time. */
   readonly instancesMax: number;
+  /** What calls it by itself. */
+  readonly triggers?: Triggers | undefined;
   /** Static files, which are served without an instance. */
   readonly assets?: AssetFolder | undefined;
   /** Reads what an instance is given. @throws {Error} when it cannot be read */

@@ -15,6 +15,8 @@ export interface InternalCall {
   readonly functionName: string;
   /** Which of the function's aliases; `production` when left out. */
   readonly alias?: string | undefined;
+  /** The id of the request; a new one when left out. */
+  readonly requestId?: string | undefined;
   /** Who calls, for the access log, such as `function:cart` or `schedule:nightly`. */
   readonly source: string;
   readonly method: string;

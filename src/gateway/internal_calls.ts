@@ -31,7 +31,7 @@ export function createFunctionCaller(parts: InternalCallParts): FunctionCaller {
 async function callFunction(parts: InternalCallParts, call: InternalCall): Promise<InvocationResponse> {
   const { invoker, observer } = parts;
   const { host, pathname } = new URL(call.url);
-  const record = new ExchangeRecord(observer, newRequestId(), call.method, host, pathname);
+  const record = new ExchangeRecord(observer, call.requestId ?? newRequestId(), call.method, host, pathname);
   record.remoteAddress = call.source;
   try {
     if (call.depth > CALL_DEPTH_MAX) {

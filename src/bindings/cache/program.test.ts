@@ -1,6 +1,6 @@
 /** The Cache API as programs see it: code written for Cloudflare's runs unchanged, and nobody reaches another's. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { ask, deploy } from "../../testing/control_client.ts";
+import { ask, deploy, functionPath } from "../../testing/control_client.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
 
 /** As it would be written for Cloudflare: every assertion is the program's own. */
@@ -101,7 +101,8 @@ test("functions of a project share it; another project, and programs, have their
       )
     ).text(),
   ).toBe("none");
-  await ask(server, "DELETE", "/v1/projects/other?force=true");
+  await ask(server, "DELETE", functionPath("spy", "", "other"));
+  expect((await ask(server, "DELETE", "/v1/projects/other")).status).toBeLessThan(300);
   expect(await text("/one")).toBe("ours");
 });
 

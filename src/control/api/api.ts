@@ -18,6 +18,7 @@ import { projectEndpoints } from "./projects.ts";
 import { createRoutes, type Identify } from "./router.ts";
 import { secretEndpoints } from "./secrets.ts";
 import { auditEndpoints, pinEndpoints, stateEndpoints } from "./server_state.ts";
+import { triggerEndpoints } from "./triggers.ts";
 import { versionChangeEndpoints, versionEndpoints } from "./versions.ts";
 
 /** Everything that the API has, one function a resource. */
@@ -34,6 +35,7 @@ const RESOURCES: readonly ((parts: ApiParts) => Endpoint[])[] = [
   secretEndpoints,
   databaseEndpoints,
   cacheEndpoints,
+  triggerEndpoints,
   keyEndpoints,
   planEndpoints,
   auditEndpoints,

@@ -125,6 +125,16 @@ test("every documented route answers as documented", async () => {
   const file = await (await server.admin("/v1/projects/default/databases/d/file")).bytes();
   await call("importDatabase", database, file);
   await call("deleteDatabase", database);
+  const timed = "export default { scheduled() {} };";
+  await deploy(server, "timed", timed, { settings: { schedules: [{ cron: "0 0 1 1 *" }] } });
+  await call("listSchedules", project);
+  await call("runSchedule", { ...project, function: "timed", schedule: "default" });
+  const queue = { ...project, queue: "q" };
+  await call("sendMessages", queue, { messages: [{ body: "1" }] });
+  await call("listQueues", project);
+  await call("peekQueue", queue);
+  await call("redriveQueue", queue, { to: "r" });
+  await call("purgeQueue", queue);
   await call("purgeCache", project, { tags: ["t"] });
   await call("setPlan", { plan: "p" }, { run: "any", ratePerSecond: 3 });
   await call("listPlans");

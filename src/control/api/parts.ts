@@ -2,6 +2,7 @@
 import type { CacheAdmin } from "../../core/cache_admin.ts";
 import type { DatabaseAdmin } from "../../core/database_admin.ts";
 import type { Language } from "../../core/function.ts";
+import type { TriggerAdmin } from "../../core/triggers.ts";
 import type { ControlPlane, KnownProgram } from "../control_plane.ts";
 import type { LogRouteParts } from "./admin_logs.ts";
 
@@ -30,6 +31,7 @@ export interface ApiParts {
   readonly logs: LogRouteParts;
   readonly databases: DatabaseAdmin;
   readonly cache: CacheAdmin;
+  readonly triggers: TriggerAdmin;
   /** The address of the data plane. */
   baseUrl(): string;
   /** Of the server, for the document. */

@@ -6,6 +6,8 @@ export interface ValueChecks {
   readonly validateEgress?: ((rule: string) => void) | undefined;
   /** An entry of `codeless.sources`. */
   readonly validateSource?: ((source: string) => void) | undefined;
+  /** A cron expression and its time zone. */
+  readonly validateCron?: ((cron: string, timezone: string) => void) | undefined;
   /** A host that a secret belongs to. */
   readonly validateHost?: ((host: string) => void) | undefined;
 }

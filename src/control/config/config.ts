@@ -11,6 +11,7 @@ import type { EngineName } from "../../core/function.ts";
 import type { Limits } from "../../core/limits.ts";
 import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
 import type { RoutePattern } from "../../core/route.ts";
+import type { Triggers } from "../../core/triggers.ts";
 import type { TextPosition } from "./error.ts";
 import {
   CACHE_RULES,
@@ -84,6 +85,8 @@ export interface FunctionConfig {
   readonly bindings: ReadonlyMap<string, BindingDeclaration>;
   /** The most instances at a time. */
   readonly instancesMax: number;
+  /** What calls it by itself. */
+  readonly triggers: Triggers;
   /** Static files; `folder` is an absolute path. */
   readonly assets: { readonly folder: string; readonly fallback: AssetFallback } | undefined;
   /** Where the function's table begins in the file. */

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { LIMIT_RULES, type LimitRule } from "../../core/limits.ts";
 import { parseConfig } from "./file.ts";
-import { CACHE_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
+import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import { allKeys, configSchema } from "./schema.ts";
 
 const page = await Bun.file(new URL("../../../docs/configuration.md", import.meta.url)).text();
@@ -46,6 +46,7 @@ test("every number's unit, default, floor and ceiling are those of the code", ()
     ["server.", Object.values(SERVER_RULES)],
     ["pool.", Object.values(POOL_RULES)],
     ["cache.", Object.values(CACHE_RULES)],
+    ["consumers.", Object.values(CONSUMER_RULES)],
     ["logs.", Object.values(LOGS_RULES)],
   ];
   for (const [prefix, rules] of tables) {

@@ -18,6 +18,7 @@ import { CACHE_RULES, defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from ".
 import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf } from "./schema.ts";
 import { readSecretKeys, type SecretReading } from "./secrets.ts";
 import { readToml } from "./toml.ts";
+import { readTriggers, triggersOf } from "./triggers.ts";
 import { address, isName, NAME_EXPECTED } from "./values.ts";
 
 export { ConfigError } from "./error.ts";
@@ -96,10 +97,12 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   if (rpcPath === "/") report.fail(["rpc", "path"], "every path is below it");
   const folder = dirname(resolve(file));
   const { env = process.env, secrets = "declared" } = options;
-  const functions = readFunctions(raw, {
+  const declared = readFunctions(raw, {
     ...{ report, folder, env, secrets },
     reservedPaths: { "codeless.path": codeless.path, "rpc.path": rpcPath },
   });
+  const triggers = readTriggers(raw, declared, options, report);
+  const functions = declared.map((each) => ({ ...each, triggers: triggersOf(triggers, each.name) }));
   return {
     file: options.file === undefined ? undefined : resolve(options.file),
     listen,

@@ -8,6 +8,7 @@ import { basename, join, resolve } from "node:path";
 import { NO_BINDINGS } from "../../core/binding_kinds.ts";
 import type { EngineName } from "../../core/function.ts";
 import { parseRoute, type RoutePattern } from "../../core/route.ts";
+import { NO_TRIGGERS } from "../../core/triggers.ts";
 import { readAssets } from "./assets.ts";
 import { readBindings } from "./bindings.ts";
 import type { FunctionConfig } from "./config.ts";
@@ -77,6 +78,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
     instancesMax: raw.instances ?? FUNCTION_INSTANCES_RULE.default,
+    triggers: NO_TRIGGERS,
     assets: readAssets(raw, path, { report, folder: source.folder, entry: entry.path, secrets }),
     position: report.locate(path),
   };
@@ -103,6 +105,7 @@ function readApplication(
     secrets: [],
     bindings: NO_BINDINGS,
     instancesMax: FUNCTION_INSTANCES_RULE.default,
+    triggers: NO_TRIGGERS,
     assets: undefined,
     position: source.report.locate(path),
   };

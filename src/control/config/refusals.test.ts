@@ -163,7 +163,7 @@ test.each([
   ],
   [
     'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kw" }',
-    'expected "secret", "kv", "sql", "blob", "function" or "tcp", not "kw"',
+    'expected "secret", "kv", "sql", "blob", "queue", "function" or "tcp", not "kw"',
   ],
   [
     'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", hosts = ["a.example"] }',

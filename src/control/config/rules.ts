@@ -5,6 +5,8 @@
 import { totalmem } from "node:os";
 import { type LimitRule, limitRule } from "../../core/limits.ts";
 
+export { CONSUMER_RULES } from "../../core/trigger_rules.ts";
+
 /** How many instances there are, and how long they live. */
 export interface PoolConfig {
   /** Instances kept ready that hold no code yet. */

@@ -13,7 +13,7 @@ import { bindingSchema, planBindingSchema } from "./binding_schema.ts";
 import { blobsSchema } from "./blobs_schema.ts";
 import type { ValueChecks } from "./checks.ts";
 import { SANDBOX_NAMES } from "./config.ts";
-import { CACHE_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
+import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import {
   address,
   checked,
@@ -106,6 +106,21 @@ const applicationSchema = z.strictObject({
   env: environment.optional(),
 });
 
+const scheduleSchema = z.strictObject({
+  function: text("the name of a function of the file"),
+  cron: text('a cron expression, such as "0 6 * * 1-5"'),
+  timezone: text('the name of a time zone, such as "Europe/Berlin"').optional(),
+  name: text("a name").optional(),
+  catch_up: z.boolean().optional(),
+});
+
+const consumerSchema = z.strictObject({
+  queue: text("the name of a queue"),
+  function: text("the name of a function of the file"),
+  dead_letter: text("the name of a queue").optional(),
+  ...settings(CONSUMER_RULES),
+});
+
 /** The schema of a whole file. */
 export function configSchema(checks: ValueChecks) {
   return z.strictObject({
@@ -126,6 +141,8 @@ export function configSchema(checks: ValueChecks) {
       .optional(),
     functions: z.array(functionSchema(checks)).optional(),
     applications: z.array(applicationSchema).optional(),
+    schedules: z.array(scheduleSchema).max(1000).optional(),
+    consumers: z.array(consumerSchema).max(1000).optional(),
     pool: z.strictObject(settings(POOL_RULES)).optional(),
     server: z.strictObject(settings(SERVER_RULES)).optional(),
     cache: z.strictObject(settings(CACHE_RULES)).optional(),

@@ -15,7 +15,7 @@ import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import { AssetContents, StoredAssets } from "./stored_assets.ts";
-import { declarationsOf, secretsOf } from "./version_bindings.ts";
+import { declarationsOf, secretsOf, triggersOf } from "./version_bindings.ts";
 
 /** Makes versions of manifests. */
 export class StoredVersions {
@@ -42,6 +42,7 @@ export class StoredVersions {
       ...{ project, name, version, engine, instancesMax: settings.instancesMax },
       key: [`${functionKey(project, name)}@${version}`, ...state].join("#"),
       limits: combineLimits(completeLimits(settings.limits), own?.value.limits ?? {}),
+      triggers: triggersOf(settings, () => {}, `Cannot load "${name}"`),
       assets: assets && new StoredAssets(this.#assets, assets, settings.notFound, createdAt),
       contents: () => this.#contents(project, name, manifest),
     };

@@ -1,6 +1,8 @@
 /** What a version's settings say of its secrets and its bindings. A secret may stand in either list. */
 import { type BindingDeclaration, readDeclaration, type SaidBinding } from "../../core/binding_kinds.ts";
 import { IsopodError } from "../../core/errors.ts";
+import { readConsumers, readSchedules } from "../../core/trigger_rules.ts";
+import type { Triggers } from "../../core/triggers.ts";
 import type { VersionSettings } from "./records.ts";
 
 /** A secret that a version is given. */
@@ -19,6 +21,24 @@ export function secretsOf({
 
 function secretOf(binding: string, { name = binding, hosts }: Said): SecretOfVersion {
   return { binding, name, hosts: Array.isArray(hosts) ? hosts.map(String) : [] };
+}
+
+/** What calls a version by itself; undefined when nothing does. @throws {IsopodError} `bad_request` for the first mistake */
+export function triggersOf(
+  { schedules = [], consumers = [] }: Pick<VersionSettings, "schedules" | "consumers">,
+  checkCron: (cron: string, timezone: string) => void,
+  subject: string,
+): Triggers | undefined {
+  if (schedules.length + consumers.length === 0) return undefined;
+  const failIn =
+    (list: string) =>
+    (index: number, key: string, why: string): never => {
+      throw new IsopodError("bad_request", { message: `${subject}: ${list}[${index}].${key}: ${why}` });
+    };
+  return {
+    schedules: readSchedules(schedules, checkCron, failIn("schedules")),
+    consumers: readConsumers(consumers, failIn("consumers")),
+  };
 }
 
 /** Bindings as they would be declared. */

@@ -3,7 +3,7 @@ import { IsopodError } from "../../core/errors.ts";
 import { LIMIT_NAMES, type Limits } from "../../core/limits.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { Manifest, VersionSettings } from "./records.ts";
-import { declarationsOf, secretsOf } from "./version_bindings.ts";
+import { declarationsOf, secretsOf, triggersOf } from "./version_bindings.ts";
 import type { DeployedFile } from "./version_files.ts";
 
 /** What a version is made of. */
@@ -35,6 +35,7 @@ export interface VersionChecks {
   /** Whether an entry names addresses that are not public. */
   reachesInside(rule: string): boolean;
   validateHost(host: string): void;
+  validateCron(cron: string, timezone: string): void;
   /** The largest values of limits that the server is set up for. */
   readonly largest: Partial<Limits>;
 }
@@ -52,6 +53,7 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
   if (new Set(assets.map(({ path }) => path)).size < assets.length) fail("two of its static files have one path");
   if (settings.notFound !== undefined && assets.length === 0) fail("notFound is for static files, and it has none");
   if (!paths.has(entry)) fail(`its entry "${entry}" is not among its files: ${[...paths].slice(0, 10).join(", ")}`);
+  triggersOf(settings, parts.validateCron, `Cannot deploy "${name}"`);
   for (const limit of LIMIT_NAMES) {
     const { [limit]: most = Number.POSITIVE_INFINITY } = parts.largest;
     if ((settings.limits[limit] ?? 0) <= most) continue;

@@ -32,8 +32,10 @@ function named(files: VersionIdentity["files"]) {
   return files.map(({ path, hash }) => ({ path, hash })).sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function isDefault({ env, limits, egress, secrets, bindings = {}, instancesMax }: VersionSettings): boolean {
-  const set = [env, limits, egress, secrets, bindings].flatMap((each) => Object.keys(each));
+function isDefault({ env, limits, egress, secrets, bindings = {}, instancesMax, ...more }: VersionSettings): boolean {
+  const set = [env, limits, egress, secrets, bindings, more.schedules ?? [], more.consumers ?? []].flatMap((each) =>
+    Object.keys(each),
+  );
   return set.length === 0 && instancesMax === 16;
 }
 

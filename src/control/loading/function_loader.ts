@@ -78,15 +78,16 @@ function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion 
   const env = { ...config.env, ...Object.fromEntries(values) } as Record<string, string>;
   const limits = completeLimits(config.limits);
   const program = { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) };
-  const { assets } = config;
+  const { assets, triggers } = config;
+  const calls = triggers.schedules.length + triggers.consumers.length > 0 ? triggers : undefined;
   const declared = config.bindings.size === 0 ? undefined : [...config.bindings];
   const version = hashOf(
-    JSON.stringify([{ engine, env, limits, egress, instancesMax, declared, assets }, program.hash]),
+    JSON.stringify([{ engine, env, limits, egress, instancesMax, declared, assets, calls }, program.hash]),
   );
   const contents = { program, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
   return {
     ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
-    ...{ engine, limits, instancesMax },
+    ...{ engine, limits, instancesMax, triggers: calls },
     assets: assets && new DiskAssets(assets.folder, assets.fallback),
     contents: () => Promise.resolve(contents),
   };

@@ -16,6 +16,8 @@ export interface Quotas {
   readonly kvBytesMax: number;
   /** All that its blobs hold together, parts of uploads included. */
   readonly blobBytesMax: number;
+  /** All messages that wait in its queues. */
+  readonly queueBytesMax: number;
   /** What its SQL databases may grow to together: each counts with its largest size. */
   readonly sqlBytesMax: number;
 }
@@ -32,6 +34,7 @@ export const DEFAULT_QUOTAS: Quotas = {
   routesMax: 100,
   kvBytesMax: 1024 * MB,
   blobBytesMax: 10 * 1024 * MB,
+  queueBytesMax: 1024 * MB,
   sqlBytesMax: 64 * 1024 * MB,
 };
 
@@ -42,6 +45,7 @@ export const QUOTA_NAMES = Object.keys(DEFAULT_QUOTAS) as (keyof Quotas)[];
 export const DATA_QUOTAS: Readonly<Record<string, keyof Quotas>> = {
   kv: "kvBytesMax",
   blob: "blobBytesMax",
+  queue: "queueBytesMax",
   sql: "sqlBytesMax",
 };
 

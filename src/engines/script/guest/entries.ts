@@ -26,9 +26,15 @@ export function entryHandler({ exported, own }: EvaluatedProgram, head: RequestH
   return async (request, env, ctx) => {
     const event = (await request.json()) as object;
     if (head.x === "queue") {
-      const batch = queueBatch(event as QueueEvent);
-      await call.call(own, batch.batch, env, ctx);
-      return Response.json(batch.outcome());
+      const { batch, outcome } = queueBatch(event as QueueEvent);
+      try {
+        await call.call(own, batch, env, ctx);
+        return Response.json(outcome(true));
+      } catch (thrown) {
+        // What it had said of messages before counts.
+        console.error(thrown);
+        return Response.json(outcome(false), { status: THREW });
+      }
     }
     await call.call(own, Object.assign(event, { type: "scheduled", noRetry() {} }), env, ctx);
     return Response.json({});

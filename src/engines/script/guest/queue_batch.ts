@@ -45,6 +45,9 @@ export function queueBatch({ queue, messages }: QueueEvent) {
     },
   };
   /** By message: `"ack"`, or the seconds after which it is tried again (null for the queue's own delay). */
-  const outcome = () => Object.fromEntries(messages.map(({ id }) => [id, verdicts.has(id) ? verdicts.get(id) : rest]));
+  const outcome = (isOk: boolean) => {
+    const other = isOk ? rest : null;
+    return Object.fromEntries(messages.map(({ id }) => [id, verdicts.has(id) ? verdicts.get(id) : other]));
+  };
   return { batch, outcome };
 }

@@ -1,0 +1,46 @@
+/** The call that hands a batch of messages to the function that consumes their queue. */
+import { IsopodError } from "../core/errors.ts";
+import type { FunctionCaller } from "../core/function_caller.ts";
+import type { ConsumerRule } from "../core/triggers.ts";
+import type { StoredMessage } from "./messages.ts";
+
+/** A consumer of a project. */
+export interface PlacedConsumer extends ConsumerRule {
+  readonly project: string;
+  readonly functionName: string;
+  /** How long one call may take. */
+  readonly wallMs: number;
+}
+
+/** What a function says of messages, by their ids: `"ack"`, or seconds to wait, null for the queue's own delay. */
+export type Verdicts = Readonly<Record<string, unknown>>;
+
+/** Calls the function. @throws {IsopodError} what it failed with */
+export async function callConsumer(
+  caller: FunctionCaller,
+  { project, functionName, queue }: PlacedConsumer,
+  batch: readonly StoredMessage[],
+  signal: AbortSignal,
+): Promise<{ readonly verdicts: Verdicts; readonly threw: boolean }> {
+  const messages = batch.map(({ id, sentAt, attempts, type, body }) => ({
+    id,
+    timestamp: sentAt,
+    attempts,
+    type,
+    body,
+  }));
+  const response = await caller.call({
+    ...{ project, functionName, source: `queue:${queue}`, method: "POST", url: "http://queue/", headers: [] },
+    body: new TextEncoder().encode(JSON.stringify({ queue, messages })),
+    ...{ entry: "queue", depth: 0, signal },
+  });
+  const text = await new Response(response.body as ReadableStream<Uint8Array> | null).text();
+  const { error } = await response.ended;
+  if (error !== undefined) throw error;
+  if (response.status === 404) {
+    throw new IsopodError("not_found", { message: `Function "${functionName}" has no queue handler.` });
+  }
+  const verdicts: unknown = JSON.parse(text);
+  const isObject = typeof verdicts === "object" && verdicts !== null;
+  return { verdicts: isObject ? (verdicts as Verdicts) : {}, threw: response.status >= 500 };
+}

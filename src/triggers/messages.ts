@@ -1,0 +1,169 @@
+/**
+ * The messages of queues in the store: one entry each, in the order in which they were sent.
+ *
+ * Who delivers a message claims it first, by compare-and-set: it is invisible for the time of the lease, and counted.
+ * A crash leaves it where it is, and it is delivered again when the lease is over.
+ */
+import { IsopodError } from "../core/errors.ts";
+import { Conflict, type Store, type StoreEntry } from "../core/store.ts";
+import type { OutgoingMessage, QueueMessage } from "../core/triggers.ts";
+import { TRIGGER_LIMITS } from "./limits.ts";
+
+const PREFIX = "queues";
+
+/** A message, and the revision that whoever changes it must name. */
+export interface StoredMessage extends QueueMessage {
+  readonly revision: number;
+  readonly bytes: number;
+}
+
+interface MessageRecord {
+  readonly at: number;
+  readonly visible: number;
+  readonly attempts: number;
+  readonly type: QueueMessage["type"];
+  readonly body: string;
+}
+
+let lastMs = 0;
+let counter = 0;
+
+/** Ids are in the order in which they were made, also within a millisecond. */
+function newId(now: number): string {
+  lastMs = Math.max(lastMs, now);
+  counter += 1;
+  const random = crypto.randomUUID().slice(0, 8);
+  return `${lastMs.toString(36).padStart(9, "0")}-${counter.toString(36).padStart(7, "0")}-${random}`;
+}
+
+/** The messages of all queues. */
+export class Messages {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Puts a message in; its id. */
+  async add(project: string, queue: string, message: OutgoingMessage, now: number): Promise<string> {
+    const id = newId(now);
+    const { type, body, delayMs } = message;
+    await this.#put([PREFIX, project, queue, id], { at: now, visible: now + delayMs, attempts: 0, type, body }, 0);
+    return id;
+  }
+
+  /** Messages behind `after`, in their order. */
+  async list(project: string, queue: string, after: string | undefined, limit: number): Promise<StoredMessage[]> {
+    const prefix = [PREFIX, project, queue];
+    const entries = await this.#store.list(prefix, {
+      limit,
+      ...(after !== undefined && { after: [...prefix, after] }),
+    });
+    return entries.map(messageOf);
+  }
+
+  /** Claims a message until a moment; undefined when somebody else was faster. */
+  async claim(
+    project: string,
+    queue: string,
+    message: StoredMessage,
+    until: number,
+  ): Promise<StoredMessage | undefined> {
+    const attempts = message.attempts + 1;
+    const revision = await this.#put(
+      [PREFIX, project, queue, message.id],
+      { ...recordOf(message), visible: until, attempts },
+      message.revision,
+    );
+    return revision === undefined ? undefined : { ...message, attempts, visibleAt: until, revision };
+  }
+
+  /** Lets a claimed message be seen again at a moment. */
+  async giveBack(project: string, queue: string, message: StoredMessage, visibleAt: number): Promise<void> {
+    await this.#put(
+      [PREFIX, project, queue, message.id],
+      { ...recordOf(message), visible: visibleAt },
+      message.revision,
+    );
+  }
+
+  /** Removes a message; false when somebody else has it by now. */
+  async remove(project: string, queue: string, { id, revision }: StoredMessage): Promise<boolean> {
+    try {
+      await this.#store.delete([PREFIX, project, queue, id], { ifRevision: revision });
+      return true;
+    } catch (error) {
+      if (error instanceof Conflict) return false;
+      throw error;
+    }
+  }
+
+  /** The queues of a project that have messages. */
+  async names(project: string): Promise<string[]> {
+    const names: string[] = [];
+    for (let after: string[] | undefined; ; ) {
+      const [entry] = await this.#store.list([PREFIX, project], { limit: 1, ...(after && { after }) });
+      const name = entry?.key[2];
+      if (name === undefined) return names;
+      names.push(name);
+      // Behind every message of this queue: ids begin with digits and letters.
+      after = [PREFIX, project, name, "\u{10ffff}"];
+    }
+  }
+
+  /** Goes over all messages of a queue, a page at a time. */
+  async *all(project: string, queue: string): AsyncGenerator<StoredMessage> {
+    for (let after: string | undefined; ; ) {
+      const page = await this.list(project, queue, after, TRIGGER_LIMITS.scanMax);
+      yield* page;
+      after = page.at(-1)?.id;
+      if (after === undefined) return;
+    }
+  }
+
+  async #put(key: readonly string[], record: MessageRecord, ifRevision: number): Promise<number | undefined> {
+    try {
+      return await this.#store.put(key, new TextEncoder().encode(JSON.stringify(record)), { ifRevision });
+    } catch (error) {
+      if (error instanceof Conflict) return undefined;
+      throw error;
+    }
+  }
+}
+
+function recordOf({ sentAt, visibleAt, attempts, type, body }: QueueMessage): MessageRecord {
+  return { at: sentAt, visible: visibleAt, attempts, type, body };
+}
+
+function messageOf({ key, value, revision }: StoreEntry): StoredMessage {
+  const { at, visible, attempts, type, body } = JSON.parse(new TextDecoder().decode(value)) as MessageRecord;
+  return { id: key[3] ?? "", sentAt: at, visibleAt: visible, attempts, type, body, revision, bytes: bytesOf(body) };
+}
+
+/** What a message counts towards its project's quota. */
+export function bytesOf(body: string): number {
+  return Buffer.byteLength(body) + TRIGGER_LIMITS.entryBytes;
+}
+
+/** Refuses what is too much for one send. @throws {IsopodError} `bad_request`, `value_too_large` */
+export function checkSend(messages: readonly OutgoingMessage[]): void {
+  const { messageBytesMax, sendMessagesMax, sendBytesMax, delayMsMax } = TRIGGER_LIMITS;
+  const refuse = (message: string) => new IsopodError("bad_request", { message: `Cannot send: ${message}` });
+  if (messages.length < 1 || messages.length > sendMessagesMax)
+    throw refuse(`expected 1 to ${sendMessagesMax} messages`);
+  let bytes = 0;
+  for (const { body, delayMs } of messages) {
+    const own = Buffer.byteLength(body);
+    bytes += own;
+    if (own > messageBytesMax) throw tooLarge("the message is", "messageBytesMax", messageBytesMax);
+    if (!(delayMs >= 0 && delayMs <= delayMsMax)) throw refuse(`expected a delay of 0 to ${delayMsMax / 1000} seconds`);
+  }
+  if (bytes > sendBytesMax) throw tooLarge("the messages are", "sendBytesMax", sendBytesMax);
+}
+
+function tooLarge(what: string, name: string, value: number): IsopodError {
+  return new IsopodError("value_too_large", {
+    message: `Cannot send: ${what} larger than ${value} bytes`,
+    limit: { name, value },
+  });
+}
