@@ -13,7 +13,7 @@ export const OWNER: SqlGrant = { mode: "read-write", tables: undefined };
 export interface SqlResult {
   readonly c: readonly string[];
   readonly r: readonly (readonly unknown[])[];
-  readonly m: Readonly<Record<string, number | boolean>>;
+  readonly m: Readonly<Record<string, number | boolean | null>>;
 }
 
 let code: string | undefined;

@@ -25,6 +25,11 @@ export function readRequest(text: string, limits: SqlLimits): SqlRequest {
   } catch {
     throw malformed("expected JSON");
   }
+  return checkRequest(sent, limits);
+}
+
+/** What `readRequest` reads, parsed already. @throws {Refusal} */
+export function checkRequest(sent: unknown, limits: SqlLimits): SqlRequest {
   const { o, s, t, n } = (sent ?? {}) as Readonly<Record<string, unknown>>;
   switch (o) {
     case "query":
@@ -63,7 +68,7 @@ function read(sent: unknown, at: number): SqlValue {
   try {
     return readValue(sent);
   } catch {
-    throw malformed(`expected a value that SQLite has as parameter ${at + 1}`);
+    throw malformed(`expected a value that a database has as parameter ${at + 1}`);
   }
 }
 

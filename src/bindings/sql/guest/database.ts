@@ -25,7 +25,7 @@ interface StatementOptions {
 interface Result {
   readonly c: readonly string[];
   readonly r: readonly (readonly unknown[])[];
-  readonly m: Readonly<Record<string, number | boolean>>;
+  readonly m: Readonly<Record<string, number | boolean | null>>;
 }
 
 class SqlDatabase {

@@ -4,7 +4,7 @@
  */
 
 /** A value as a program has it. */
-export type Value = null | number | bigint | string | Uint8Array;
+export type Value = null | boolean | number | bigint | string | Uint8Array | readonly Value[];
 /** A row as a list. */
 export type Row = Value[];
 /** A value as it is sent. */
@@ -36,12 +36,13 @@ function boundBytes(value: unknown): Sent {
   throw new TypeError(`Cannot bind ${kind}: expected null, a text, a number, a bigint, a boolean or bytes`);
 }
 
-/** The values of a row. */
+/** The values of a row, or of a list in it. */
 export function readRow(row: readonly unknown[], bigint: boolean): Row {
   return row.map((value) => (typeof value === "object" && value !== null ? special(value, bigint) : (value as Value)));
 }
 
 function special(value: object, bigint: boolean): Value {
+  if (Array.isArray(value)) return readRow(value, bigint);
   const { b, i, f } = value as { readonly b?: string; readonly i?: string; readonly f?: string };
   if (b !== undefined) return Uint8Array.fromBase64(b);
   if (i !== undefined) return bigint ? BigInt(i) : i;

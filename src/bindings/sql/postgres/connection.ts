@@ -1,47 +1,50 @@
 /**
  * One connection to a PostgreSQL server, of ours alone: statements go one at a time by the extended protocol, so that a text
- * is one statement; every message of the server is bounded before it is kept; and what runs can be cancelled.
+ * is one statement; what the server sends is bounded before it is kept; and what runs can be cancelled.
+ *
+ * The client is told everything that it would otherwise take from PG… variables or ~/.pgpass: those are the operator's,
+ * and the database may be a tenant's.
  */
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Client as PgClient } from "pg";
+import type { SqlLimits } from "../limits.ts";
 import type { DatabaseAddress } from "./address.ts";
-import { readText } from "./values.ts";
+import { type BackendKey, requestCancel } from "./cancelling.ts";
+import { RowReader } from "./row_reader.ts";
+import { StreamGuard } from "./stream_guard.ts";
 
-/** The largest message that a server may send: a row with a value at its limit, and the names of columns. */
-const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 const CONNECT_MS_MAX = 10_000;
-const CANCEL_MS_MAX = 5000;
-const CANCEL_REQUEST = 80_877_102;
-
-/** The rows of a statement, a few at a time. */
-export interface RowReader {
-  /** The next rows; none at the end. */
-  read(count: number): Promise<unknown[][]>;
-  close(): Promise<void>;
-  /** Known from the first rows on. */
-  readonly columns: readonly string[];
-  /** Rows that were changed, known at the end. */
-  readonly changes: number;
-}
+/** What a server may say until it is ready, and while nothing is asked of it. */
+const IDLE_BYTES_MAX = 256 * 1024;
+/** How often a server looks whether we are still there while it works. */
+const CHECK_CLIENT = "SET LOCAL client_connection_check_interval = 2000";
 
 /** What of pg's client is used that its types do not name. */
-interface OpenClient {
-  readonly processID: number;
-  readonly secretKey: number;
+interface OpenClient extends BackendKey {
   readonly connection: { stream: Socket; on(event: string, listener: () => void): void };
+  getStartupConf(): Record<string, string>;
 }
 
 /** A connection. */
 export class PgConnection {
   readonly #client: PgClient;
+  readonly #open: OpenClient;
   readonly #address: DatabaseAddress;
+  readonly #guard: StreamGuard;
+  readonly #resultBytesMax: number;
   /** Rejects when the connection is gone: what was asked of it is not answered any more, and not always failed either. */
   readonly #gone: Promise<never>;
+  #checksClient = false;
   #broken = false;
+  #used = false;
 
-  private constructor(client: PgClient, address: DatabaseAddress) {
+  private constructor(client: PgClient, address: DatabaseAddress, limits: SqlLimits) {
     this.#client = client;
+    this.#open = client as unknown as OpenClient;
     this.#address = address;
+    // Bytes come as twice their number of digits, and each value with its length.
+    this.#resultBytesMax = 2 * limits.resultBytesMax + 4 * 1024 * 1024;
+    this.#guard = new StreamGuard(limits);
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(() => {});
     this.#gone = promise;
@@ -53,22 +56,47 @@ export class PgConnection {
     client.on("end", () => broke());
   }
 
-  /** Opens one. @throws {Error} of the way, or with an SQLSTATE as its code */
-  static async open(address: DatabaseAddress): Promise<PgConnection> {
+  /** Opens one; gives up when `signal` fires. @throws {Error} of the way, or with an SQLSTATE as its code */
+  static async open(address: DatabaseAddress, limits: SqlLimits, signal: AbortSignal): Promise<PgConnection> {
     const { Client } = (await import("pg")).default;
-    const { host, port, user, password, database, ssl } = address;
+    const { host, port, user, password, database, options, tls } = address;
     const client = new Client({
-      ...{ host, port, user, password, database, ssl, application_name: "isopod" },
-      ...{ connectionTimeoutMillis: CONNECT_MS_MAX, keepAlive: true },
-      types: { getTypeParser: (type: number) => readText(type) } as never,
+      ...{ host, port, user, database, ssl: tls ?? false, keepAlive: true, connectionTimeoutMillis: CONNECT_MS_MAX },
+      ...{ password: () => password, sslnegotiation: "postgres" },
+      types: { getTypeParser: () => (text: string) => text } as never,
     });
-    const { connection } = client as unknown as OpenClient;
-    guard(connection.stream);
-    // With TLS the messages come by another stream.
-    connection.on("sslconnect", () => guard(connection.stream));
-    const opened = new PgConnection(client, address);
-    await client.connect();
+    const opened = new PgConnection(client, address, limits);
+    const startup = { user, database, application_name: "isopod", ...(options !== undefined && { options }) };
+    opened.#open.getStartupConf = () => startup;
+    await opened.#connect(signal);
     return opened;
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
+    const { connection } = this.#open;
+    const guard = this.#guard;
+    guard.allow(IDLE_BYTES_MAX);
+    guard.watch(connection.stream);
+    connection.on("sslconnect", () => guard.watch(connection.stream));
+    const giveUp = () => this.destroy();
+    signal.addEventListener("abort", giveUp);
+    try {
+      // Nobody listens to the first when the other was faster.
+      const connected = this.#client.connect();
+      connected.catch(() => {});
+      await Promise.race([connected, this.#gone]);
+      if (signal.aborted) throw signal.reason;
+      this.#checksClient = await this.control(`BEGIN; ${CHECK_CLIENT}; ROLLBACK`).then(
+        () => true,
+        // Older servers, and others that speak the protocol, do not know it.
+        () => this.control("ROLLBACK").then(() => false),
+      );
+    } catch (error) {
+      this.destroy();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
   }
 
   /** Whether it can be used no more. */
@@ -76,96 +104,58 @@ export class PgConnection {
     return this.#broken;
   }
 
+  /** Whether it has served a call: it may have died since then. */
+  get used(): boolean {
+    return this.#used;
+  }
+
+  /** The number of the server's process behind it, as the server has told it. */
+  get processID(): number {
+    return this.#open.processID | 0;
+  }
+
+  /** Begins a transaction, in which results may come. */
+  async begin(isReadOnly: boolean): Promise<void> {
+    this.#guard.allow(this.#resultBytesMax);
+    const begin = isReadOnly ? "BEGIN READ ONLY" : "BEGIN";
+    await this.control(this.#checksClient ? `${begin}; ${CHECK_CLIENT}` : begin);
+  }
+
+  /** Ends the session, with all that was set, locked and made in it. */
+  async reset(): Promise<void> {
+    this.#guard.allow(IDLE_BYTES_MAX);
+    await this.control("DISCARD ALL");
+    this.#used = true;
+  }
+
   /** Runs a statement of ours. */
   async control(sql: string): Promise<void> {
-    await Promise.race([this.#client.query(sql), this.#gone]);
+    const run = this.#client.query(sql);
+    run.catch(() => {});
+    await Promise.race([run, this.#gone]);
   }
 
   /** Begins a statement of somebody else's. */
   async rows(sql: string, values: readonly (string | Buffer | null)[]): Promise<RowReader> {
     const { default: Cursor } = await import("pg-cursor");
-    const cursor = this.#client.query(new Cursor<unknown[]>(sql, [...values], { rowMode: "array" }));
-    let columns: readonly string[] = [];
-    let changes = 0;
-    return {
-      read: (count) => {
-        const read = new Promise<unknown[][]>((resolve, reject) => {
-          cursor.read(count, (error: Error | undefined, rows: unknown[][], result) => {
-            if (error) return reject(error);
-            columns = result?.fields.map(({ name }) => name) ?? columns;
-            const isQuery = result?.command === "SELECT" || result?.command === undefined;
-            if (!isQuery && typeof result?.rowCount === "number") changes = result.rowCount;
-            resolve(rows);
-          });
-        });
-        return Promise.race([read, this.#gone]);
-      },
-      close: () => Promise.race([cursor.close(), this.#gone]),
-      get columns() {
-        return columns;
-      },
-      get changes() {
-        return changes;
-      },
-    };
+    const cursor = this.#client.query(new Cursor<(string | null)[]>(sql, [...values], { rowMode: "array" }));
+    return new RowReader(cursor, this.#gone);
   }
 
   /** Asks the server, over a connection of its own, to end what runs. Settles when it has been asked. */
   cancel(): Promise<void> {
-    const { processID, secretKey } = this.#client as unknown as OpenClient;
-    const request = Buffer.alloc(16);
-    for (const [at, value] of [16, CANCEL_REQUEST, processID, secretKey].entries())
-      request.writeInt32BE(value | 0, at * 4);
-    return new Promise((resolve) => {
-      const { host, port } = this.#address;
-      const socket = host.startsWith("/") ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
-      const end = () => {
-        clearTimeout(timer);
-        socket.destroy();
-        resolve();
-      };
-      const timer = setTimeout(end, CANCEL_MS_MAX);
-      socket
-        .on("connect", () => socket.write(request))
-        .on("error", end)
-        .on("close", end)
-        .on("end", end);
-    });
+    return requestCancel(this.#address, this.#open);
   }
 
   /** Ends it at once, whatever runs. */
   destroy(): void {
     this.#broken = true;
-    (this.#client as unknown as OpenClient).connection.stream.destroy();
+    this.#open.connection.stream.destroy();
   }
 
-  /** Takes leave of the server. */
-  async close(): Promise<void> {
+  /** Takes leave of the server, without waiting for its answer. */
+  close(): void {
     this.#broken = true;
-    await Promise.race([this.#client.end(), this.#gone]).catch(() => {});
+    this.#client.end().catch(() => {});
   }
-}
-
-/** Ends a stream on which a message is announced that is larger than any may be. */
-function guard(stream: Socket): void {
-  const header = Buffer.alloc(5);
-  let filled = 0;
-  let left = 0;
-  stream.on("data", (chunk: Buffer) => {
-    for (let at = 0; at < chunk.length; ) {
-      if (left > 0) {
-        const taken = Math.min(left, chunk.length - at);
-        left -= taken;
-        at += taken;
-        continue;
-      }
-      // The answer to the question for TLS is one byte, and no message.
-      header[filled++] = chunk[at++] as number;
-      if (filled < header.length) continue;
-      filled = 0;
-      left = header.readInt32BE(1) - 4;
-      if (left < 0 || left > MESSAGE_BYTES_MAX)
-        return void stream.destroy(new Error("a message of the database is too large"));
-    }
-  });
 }

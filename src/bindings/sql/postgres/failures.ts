@@ -7,31 +7,47 @@ export function isWorthRetrying(error: unknown): boolean {
   return ["40001", "40P01"].includes(stateOf(error) ?? "");
 }
 
-/** An error as one of the catalogue. */
+/** An error of a call that has a connection. */
 export function nameFailure(error: unknown): IsopodError {
   if (error instanceof IsopodError) return error;
   if (error instanceof Refusal) return new IsopodError(error.code, { message: error.message, limit: error.limit });
   const state = stateOf(error);
-  const message = error instanceof Error ? error.message : String(error);
-  if (state === undefined) return new IsopodError("database_ended", { cause: message });
-  if (state === "53100") return new IsopodError("database_full", { cause: message });
-  if (/^(08|57P0[123]|53)/.test(state)) {
-    return new IsopodError("binding_failed", {
-      message: "Cannot use the database: it takes no connection now",
-      cause: message,
+  // The server is ending, or the connection has; with 57P01 and its like it says so just before.
+  if (state === undefined || /^(080|57P)/.test(state)) {
+    return new IsopodError("database_ended", {
+      message: "The database's connection ended before it had answered: nobody knows whether the call was done",
+      cause: state ?? codeOf(error),
     });
   }
-  if (/^28/.test(state) || state === "3D000") {
-    return new IsopodError("binding_failed", {
-      message: "Cannot use the database: it refuses who connects",
-      cause: message,
-    });
-  }
-  return new IsopodError("sql_error", { message: `Cannot run the statement: ${message} (${state})` });
+  const message = `Cannot run the statement: ${(error as Error).message} (${state})`;
+  if (state === "25006") return new IsopodError("binding_denied", { message });
+  return new IsopodError(state === "53100" ? "database_full" : "sql_error", { message });
+}
+
+/** An error of connecting; what a server says then may tell who and where it is. */
+export function nameConnectFailure(error: unknown): IsopodError {
+  if (error instanceof IsopodError) return error;
+  const state = stateOf(error);
+  const why =
+    state === undefined
+      ? "it cannot be reached"
+      : /^(28|3D000|42501)/.test(state)
+        ? "it refuses who connects"
+        : "it takes no connection now";
+  return new IsopodError("binding_failed", {
+    message: `Cannot use the database: ${why}`,
+    cause: state ?? codeOf(error),
+  });
 }
 
 /** SQLSTATE, five characters. */
 function stateOf(error: unknown): string | undefined {
   const { code } = (error ?? {}) as { readonly code?: unknown };
-  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && code !== "EPIPE" ? code : undefined;
+}
+
+/** What the platform calls it, such as ECONNREFUSED; its text has the address in it. */
+function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return typeof code === "string" ? code.slice(0, 64) : "the connection has failed";
 }

@@ -1,35 +1,55 @@
-/** Connections by the URL and the project that they are for: a few at a time, kept a while, given to nobody else. */
+/** Connections by the database and the project that they are for: a few at a time, kept a while, given to nobody else. */
 import type { Clock } from "../../../core/clock.ts";
 import { IsopodError } from "../../../core/errors.ts";
 import type { PgConnection } from "./connection.ts";
 
 /** How many connections there are, and how long one stays without work. */
 export interface PgPoolLimits {
-  /** Of one database and project. */
+  /** Of one project to one database. */
   readonly connectionsMax: number;
+  /** Of one project. */
+  readonly projectConnectionsMax: number;
   /** Of the server. */
   readonly serverConnectionsMax: number;
-  /** Calls that wait for a connection to one database. */
+  /** Calls of one project that wait for a connection to one database. */
   readonly waitingMax: number;
+  /** Bytes of those calls. */
+  readonly waitingBytesMax: number;
   readonly idleMs: number;
 }
 
 /** The limits as they stand when nobody sets others. */
 export const PG_POOL_LIMITS: PgPoolLimits = {
   connectionsMax: 8,
+  projectConnectionsMax: 16,
   serverConnectionsMax: 64,
   waitingMax: 1000,
+  waitingBytesMax: 64 * 1024 * 1024,
   idleMs: 30_000,
 };
 
-interface Waiter {
-  take(): void;
-  refuse(error: IsopodError): void;
+/** Which connections will do. */
+export interface PoolKey {
+  readonly project: string;
+  /** The database as whom it is connected to. */
+  readonly database: string;
+}
+
+/** Who takes a connection. */
+export interface Taker extends PoolKey {
+  /** What is held in memory while it waits. */
+  readonly bytes: number;
+  /** Fires when it gives up, with the error that it then gets. */
+  readonly signal: AbortSignal;
+  open(): Promise<PgConnection>;
 }
 
 interface Group {
+  readonly project: string;
   readonly idle: PgConnection[];
-  readonly waiting: Set<Waiter>;
+  /** Those who wait, first come first; each is told to look again. */
+  readonly waiting: Set<() => void>;
+  waitingBytes: number;
   open: number;
   usedAt: number;
 }
@@ -40,131 +60,144 @@ export class PgPool {
   readonly #limits: PgPoolLimits;
   readonly #groups = new Map<string, Group>();
   readonly #cancelSweep: () => void;
-  #open = 0;
+  readonly #lent = new Set<PgConnection>();
   #closed = false;
 
-  constructor(clock: Clock, limits: PgPoolLimits = PG_POOL_LIMITS) {
+  constructor(clock: Clock, limits: Partial<PgPoolLimits> = {}) {
     this.#clock = clock;
-    this.#limits = limits;
-    this.#cancelSweep = clock.every(limits.idleMs / 2, () => this.#sweep());
+    this.#limits = { ...PG_POOL_LIMITS, ...limits };
+    this.#cancelSweep = clock.every(this.#limits.idleMs / 2, () => this.#sweep());
   }
 
-  /** A connection of the group, an idle one or one that `open` makes. @throws {IsopodError} `overloaded`, or of `open` */
-  async take(key: string, open: () => Promise<PgConnection>, signal: AbortSignal): Promise<PgConnection> {
-    const group = this.#group(key);
+  /** A connection, an idle one or one that `open` makes. @throws {IsopodError} `overloaded`, the signal's reason, or of `open` */
+  async take(taker: Taker): Promise<PgConnection> {
     for (;;) {
       if (this.#closed) throw new IsopodError("draining");
-      if (signal.aborted) throw new IsopodError("client_gone");
-      const idle = group.idle.pop();
-      if (idle !== undefined) {
-        if (!idle.broken) return idle;
-        this.#left(group);
-        continue;
+      if (taker.signal.aborted) {
+        // It may have been told to look, in somebody else's place.
+        this.#wakeAll();
+        throw taker.signal.reason;
       }
-      if (group.open < this.#limits.connectionsMax && this.#hasRoom()) {
-        group.open += 1;
-        this.#open += 1;
-        try {
-          return await open();
-        } catch (error) {
-          this.#left(group);
-          throw error;
-        }
+      const group = this.#group(taker);
+      for (let idle = group.idle.pop(); idle !== undefined; idle = group.idle.pop()) {
+        if (!idle.broken) return this.#lend(idle);
+        group.open -= 1;
       }
-      await this.#wait(group, signal);
+      if (this.#hasRoom(group)) return await this.#open(group, taker);
+      await this.#wait(group, taker);
     }
   }
 
   /** Gives a connection back; one that is broken is forgotten. */
-  give(key: string, connection: PgConnection): void {
+  give(key: PoolKey, connection: PgConnection): void {
     const group = this.#group(key);
+    this.#lent.delete(connection);
     group.usedAt = this.#clock.now();
     if (connection.broken || this.#closed) {
       connection.destroy();
-      this.#left(group);
+      group.open -= 1;
     } else group.idle.push(connection);
-    this.#next(group);
+    this.#wakeAll();
   }
 
-  /** Closes what is open and refuses who waits. */
-  async close(): Promise<void> {
+  /** Closes what is open, at work or not, and refuses who waits. */
+  close(): void {
     this.#closed = true;
     this.#cancelSweep();
+    for (const connection of this.#lent) connection.destroy();
     for (const group of this.#groups.values()) {
-      for (const waiter of [...group.waiting]) waiter.refuse(new IsopodError("draining"));
-      await Promise.all(group.idle.splice(0).map((connection) => connection.close()));
+      for (const connection of group.idle) connection.close();
+      for (const look of [...group.waiting]) look();
     }
   }
 
-  #group(key: string): Group {
-    const known = this.#groups.get(key);
-    if (known !== undefined) return known;
-    const group: Group = { idle: [], waiting: new Set(), open: 0, usedAt: this.#clock.now() };
-    this.#groups.set(key, group);
+  async #open(group: Group, { open }: Taker): Promise<PgConnection> {
+    group.open += 1;
+    try {
+      const connection = await open();
+      if (!this.#closed) return this.#lend(connection);
+      connection.destroy();
+      throw new IsopodError("draining");
+    } catch (error) {
+      group.open -= 1;
+      this.#wakeAll();
+      throw error;
+    }
+  }
+
+  #lend(connection: PgConnection): PgConnection {
+    this.#lent.add(connection);
+    return connection;
+  }
+
+  #group({ project, database }: PoolKey): Group {
+    const name = `${project}\n${database}`;
+    let group = this.#groups.get(name);
+    if (group === undefined) {
+      group = { project, idle: [], waiting: new Set(), waitingBytes: 0, open: 0, usedAt: this.#clock.now() };
+      this.#groups.set(name, group);
+    }
     return group;
   }
 
-  /** Whether the server may have one more; the idle ones of others make room. */
-  #hasRoom(): boolean {
-    if (this.#open < this.#limits.serverConnectionsMax) return true;
-    for (const group of this.#groups.values()) {
-      const idle = group.idle.shift();
-      if (idle === undefined) continue;
-      idle.close();
-      this.#left(group);
-      return true;
-    }
-    return false;
+  /** Whether the group may have one more; the idle ones of others make room. */
+  #hasRoom(group: Group): boolean {
+    const { connectionsMax, projectConnectionsMax, serverConnectionsMax } = this.#limits;
+    if (group.open >= connectionsMax) return false;
+    const all = [...this.#groups.values()];
+    const own = all.filter(({ project }) => project === group.project);
+    if (count(own) >= projectConnectionsMax && !this.#closeIdle(own)) return false;
+    return count(all) < serverConnectionsMax || this.#closeIdle(all);
   }
 
-  #wait(group: Group, signal: AbortSignal): Promise<void> {
-    if (group.waiting.size >= this.#limits.waitingMax) {
+  #closeIdle(groups: readonly Group[]): boolean {
+    const group = groups.find(({ idle }) => idle.length > 0);
+    const idle = group?.idle.shift();
+    if (group === undefined || idle === undefined) return false;
+    idle.close();
+    group.open -= 1;
+    return true;
+  }
+
+  #wait(group: Group, { signal, bytes }: Taker): Promise<void> {
+    const { waitingMax, waitingBytesMax } = this.#limits;
+    if (group.waiting.size >= waitingMax || group.waitingBytes + bytes > waitingBytesMax) {
       throw new IsopodError("overloaded", { cause: "too many calls wait for the database", retryAfterSeconds: 1 });
     }
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        group.waiting.delete(waiter);
-        signal.removeEventListener("abort", gone);
+    group.waitingBytes += bytes;
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!group.waiting.delete(look)) return;
+        group.waitingBytes -= bytes;
+        signal.removeEventListener("abort", look);
+        resolve();
       };
-      const waiter: Waiter = {
-        take: () => {
-          settle();
-          resolve();
-        },
-        refuse: (error) => {
-          settle();
-          reject(error);
-        },
-      };
-      const gone = () => waiter.refuse(new IsopodError("client_gone"));
-      group.waiting.add(waiter);
-      signal.addEventListener("abort", gone);
+      group.waiting.add(look);
+      signal.addEventListener("abort", look);
     });
   }
 
-  #next(group: Group): void {
-    const [waiter] = group.waiting;
-    if (waiter !== undefined) return waiter.take();
-    for (const other of this.#groups.values()) {
-      const [first] = other.waiting;
-      if (first !== undefined) return first.take();
+  /** There is a connection, or room for one, and not only for this group: the first of each looks again. */
+  #wakeAll(): void {
+    for (const { waiting } of this.#groups.values()) {
+      const [look] = waiting;
+      look?.();
     }
-  }
-
-  #left(group: Group): void {
-    group.open -= 1;
-    this.#open -= 1;
   }
 
   #sweep(): void {
     const before = this.#clock.now() - this.#limits.idleMs;
-    for (const [key, group] of this.#groups) {
+    for (const [name, group] of this.#groups) {
       if (group.usedAt > before) continue;
       for (const connection of group.idle.splice(0)) {
         connection.close();
-        this.#left(group);
+        group.open -= 1;
       }
-      if (group.open === 0 && group.waiting.size === 0) this.#groups.delete(key);
+      if (group.open === 0 && group.waiting.size === 0) this.#groups.delete(name);
     }
   }
+}
+
+function count(groups: readonly Group[]): number {
+  return groups.reduce((sum, { open }) => sum + open, 0);
 }

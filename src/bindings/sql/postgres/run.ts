@@ -1,26 +1,24 @@
 /** Runs what is asked in a transaction of ours, and reads its results within their limits. */
-
 import { Refusal } from "../database/refusal.ts";
 import type { Asked } from "../database/request.ts";
+import type { SqlValue } from "../database/values.ts";
 import type { SqlLimits } from "../limits.ts";
 import type { PgConnection } from "./connection.ts";
-import { leadingWord, withNumberedParameters } from "./scanner.ts";
-import { bindValue } from "./values.ts";
+import type { Column, RowReader, TextRow } from "./row_reader.ts";
+import { checkStatement, type PgMode } from "./rules.ts";
+import { withNumberedParameters } from "./scanner.ts";
+import { bindValue, readText, sizeOf, type Told } from "./values.ts";
 
-/** Rows that are asked for at a time. */
-const ROWS_READ = 200;
-
-/** What a statement may begin with: nothing that begins or ends transactions, or changes the session. */
-const ALLOWED = new Set([
-  ...["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE", "EXPLAIN"],
-  ...["CREATE", "ALTER", "DROP", "TRUNCATE", "COMMENT", "ANALYZE", "REFRESH", "REINDEX"],
-]);
+/** Rows that are asked for at first, and at most, and how many bytes they should come to. */
+const ROWS_FIRST = 50;
+const ROWS_MAX = 1000;
+const READ_BYTES = 2 * 1024 * 1024;
 
 /** A result, as `database/` tells it: columns, rows, figures. */
 export interface PgResult {
   readonly c: readonly string[];
-  readonly r: readonly (readonly unknown[])[];
-  readonly m: Readonly<Record<string, number | boolean>>;
+  readonly r: readonly (readonly Told[])[];
+  readonly m: Readonly<Record<string, number | boolean | null>>;
 }
 
 /** The transaction was not begun: nothing has been done. */
@@ -30,44 +28,49 @@ export class NotBegun extends Error {
   }
 }
 
+/** Statements that are one transaction. */
+export interface Transaction {
+  readonly statements: readonly Asked[];
+  readonly mode: PgMode;
+  /** Whether only the first row of each is wanted. */
+  readonly isFirst: boolean;
+}
+
 /** What the results of one call have come to. */
 interface Tally {
   rows: number;
   bytes: number;
 }
 
-/** Runs statements, all in one transaction. @throws {Refusal}, or what PostgreSQL refuses */
-export async function runStatements(
+/** Refuses what need not be sent to be refused. @throws {Refusal} */
+export function checkTransaction({ statements, mode }: Transaction, limits: SqlLimits): void {
+  for (const { sql, values } of statements) {
+    checkStatement(sql, mode, limits);
+    for (const value of values) checkValue(boundBytes(value), limits);
+  }
+}
+
+/** Runs statements, all in one transaction. @throws {Refusal}, {NotBegun}, or what PostgreSQL refuses */
+export async function runTransaction(
   connection: PgConnection,
-  statements: readonly Asked[],
-  mode: "read" | "read-write",
+  { statements, mode, isFirst }: Transaction,
   limits: SqlLimits,
-  isFirst: boolean,
 ): Promise<PgResult[]> {
-  for (const { sql } of statements) checkStatement(sql, limits);
-  await connection.control(mode === "read" ? "BEGIN READ ONLY" : "BEGIN").catch((cause) => {
+  const isReadOnly = mode === "read";
+  await connection.begin(isReadOnly).catch((cause) => {
     throw new NotBegun(cause);
   });
   const tally: Tally = { rows: 0, bytes: 0 };
   const results: PgResult[] = [];
   try {
     for (const statement of statements) results.push(await runOne(connection, statement, limits, tally, isFirst));
-    await connection.control("COMMIT");
+    // Not all that changes something is refused in a read-only transaction: large objects are not, before version 16.
+    await connection.control(isReadOnly ? "ROLLBACK" : "COMMIT");
     return results;
   } catch (error) {
     if (!connection.broken) await connection.control("ROLLBACK").catch(() => connection.destroy());
     throw error;
   }
-}
-
-function checkStatement(sql: string, { statementBytesMax: value }: SqlLimits): void {
-  if (Buffer.byteLength(sql) > value) {
-    const limit = { name: "statementBytesMax", value };
-    throw new Refusal("sql_error", `Cannot run a statement of more than ${value} bytes`, limit);
-  }
-  const word = leadingWord(sql);
-  if (ALLOWED.has(word)) return;
-  throw new Refusal("binding_denied", `Cannot run a statement that begins with "${word || sql.trim().slice(0, 20)}"`);
 }
 
 async function runOne(
@@ -79,43 +82,63 @@ async function runOne(
 ): Promise<PgResult> {
   const started = performance.now();
   const reader = await connection.rows(withNumberedParameters(sql), values.map(bindValue));
-  const rows: unknown[][] = [];
+  const rows: Told[][] = [];
   try {
-    for (;;) {
-      const read = await reader.read(isFirst ? 1 : ROWS_READ);
-      for (const row of read) count(row, limits, tally);
-      rows.push(...read);
-      if (read.length === 0 || isFirst) break;
+    for (let wanted = isFirst ? 1 : ROWS_FIRST; ; ) {
+      const read = await reader.read(wanted);
+      checkColumns(reader.columns, limits);
+      const bytes = tally.bytes;
+      const readers = reader.columns.map(({ dataTypeID }) => readText(dataTypeID));
+      for (const row of read) {
+        count(row, reader.columns, limits, tally);
+        rows.push(row.map((text, at) => (text === null ? null : (readers[at] ?? String)(text))));
+      }
+      if (reader.isDone || isFirst) break;
+      const rowBytes = Math.max(1, (tally.bytes - bytes) / read.length);
+      wanted = Math.max(1, Math.min(ROWS_MAX, Math.floor(READ_BYTES / rowBytes)));
     }
   } finally {
-    if (!connection.broken) await reader.close().catch(() => connection.destroy());
+    await closeReader(reader, connection);
   }
   const { columns, changes } = reader;
-  if (columns.length > limits.columnsMax) {
-    throw new Refusal("sql_error", `Cannot read more than ${limits.columnsMax} columns`);
-  }
   const duration = performance.now() - started;
   const figures = { changes, changed_db: changes > 0, rows_written: changes, rows_read: rows.length };
-  return { c: columns, r: rows, m: { duration, last_row_id: 0, size_after: 0, ...figures } };
+  const m = { duration, last_row_id: null, size_after: 0, ...figures };
+  return { c: columns.map(({ name }) => name), r: rows, m };
+}
+
+async function closeReader(reader: RowReader, connection: PgConnection): Promise<void> {
+  if (!connection.broken) await reader.close().catch(() => connection.destroy());
+}
+
+/** @throws {Refusal} */
+function checkColumns(columns: readonly Column[], { columnsMax: value }: SqlLimits): void {
+  if (columns.length <= value) return;
+  const limit = { name: "columnsMax", value };
+  throw new Refusal("sql_error", `Cannot read more than ${value} columns`, limit);
 }
 
 /** @throws {Refusal} `result_too_large`, `value_too_large` */
-function count(row: readonly unknown[], limits: SqlLimits, tally: Tally): void {
-  const { resultRowsMax, resultBytesMax, valueBytesMax } = limits;
+function count(row: TextRow, columns: readonly Column[], limits: SqlLimits, tally: Tally): void {
+  const { resultRowsMax, resultBytesMax } = limits;
   tally.rows += 1;
-  for (const value of row) {
-    const bytes = bytesOf(value);
-    if (bytes > valueBytesMax) throw tooLarge("value_too_large", "a value", "valueBytesMax", valueBytesMax);
+  for (const [at, text] of row.entries()) {
+    const bytes = text === null ? 4 : sizeOf(columns[at]?.dataTypeID ?? 0, text);
+    checkValue(bytes, limits);
     tally.bytes += bytes + 2;
   }
   if (tally.rows > resultRowsMax) throw tooLarge("result_too_large", "results", "resultRowsMax", resultRowsMax);
   if (tally.bytes > resultBytesMax) throw tooLarge("result_too_large", "results", "resultBytesMax", resultBytesMax);
 }
 
-function bytesOf(value: unknown): number {
+/** @throws {Refusal} `value_too_large` */
+function checkValue(bytes: number, { valueBytesMax }: SqlLimits): void {
+  if (bytes > valueBytesMax) throw tooLarge("value_too_large", "a value", "valueBytesMax", valueBytesMax);
+}
+
+function boundBytes(value: SqlValue): number {
   if (typeof value === "string") return Buffer.byteLength(value);
-  const { b } = (value ?? {}) as { readonly b?: string };
-  return b === undefined ? 8 : (b.length * 3) / 4;
+  return value instanceof Uint8Array ? value.length : 8;
 }
 
 function tooLarge(code: "value_too_large" | "result_too_large", what: string, name: string, value: number): Refusal {

@@ -1,53 +1,60 @@
 /**
  * Reads PostgreSQL's texts as far as must be: where a statement ends, what it begins with, where parameters stand. Quotes,
- * dollar quotes and comments, which nest, are skipped as PostgreSQL's own scanner skips them.
+ * dollar quotes and comments, which nest, are skipped as PostgreSQL's own scanner skips them, each character once.
+ *
+ * Nothing that must hold depends on it: that a text is one statement is the protocol's doing, and not ours.
  */
 
-/** A piece of a text: code, or what is quoted or a comment. */
+/** A piece of a text: code, what is quoted, or a comment. */
 interface Piece {
-  readonly isCode: boolean;
+  readonly kind: "code" | "quoted" | "comment";
   readonly text: string;
 }
 
-const DOLLAR_QUOTE = /^\$([A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/;
+const TAG = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
+const NAME_PART = /[A-Za-z0-9_$\u0080-\uffff]/;
+const LINE_END = /[\r\n]|$/g;
+const COMMENT_MARK = /\/\*|\*\//g;
 
 /** The pieces of a text, one behind the other. */
 function* piecesOf(sql: string): Generator<Piece> {
   let code = 0;
   for (let at = 0; at < sql.length; ) {
-    const end = endOfQuoted(sql, at);
+    const end = endOfPiece(sql, at);
     if (end === undefined) {
       at += 1;
       continue;
     }
-    if (at > code) yield { isCode: true, text: sql.slice(code, at) };
-    yield { isCode: false, text: sql.slice(at, end) };
+    if (at > code) yield { kind: "code", text: sql.slice(code, at) };
+    const isComment = sql[at] === "-" || sql[at] === "/";
+    yield { kind: isComment ? "comment" : "quoted", text: sql.slice(at, end) };
     at = end;
     code = end;
   }
-  if (code < sql.length) yield { isCode: true, text: sql.slice(code) };
+  if (code < sql.length) yield { kind: "code", text: sql.slice(code) };
 }
 
 /** Where what is quoted or a comment at `at` ends; undefined when nothing of that begins there. */
-function endOfQuoted(sql: string, at: number): number | undefined {
-  const here = sql[at];
-  if (here === "'") return endOfString(sql, at, "'", hasEscapes(sql, at));
-  if (here === '"') return endOfString(sql, at, '"', false);
-  if (here === "-" && sql[at + 1] === "-") {
-    const line = sql.slice(at).search(/[\r\n]/);
-    return line < 0 ? sql.length : at + line;
+function endOfPiece(sql: string, at: number): number | undefined {
+  switch (sql[at]) {
+    case "'":
+      return endOfString(sql, at, "'", hasEscapes(sql, at));
+    case '"':
+      return endOfString(sql, at, '"', false);
+    case "-":
+      return sql[at + 1] === "-" ? find(LINE_END, sql, at)?.index : undefined;
+    case "/":
+      return sql[at + 1] === "*" ? endOfComment(sql, at) : undefined;
+    case "$":
+      return NAME_PART.test(sql[at - 1] ?? "") ? undefined : endOfDollarQuote(sql, at);
+    default:
+      return undefined;
   }
-  if (here === "/" && sql[at + 1] === "*") return endOfComment(sql, at);
-  if (here !== "$" || /[A-Za-z0-9_$\u0080-\uffff]/.test(sql[at - 1] ?? "")) return undefined;
-  const tag = DOLLAR_QUOTE.exec(sql.slice(at, at + 128))?.[0];
-  if (tag === undefined) return undefined;
-  const end = sql.indexOf(tag, at + tag.length);
-  return end < 0 ? sql.length : end + tag.length;
 }
 
 /** Whether the string at `at` is of the form E'…', in which a backslash escapes. */
 function hasEscapes(sql: string, at: number): boolean {
-  return /[eE]/.test(sql[at - 1] ?? "") && !/[A-Za-z0-9_$\u0080-\uffff]/.test(sql[at - 2] ?? "");
+  return /[eE]/.test(sql[at - 1] ?? "") && !NAME_PART.test(sql[at - 2] ?? "");
 }
 
 function endOfString(sql: string, at: number, quote: string, escapes: boolean): number {
@@ -61,55 +68,98 @@ function endOfString(sql: string, at: number, quote: string, escapes: boolean): 
   return sql.length;
 }
 
+function endOfDollarQuote(sql: string, at: number): number | undefined {
+  const tag = find(TAG, sql, at)?.[0];
+  if (tag === undefined) return undefined;
+  const end = sql.indexOf(tag, at + tag.length);
+  return end < 0 ? sql.length : end + tag.length;
+}
+
 function endOfComment(sql: string, at: number): number {
   let depth = 0;
-  for (let next = at; next < sql.length; next += 1) {
-    const two = sql.slice(next, next + 2);
-    if (two === "/*") depth += 1;
-    else if (two === "*/") depth -= 1;
-    else continue;
-    next += 1;
-    if (depth === 0) return next + 1;
+  for (let mark = find(COMMENT_MARK, sql, at); mark !== null; mark = COMMENT_MARK.exec(sql)) {
+    depth += mark[0] === "/*" ? 1 : -1;
+    if (depth === 0) return mark.index + 2;
   }
   return sql.length;
 }
 
-/** The statements of a text, without empty ones. */
-export function splitStatements(text: string): string[] {
+function find(pattern: RegExp, sql: string, from: number): RegExpExecArray | null {
+  pattern.lastIndex = from;
+  return pattern.exec(sql);
+}
+
+/**
+ * The statements of a text, without empty ones.
+ * @param countMax no more than one above this many are looked for
+ */
+export function splitStatements(text: string, countMax = Number.POSITIVE_INFINITY): string[] {
   const statements: string[] = [];
-  let current = "";
+  let current: string[] = [];
   let hasCode = false;
+  let nesting = new Nesting();
   const finish = () => {
-    if (hasCode) statements.push(current.trim());
-    current = "";
+    if (hasCode) statements.push(current.join("").trim());
+    current = [];
     hasCode = false;
+    nesting = new Nesting();
   };
-  for (const { isCode, text: piece } of piecesOf(text)) {
-    if (!isCode) {
-      current += piece;
-      hasCode ||= !/^(--|\/\*)/.test(piece);
+  for (const { kind, text: piece } of piecesOf(text)) {
+    if (statements.length > countMax) break;
+    if (kind !== "code") {
+      current.push(piece);
+      hasCode ||= kind === "quoted";
       continue;
     }
-    const [first = "", ...rest] = piece.split(";");
-    current += first;
-    hasCode ||= first.trim() !== "";
-    for (const part of rest) {
-      finish();
-      current = part;
-      hasCode = part.trim() !== "";
+    for (const [at, part] of piece.split(";").entries()) {
+      if (at > 0 && nesting.isOpen) current.push(";");
+      else if (at > 0) finish();
+      current.push(part);
+      hasCode ||= part.trim() !== "";
+      nesting.read(part);
     }
   }
   finish();
   return statements;
 }
 
+/**
+ * Whether a semicolon is one inside a statement: in brackets (CREATE RULE … DO (…; …)), or in the body of a routine
+ * (CREATE FUNCTION … BEGIN ATOMIC …; …; END), as psql sees it.
+ */
+class Nesting {
+  #words = 0;
+  #isRoutine = false;
+  #brackets = 0;
+  #bodies = 0;
+
+  get isOpen(): boolean {
+    return this.#brackets > 0 || this.#bodies > 0;
+  }
+
+  read(code: string): void {
+    for (const [found] of code.matchAll(/[A-Za-z_]+|[()]/g)) {
+      if (found === "(") this.#brackets += 1;
+      else if (found === ")") this.#brackets -= 1;
+      else this.#readWord(found.toUpperCase());
+    }
+  }
+
+  #readWord(word: string): void {
+    this.#words += 1;
+    if (this.#words === 1 && word !== "CREATE") this.#words = Number.POSITIVE_INFINITY;
+    if (this.#words <= 4 && (word === "FUNCTION" || word === "PROCEDURE")) this.#isRoutine = true;
+    if (!this.#isRoutine) return;
+    if (word === "BEGIN" || (word === "CASE" && this.#bodies > 0)) this.#bodies += 1;
+    else if (word === "END" && this.#bodies > 0) this.#bodies -= 1;
+  }
+}
+
 /** The word that a statement begins with, in capitals; empty when it begins with none. */
 export function leadingWord(sql: string): string {
-  for (const { isCode, text } of piecesOf(sql)) {
-    if (!isCode) {
-      if (/^(--|\/\*)/.test(text)) continue;
-      return "";
-    }
+  for (const { kind, text } of piecesOf(sql)) {
+    if (kind === "comment") continue;
+    if (kind === "quoted") return "";
     const code = text.replace(/^[\s(]+/, "");
     if (code !== "") return /^[A-Za-z_]+/.exec(code)?.[0].toUpperCase() ?? "";
   }
@@ -119,15 +169,19 @@ export function leadingWord(sql: string): string {
 /** The text with `$1`, `$2`, … in the place of `?` and `?1`; those that are operators of JSON are written `??`. */
 export function withNumberedParameters(sql: string): string {
   let count = 0;
-  let converted = "";
-  for (const { isCode, text } of piecesOf(sql)) {
-    converted += isCode
-      ? text.replace(/\?\?|\?(\d+)?/g, (found, number: string | undefined) => {
-          if (found === "??") return "?";
-          count += 1;
-          return `$${number ?? count}`;
-        })
-      : text;
+  const converted: string[] = [];
+  for (const { kind, text } of piecesOf(sql)) {
+    if (kind !== "code") {
+      converted.push(text);
+      continue;
+    }
+    converted.push(
+      text.replace(/\?\?|\?(\d+)?/g, (found, number: string | undefined) => {
+        if (found === "??") return "?";
+        count += 1;
+        return `$${number ?? count}`;
+      }),
+    );
   }
-  return converted;
+  return converted.join("");
 }

@@ -1,0 +1,75 @@
+/**
+ * Stands between a database server and the client: counts what comes before anybody keeps it, ends the stream at a message
+ * that is announced too large or when more comes than was allowed, and when the client breaks on what it is told. A server
+ * may be a tenant's own; the client's reader throws at nonsense, and nothing else would catch that.
+ */
+import type { Socket } from "node:net";
+import { Refusal } from "../database/refusal.ts";
+import type { SqlLimits } from "../limits.ts";
+
+/** Type and length of a message. */
+const HEADER_BYTES = 5;
+
+/** The guard of one connection. */
+export class StreamGuard {
+  readonly #limits: SqlLimits;
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  #stream: Socket | undefined;
+  #filled = 0;
+  /** Of the message that is coming. */
+  #messageLeft = 0;
+  #left = 0;
+
+  constructor(limits: SqlLimits) {
+    this.#limits = limits;
+  }
+
+  /** Lets `bytes` more come in from now on, whatever was left before. */
+  allow(bytes: number): void {
+    this.#left = bytes;
+  }
+
+  /** Guards `stream`, and no longer the one before: with TLS the messages come by another one. */
+  watch(stream: Socket): void {
+    this.#stream = stream;
+    this.#filled = 0;
+    this.#messageLeft = 0;
+    const emit = stream.emit.bind(stream) as (event: string, ...args: unknown[]) => boolean;
+    stream.emit = ((event: string, ...args: unknown[]) => {
+      try {
+        if (event === "data" && this.#stream === stream) this.#count(args[0] as Buffer);
+        return emit(event, ...args);
+      } catch (error) {
+        stream.destroy(error as Error);
+        return true;
+      }
+    }) as Socket["emit"];
+  }
+
+  #count(chunk: Buffer): void {
+    this.#left -= chunk.length;
+    const { resultBytesMax: value } = this.#limits;
+    const limit = { name: "resultBytesMax", value };
+    if (this.#left < 0) {
+      throw new Refusal("result_too_large", `Cannot read results of more than ${value} bytes`, limit);
+    }
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#messageLeft > 0) {
+        const taken = Math.min(this.#messageLeft, chunk.length - at);
+        this.#messageLeft -= taken;
+        at += taken;
+        continue;
+      }
+      // The answer to the question for TLS is one byte, and no message.
+      this.#header[this.#filled++] = chunk[at++] as number;
+      if (this.#filled < HEADER_BYTES) continue;
+      this.#filled = 0;
+      this.#messageLeft = this.#header.readInt32BE(1) - 4;
+      if (this.#messageLeft < 0) throw new Error("the database sends a message without a length");
+      // Bytes come as twice their number of digits.
+      if (this.#messageLeft > 2 * value) {
+        throw new Refusal("result_too_large", `Cannot read a row of more than ${value} bytes`, limit);
+      }
+    }
+  }
+}
