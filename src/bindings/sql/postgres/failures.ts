@@ -7,13 +7,18 @@ export function isWorthRetrying(error: unknown): boolean {
   return ["40001", "40P01"].includes(stateOf(error) ?? "");
 }
 
+/** Whether it tells that the connection has ended, or is about to: with 57P01 and its like the server says so just before. */
+export function isEnd(error: unknown): boolean {
+  const state = stateOf(error);
+  return state === undefined || /^(080|57P)/.test(state);
+}
+
 /** An error of a call that has a connection. */
 export function nameFailure(error: unknown): IsopodError {
   if (error instanceof IsopodError) return error;
   if (error instanceof Refusal) return new IsopodError(error.code, { message: error.message, limit: error.limit });
   const state = stateOf(error);
-  // The server is ending, or the connection has; with 57P01 and its like it says so just before.
-  if (state === undefined || /^(080|57P)/.test(state)) {
+  if (isEnd(error)) {
     return new IsopodError("database_ended", {
       message: "The database's connection ended before it had answered: nobody knows whether the call was done",
       cause: state ?? codeOf(error),

@@ -104,7 +104,10 @@ export class PgPool {
   close(): void {
     this.#closed = true;
     this.#cancelSweep();
-    for (const connection of this.#lent) connection.destroy();
+    for (const connection of this.#lent) {
+      connection.cancel();
+      connection.destroy();
+    }
     for (const group of this.#groups.values()) {
       for (const connection of group.idle) connection.close();
       for (const look of [...group.waiting]) look();

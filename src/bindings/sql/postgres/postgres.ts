@@ -11,7 +11,7 @@ import { SQL_LIMITS, type SqlLimits } from "../limits.ts";
 import { type IsPublic, readAddress } from "./address.ts";
 import { CallClock } from "./call_clock.ts";
 import { PgConnection } from "./connection.ts";
-import { isWorthRetrying, nameConnectFailure, nameFailure } from "./failures.ts";
+import { isEnd, isWorthRetrying, nameConnectFailure, nameFailure } from "./failures.ts";
 import { PgPool, type PgPoolLimits } from "./pool.ts";
 import { isPassedOver, type PgMode } from "./rules.ts";
 import { checkTransaction, NotBegun, type PgResult, runTransaction, type Transaction } from "./run.ts";
@@ -104,8 +104,7 @@ export class Postgres {
       return await this.#transact({ statements, mode, isFirst }, call, clock);
     }
     const isScript = request.kind === "script";
-    const { batchStatementsMax } = this.#limits;
-    const texts = request.texts.flatMap((text) => splitStatements(text, batchStatementsMax));
+    const texts = request.texts.flatMap((text) => splitStatements(text, this.#limits));
     checkCount(texts.length, this.#limits);
     const kept = isScript ? texts.filter((sql) => !isPassedOver(sql)) : texts;
     const statements = kept.map((sql) => ({ sql, values: [] }));
@@ -124,7 +123,7 @@ export class Postgres {
         return await this.#attempt(connection, transaction, clock);
       } catch (error) {
         if (!(error instanceof NotBegun)) throw error;
-        if (!connection.used || !connection.broken || clock.reason !== undefined) throw error.cause;
+        if (!connection.used || !isEnd(error.cause) || clock.reason !== undefined) throw error.cause;
       } finally {
         clock.attach(undefined);
         this.#release(call, connection, clock.reason !== undefined);

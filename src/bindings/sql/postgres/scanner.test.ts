@@ -1,6 +1,9 @@
 /** Texts of PostgreSQL taken apart: statements, first words, parameters, whatever is quoted between them. */
 import { expect, test } from "bun:test";
-import { leadingWord, splitStatements, withNumberedParameters } from "./scanner.ts";
+import { SQL_LIMITS } from "../limits.ts";
+import { leadingWord, splitStatements as split, withNumberedParameters } from "./scanner.ts";
+
+const splitStatements = (text: string) => split(text, SQL_LIMITS);
 
 test("statements end at semicolons that are none of a quote's or a comment's", () => {
   expect(splitStatements("SELECT 1; SELECT ';'; ; -- ; no\nSELECT 2")).toEqual([
@@ -18,6 +21,13 @@ test("statements end at semicolons that are none of a quote's or a comment's", (
   ]);
   expect(splitStatements(" ; -- nothing\n; /* nothing */ ")).toEqual([]);
   expect(splitStatements("SELECT 'never ends; SELECT 2")).toEqual(["SELECT 'never ends; SELECT 2"]);
+});
+
+test("semicolons in brackets and in the body of a routine end nothing", () => {
+  const rule = "CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2)";
+  const atomic = "create or replace function f() returns int begin atomic select case when true then 1 end; select 2; end";
+  const named = "CREATE TABLE begin_of (begin int)";
+  expect(splitStatements(`${rule}; ${atomic}; ${named}; SELECT 3`)).toEqual([rule, atomic, named, "SELECT 3"]);
 });
 
 test("the first word is found behind comments and brackets", () => {
