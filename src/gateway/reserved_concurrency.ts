@@ -6,7 +6,13 @@
  */
 import { functionKey } from "../core/deployment.ts";
 import { IsopodError } from "../core/errors.ts";
-import { type InvocationRequest, type InvocationResponse, type Invoker, type Target, whenOver } from "../core/invocation.ts";
+import {
+  type InvocationRequest,
+  type InvocationResponse,
+  type Invoker,
+  type Target,
+  whenOver,
+} from "../core/invocation.ts";
 
 /** The bounds by `functionKey`, as they are now; undefined when there are none. */
 export type ReservedBounds = () => ReadonlyMap<string, number> | undefined;

@@ -15,13 +15,29 @@ export interface PlacedConsumer extends ConsumerRule {
 /** What a function says of messages, by their ids: `"ack"`, or seconds to wait, null for the queue's own delay. */
 export type Verdicts = Readonly<Record<string, unknown>>;
 
+/** What became of a batch. */
+export interface Delivered {
+  readonly verdicts: Verdicts;
+  /** Whether the function threw. */
+  readonly threw: boolean;
+  /** Set when it was no attempt: the batch is seen again after so long. */
+  readonly postponedMs?: number | undefined;
+}
+
+/** Hands a batch to who is to have it. @throws {IsopodError} what it failed with */
+export type Deliver = (
+  rule: PlacedConsumer,
+  batch: readonly StoredMessage[],
+  signal: AbortSignal,
+) => Promise<Delivered>;
+
 /** Calls the function. @throws {IsopodError} what it failed with */
 export async function callConsumer(
   caller: FunctionCaller,
   { project, functionName, queue }: PlacedConsumer,
   batch: readonly StoredMessage[],
   signal: AbortSignal,
-): Promise<{ readonly verdicts: Verdicts; readonly threw: boolean }> {
+): Promise<Delivered> {
   const messages = batch.map(({ id, sentAt, attempts, type, body }) => ({
     id,
     timestamp: sentAt,

@@ -74,7 +74,7 @@ export function principalOf(request: Request, parts: Pick<AdminParts, "token" | 
   const key = given === "" ? undefined : parts.plane.keys.find(given);
   if (key !== undefined) {
     const { prefix, project, scopes, mayPin, plan } = key;
-    return { label: prefix, project, scopes, mayPin, plan };
+    return { label: prefix, project, scopes, mayPin, plan, keyHash: hashOf(given) };
   }
   // A key of the file opens nothing here but pinning.
   const mayPin = new URL(request.url).pathname === "/v1/pins" && request.method === "POST";

@@ -4,7 +4,7 @@
  *
  * Source: the API reference of AWS Lambda, "Common Errors" and the errors of each action.
  */
-import { errorBody, type ErrorCode, IsopodError, type StruckLimit } from "../../core/errors.ts";
+import { type ErrorCode, errorBody, IsopodError, type StruckLimit } from "../../core/errors.ts";
 
 /** The exceptions that are used, and their statuses. */
 const STATUS = {

@@ -57,7 +57,8 @@ export function readSignature(authorization: string): Signature {
   if (service !== SERVICE)
     throw new LambdaError("InvalidSignatureException", `Credential should be scoped to correct service: '${SERVICE}'.`);
   const signedHeaders = names.split(";");
-  if (!signedHeaders.every((name) => /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name))) fail("expected header names in small letters");
+  if (!signedHeaders.every((name) => /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name)))
+    fail("expected header names in small letters");
   return { accessKeyId, day, region, signedHeaders, signature };
 }
 
@@ -70,7 +71,10 @@ export function checkSignature(signed: Signature, request: SignedRequest, secret
   const bodyHash = createHash("sha256").update(body).digest("hex");
   const told = headers.get("x-amz-content-sha256");
   if (told !== null && told !== bodyHash) {
-    throw new LambdaError("InvalidSignatureException", "x-amz-content-sha256 is not the SHA-256 of the request's body.");
+    throw new LambdaError(
+      "InvalidSignatureException",
+      "x-amz-content-sha256 is not the SHA-256 of the request's body.",
+    );
   }
   const canonical = [
     ...[request.method, canonicalPath(request.url), canonicalQuery(request.url)],
@@ -98,7 +102,10 @@ function checkTime(time: string, day: string, nowMs: number): void {
     throw new LambdaError("InvalidSignatureException", "The day of Credential is not that of x-amz-date.");
   if (Math.abs(signedMs - nowMs) > SKEW_MS_MAX) {
     const now = new Date(nowMs).toISOString();
-    throw new LambdaError("InvalidSignatureException", `Signature expired or not yet current: ${time}, and it is ${now}.`);
+    throw new LambdaError(
+      "InvalidSignatureException",
+      `Signature expired or not yet current: ${time}, and it is ${now}.`,
+    );
   }
 }
 
@@ -125,7 +132,10 @@ function canonicalPath(url: string): string {
 function canonicalQuery(url: string): string {
   const { search } = new URL(url);
   if (search.length < 2) return "";
-  const pairs = search.slice(1).split("&").map((pair) => splitOnce(pair, "=").map(decodeOnce).map(encode));
+  const pairs = search
+    .slice(1)
+    .split("&")
+    .map((pair) => splitOnce(pair, "=").map(decodeOnce).map(encode));
   const compare = (a = "", b = ""): number => (a < b ? -1 : a > b ? 1 : 0);
   pairs.sort(([a, x], [b, y]) => compare(a, b) || compare(x, y));
   return pairs.map(([name, value]) => `${name}=${value}`).join("&");

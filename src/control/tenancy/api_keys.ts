@@ -106,7 +106,7 @@ export class ApiKeys {
     await replica.reached(revision);
   }
 
-  /** The key of a text, and its hash, unless it has expired. */
+  /** The key of a text, unless it has expired. */
   find(text: string): ApiKeyRecord | undefined {
     const record = this.#parts.replica.get("keys", hashOf(text))?.value;
     const { expiresAt = Number.POSITIVE_INFINITY } = record ?? {};
