@@ -18,6 +18,7 @@ const STATUS = {
   CodeStorageExceededException: 400,
   AliasLimitExceededException: 400,
   ResourceNotFoundException: 404,
+  UnknownOperationException: 404,
   ResourceConflictException: 409,
   PreconditionFailedException: 412,
   RequestTooLargeException: 413,

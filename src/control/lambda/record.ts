@@ -39,8 +39,8 @@ export const urlRecord = z.object({
 
 /** The record. */
 export const lambdaRecord = z.object({
-  /** Of what `$LATEST` was when it was changed last by this API. */
-  latest: codeRecord.optional(),
+  /** Of what this API has deployed last, the newest at the end. */
+  recent: z.array(codeRecord).default([]),
   /** In the order of their numbers. */
   versions: z.array(codeRecord.extend({ number: z.number().int().min(1) })).default([]),
   /** Numbers are never given twice. */
@@ -61,6 +61,15 @@ export type CodeRecord = z.infer<typeof codeRecord>;
 export type NumberedVersion = LambdaRecord["versions"][number];
 /** The record of a function. */
 export type LambdaRecord = z.infer<typeof lambdaRecord>;
+
+/** Deploys that are remembered though they have no number. */
+const RECENT_MAX = 20;
+
+/** `record`, with what a version was created with. */
+export function withCode(record: LambdaRecord, code: CodeRecord): LambdaRecord {
+  const others = record.recent.filter(({ version }) => version !== code.version);
+  return { ...record, recent: [...others, code].slice(-RECENT_MAX) };
+}
 
 /** The record of a function that has none. */
 export const EMPTY_RECORD: LambdaRecord = lambdaRecord.parse({});
