@@ -42,3 +42,11 @@ export const ECHO = `exports.handler = async (event, context) => ({ event, conte
 export function payloadOf<Value = unknown>({ Payload }: { readonly Payload?: Uint8Array }): Value {
   return JSON.parse(new TextDecoder().decode(Payload)) as Value;
 }
+
+/** What a call has failed with; an error by the name "nothing" when it has not. */
+export function failed(call: Promise<unknown>): Promise<Error & { $metadata?: { httpStatusCode?: number } }> {
+  return call.then(
+    () => Object.assign(new Error(""), { name: "nothing" }),
+    (error) => error,
+  );
+}

@@ -30,7 +30,10 @@ async function createAlias(call: LambdaCall): Promise<Response> {
   if (/^\d+$/.test(alias)) invalid(`Cannot name an alias "${alias.slice(0, 40)}": numbers are versions.`);
   checkNewName("alias", alias);
   if (found.routed.aliases.has(alias)) {
-    throw new LambdaError("ResourceConflictException", `Alias already exists: ${arnOf(call.caller, found.name, alias)}`);
+    throw new LambdaError(
+      "ResourceConflictException",
+      `Alias already exists: ${arnOf(call.caller, found.name, alias)}`,
+    );
   }
   const targets = targetsOf(found, said.FunctionVersion, said.RoutingConfig?.AdditionalVersionWeights ?? {});
   return answer(await setAlias(call, found, alias, { targets }, said.Description ?? ""), 201);
@@ -42,7 +45,10 @@ async function updateAlias(call: LambdaCall): Promise<Response> {
   mustBeManaged(found);
   const before = shown(found, alias, known);
   if ((said.RevisionId ?? before.RevisionId) !== before.RevisionId) {
-    throw new LambdaError("PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id.");
+    throw new LambdaError(
+      "PreconditionFailedException",
+      "The Revision Id provided does not match the latest Revision Id.",
+    );
   }
   const weights = said.RoutingConfig?.AdditionalVersionWeights;
   const main = said.FunctionVersion ?? before.FunctionVersion;
@@ -95,7 +101,10 @@ function shown({ account, name, record }: LambdaFunction, alias: string, { targe
   const [main, ...others] = targets;
   const numberOf = (target: typeof main) => shownVersion(record, target?.version.version ?? "");
   const weights = others.map((each) => [numberOf(each), each.weight / total] as const);
-  const content = JSON.stringify([targets.map(({ version, weight }) => [version.version, weight]), record.aliases[alias]]);
+  const content = JSON.stringify([
+    targets.map(({ version, weight }) => [version.version, weight]),
+    record.aliases[alias],
+  ]);
   return {
     ...{ AliasArn: arnOf(account, name, alias), Name: alias, FunctionVersion: numberOf(main) },
     Description: record.aliases[alias] ?? "",

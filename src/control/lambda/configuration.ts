@@ -1,9 +1,10 @@
 /** How a version is shown: AWS's `FunctionConfiguration`. */
-import { OWN_RUNTIME } from "./runtimes.ts";
+
 import { type LambdaFunction, type Qualified, revisionIdOf } from "./functions.ts";
 import { arnOf, LATEST } from "./names.ts";
 import type { LambdaParts } from "./operation.ts";
 import type { CodeRecord } from "./record.ts";
+import { OWN_RUNTIME } from "./runtimes.ts";
 
 const MB = 1024 * 1024;
 

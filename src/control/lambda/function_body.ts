@@ -23,7 +23,10 @@ export const tags = z
  * believe to have it.
  */
 const NEUTRAL = {
-  VpcConfig: z.strictObject({ SubnetIds: z.array(z.string()).max(0).nullish(), SecurityGroupIds: z.array(z.string()).max(0).nullish() }),
+  VpcConfig: z.strictObject({
+    SubnetIds: z.array(z.string()).max(0).nullish(),
+    SecurityGroupIds: z.array(z.string()).max(0).nullish(),
+  }),
   DeadLetterConfig: z.strictObject({}),
   TracingConfig: z.strictObject({ Mode: z.literal("PassThrough") }),
   Layers: z.array(z.string()).max(0, "layers are not offered here"),
@@ -42,8 +45,20 @@ export const configurationShape = {
   Role: nullish(z.string().max(512)),
   Handler: nullish(z.string().min(1).max(128)),
   Description: nullish(z.string().max(256)),
-  Timeout: nullish(z.number().int().min(1).max(LIMIT_RULES.wallMs.ceiling / 1000)),
-  MemorySize: nullish(z.number().int().min(MEMORY_MB).max(LIMIT_RULES.memoryBytes.ceiling / MB)),
+  Timeout: nullish(
+    z
+      .number()
+      .int()
+      .min(1)
+      .max(LIMIT_RULES.wallMs.ceiling / 1000),
+  ),
+  MemorySize: nullish(
+    z
+      .number()
+      .int()
+      .min(MEMORY_MB)
+      .max(LIMIT_RULES.memoryBytes.ceiling / MB),
+  ),
   Environment: nullish(z.strictObject({ Variables: nullish(z.record(z.string(), z.string())) })),
   VpcConfig: NEUTRAL.VpcConfig.nullish(),
   DeadLetterConfig: NEUTRAL.DeadLetterConfig.nullish(),
@@ -57,13 +72,21 @@ export const configurationShape = {
 } as const;
 
 /** The zip. */
-export const zipFile = z.string().min(1).max(CODE_LENGTH_MAX).regex(/^[A-Za-z0-9+/]*={0,2}$/, "expected Base64");
+export const zipFile = z
+  .string()
+  .min(1)
+  .max(CODE_LENGTH_MAX)
+  .regex(/^[A-Za-z0-9+/]*={0,2}$/, "expected Base64");
 
 /** The architecture of this machine, or nothing. */
-export const architectures = z.array(z.string()).max(1).nullish().refine(
-  (all) => (all?.[0] ?? ARCHITECTURE) === ARCHITECTURE,
-  `expected the architecture of this machine, ${ARCHITECTURE}`,
-);
+export const architectures = z
+  .array(z.string())
+  .max(1)
+  .nullish()
+  .refine(
+    (all) => (all?.[0] ?? ARCHITECTURE) === ARCHITECTURE,
+    `expected the architecture of this machine, ${ARCHITECTURE}`,
+  );
 
 /** How a function is to run, as it was said. */
 export type SaidConfiguration = z.infer<z.ZodObject<typeof configurationShape>>;
@@ -85,7 +108,8 @@ export function settingsOf(
   if (timeout !== undefined) Object.assign(limits, { wallMs: timeout * 1000, cpuMs: timeout * 1000 });
   if (memory !== undefined) Object.assign(limits, { memoryBytes: memory * MB });
   if (concurrency !== undefined) Object.assign(limits, { concurrencyMax: concurrency });
-  const env = said.Environment?.Variables ?? (said.Environment === undefined || said.Environment === null ? before?.env : {});
+  const env =
+    said.Environment?.Variables ?? (said.Environment === undefined || said.Environment === null ? before?.env : {});
   return readWith(settings, { ...before, env: env ?? {}, limits: checked(limits) }, "the configuration");
 }
 

@@ -111,7 +111,12 @@ async function updateConfiguration(call: LambdaCall): Promise<Response> {
 function latestOf(call: LambdaCall, found: LambdaFunction) {
   const { version } = qualified(found, undefined);
   const { replica } = call.parts.plane;
-  const manifest: Manifest | undefined = replica.get("versions", call.caller.project, found.name, version.version)?.value;
+  const manifest: Manifest | undefined = replica.get(
+    "versions",
+    call.caller.project,
+    found.name,
+    version.version,
+  )?.value;
   if (manifest === undefined) throw new LambdaError("ServiceException", "The version is not known yet; try again.");
   return { code: codeRecordOf(call.parts, found, version.version), manifest };
 }

@@ -125,9 +125,6 @@ export async function changeFunctionRecord(
   const revision = await changeRecord(plane.store, key, expected, `function "${name}"`, (before) => {
     return change(before === undefined ? EMPTY_RECORD : lambdaRecord.parse(readJson(before)));
   });
-  await Promise.all([
-    plane.audit.add({ who: by, action, project, what: name }),
-    plane.replica.reached(revision),
-  ]);
+  await Promise.all([plane.audit.add({ who: by, action, project, what: name }), plane.replica.reached(revision)]);
   return findFunction(call.parts, call.caller, name);
 }

@@ -18,7 +18,8 @@ export class InvocationLog {
     const line = text.slice(-TAIL_BYTES_MAX);
     this.#lines.push(line);
     this.#length += line.length;
-    while (this.#length - (this.#lines[0]?.length ?? 0) > TAIL_BYTES_MAX) this.#length -= this.#lines.shift()?.length ?? 0;
+    while (this.#length - (this.#lines[0]?.length ?? 0) > TAIL_BYTES_MAX)
+      this.#length -= this.#lines.shift()?.length ?? 0;
   }
 
   /** The tail, in the form that AWS's tools look for. */

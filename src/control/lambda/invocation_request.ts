@@ -14,7 +14,8 @@ export const EVENT_BYTES_MAX = 256 * 1024;
 const CLIENT_CONTEXT_LENGTH_MAX = 3583;
 const MB = 1024 * 1024;
 /** What SDKs and tools send payloads as. */
-const PAYLOAD_TYPES = /^(application\/(octet-stream|x-www-form-urlencoded|json|[\w.+-]*json[\w.+-]*)|binary\/octet-stream)$/;
+const PAYLOAD_TYPES =
+  /^(application\/(octet-stream|x-www-form-urlencoded|json|[\w.+-]*json[\w.+-]*)|binary\/octet-stream)$/;
 
 /** What is asked for. */
 export interface InvocationAsked {
@@ -48,7 +49,14 @@ export async function readInvocation(asked: LambdaCall): Promise<InvocationAsked
   };
   const { project } = caller;
   const which = target.alias === undefined ? { version: target.version.version } : { alias: target.alias };
-  const call = { project, functionName: found.name, ...which, requestId, payload: body, toldJson: JSON.stringify(told) };
+  const call = {
+    project,
+    functionName: found.name,
+    ...which,
+    requestId,
+    payload: body,
+    toldJson: JSON.stringify(told),
+  };
   const shown = (version: FunctionVersion) =>
     named.qualifier === undefined ? LATEST : shownVersion(found.record, version.version);
   return { found, target, call, type, withLog: log === "Tail", shown };

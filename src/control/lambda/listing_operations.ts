@@ -1,7 +1,14 @@
 /** Functions in a list, and functions and versions that go. */
 import { configurationOf } from "./configuration.ts";
 import { invalid, LambdaError } from "./failures.ts";
-import { changeFunctionRecord, findFunction, functionOf, type LambdaFunction, mustBeManaged, qualified } from "./functions.ts";
+import {
+  changeFunctionRecord,
+  findFunction,
+  functionOf,
+  type LambdaFunction,
+  mustBeManaged,
+  qualified,
+} from "./functions.ts";
 import { arnOf, LATEST } from "./names.ts";
 import { answer, type LambdaCall, noContent, type Operation, ownerOf, pageOf } from "./operation.ts";
 import { versionsOf } from "./publishing.ts";
@@ -46,7 +53,10 @@ async function deleteVersion(call: LambdaCall, found: LambdaFunction, qualifier:
   })?.[0];
   if (alias !== undefined && isAlone) {
     const arn = arnOf(call.caller, name, qualifier);
-    throw new LambdaError("ResourceConflictException", `Version ${arn} is in use by alias ${alias}; it cannot be deleted.`);
+    throw new LambdaError(
+      "ResourceConflictException",
+      `Version ${arn} is in use by alias ${alias}; it cannot be deleted.`,
+    );
   }
   await changeFunctionRecord(call, name, "lambda-unpublish", (before) => {
     return { ...before, versions: before.versions.filter(({ number }) => number !== numbered.number) };

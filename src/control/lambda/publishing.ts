@@ -2,7 +2,14 @@
 import { z } from "zod";
 import { codeRecordOf, configurationOf } from "./configuration.ts";
 import { invalid, LambdaError } from "./failures.ts";
-import { changeFunctionRecord, checkRevision, functionOf, type LambdaFunction, mustBeManaged, qualified } from "./functions.ts";
+import {
+  changeFunctionRecord,
+  checkRevision,
+  functionOf,
+  type LambdaFunction,
+  mustBeManaged,
+  qualified,
+} from "./functions.ts";
 import { LATEST } from "./names.ts";
 import { answer, type LambdaCall, type Operation, pageOf, readJsonBody } from "./operation.ts";
 import type { LambdaRecord } from "./record.ts";

@@ -65,7 +65,11 @@ async function deleteUrl(call: LambdaCall): Promise<Response> {
 type Routes = readonly { readonly route: string; readonly alias: string }[];
 
 /** Changes the routes of a function, unless somebody else does. @throws {LambdaError} `ResourceConflictException` */
-async function changeRoutes(call: LambdaCall, found: LambdaFunction, change: (routes: Routes) => Routes): Promise<void> {
+async function changeRoutes(
+  call: LambdaCall,
+  found: LambdaFunction,
+  change: (routes: Routes) => Routes,
+): Promise<void> {
   const { value, revision } = mustBeManaged(found);
   try {
     await call.parts.plane.deployer.setRoutes(ownerOf(call, found.name), [...change(value.routes)], revision);
@@ -94,7 +98,9 @@ function mustHave({ caller }: LambdaCall, { record, name }: LambdaFunction, key:
 
 function hostOf({ parts, caller }: LambdaCall, { name }: LambdaFunction, key: string): string {
   const [domain = "localhost"] = parts.plane.published.file.previewDomains;
-  const digest = createHash("sha256").update(JSON.stringify([caller.project, name, key])).digest("hex");
+  const digest = createHash("sha256")
+    .update(JSON.stringify([caller.project, name, key]))
+    .digest("hex");
   return `${digest.slice(0, ID_LENGTH)}.lambda-url.${domain}`;
 }
 
