@@ -31,6 +31,25 @@ export type Deliver = (
   signal: AbortSignal,
 ) => Promise<Delivered>;
 
+/** What becomes of a message: it leaves its queue, or is seen again after a while, as tried so often. */
+export type Fate = "done" | "dead" | { readonly inMs: number; readonly attempts: number };
+
+const RETRY_MS_MAX = 12 * 3600 * 1000;
+
+/** What becomes of a message that was delivered; undefined for what has failed as a whole. */
+export function fateOf(
+  { id, attempts }: StoredMessage,
+  { verdicts = {}, postponedMs }: Partial<Delivered> = {},
+  { retries, retryDelayMs }: ConsumerRule,
+): Fate {
+  if (postponedMs !== undefined) return { inMs: postponedMs, attempts: attempts - 1 };
+  const verdict = Object.hasOwn(verdicts, id) ? verdicts[id] : null;
+  if (verdict === "ack") return "done";
+  if (attempts > retries) return "dead";
+  const asked = typeof verdict === "number" && verdict >= 0 ? verdict * 1000 : retryDelayMs * 2 ** (attempts - 1);
+  return { inMs: Math.min(RETRY_MS_MAX, asked), attempts };
+}
+
 /** Calls the function. @throws {IsopodError} what it failed with */
 export async function callConsumer(
   caller: FunctionCaller,

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { toIsopodError } from "../core/errors.ts";
-import type { Deliver, Delivered, PlacedConsumer } from "./batch_call.ts";
+import { type Deliver, type Delivered, fateOf, type PlacedConsumer } from "./batch_call.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
 import type { Messages, StoredMessage } from "./messages.ts";
 
@@ -19,8 +19,6 @@ export interface ConsumerOptions {
   left(project: string, message: StoredMessage, to: string | undefined): Promise<void>;
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
-
-const RETRY_MS_MAX = 12 * 3600 * 1000;
 
 /** The consumer of one queue. */
 export class Consumer {
@@ -163,25 +161,19 @@ export class Consumer {
 
   async #settle(message: StoredMessage, delivered: Delivered | undefined): Promise<void> {
     const { messages, clock, left } = this.#options;
-    const { project, queue, retries, retryDelayMs, deadLetter } = this.rule;
-    const { verdicts, postponedMs } = delivered ?? {};
-    if (postponedMs !== undefined) {
-      const untried = { ...message, attempts: message.attempts - 1 };
-      return messages.giveBack(project, queue, untried, clock.wallNow() + postponedMs);
-    }
-    const verdict = verdicts !== undefined && Object.hasOwn(verdicts, message.id) ? verdicts[message.id] : null;
-    if (verdict === "ack") {
+    const { project, queue, deadLetter } = this.rule;
+    const fate = fateOf(message, delivered, this.rule);
+    if (fate === "done") {
       if (await messages.remove(project, queue, message)) await left(project, message, undefined);
-      return;
-    }
-    if (message.attempts > retries) {
+    } else if (fate === "dead") {
       const { id, attempts } = message;
       this.#report("A message has failed for the last time", { id, attempts, deadLetter });
-      return left(project, message, deadLetter).then(async () => void (await messages.remove(project, queue, message)));
+      await left(project, message, deadLetter);
+      await messages.remove(project, queue, message);
+    } else {
+      const { attempts, inMs } = fate;
+      await messages.giveBack(project, queue, { ...message, attempts }, clock.wallNow() + inMs);
     }
-    const asked =
-      typeof verdict === "number" && verdict >= 0 ? verdict * 1000 : retryDelayMs * 2 ** (message.attempts - 1);
-    await messages.giveBack(project, queue, message, clock.wallNow() + Math.min(RETRY_MS_MAX, asked));
   }
 
   async #expire(message: StoredMessage): Promise<void> {

@@ -255,7 +255,7 @@ describe("what is refused", () => {
     ["../../etc", {}, "InvalidParameterValueException", 400],
     ["echo", { Payload: "{" }, "InvalidRequestContentException", 400],
     ["echo", { Payload: new Uint8Array([34, 255, 34]) }, "InvalidRequestContentException", 400],
-    ["echo", { ClientContext: "e30" + "A".repeat(4000) }, "InvalidRequestContentException", 400],
+    ["echo", { ClientContext: `e30${"A".repeat(4000)}` }, "InvalidRequestContentException", 400],
     ["echo", { ClientContext: "!!!" }, "InvalidRequestContentException", 400],
     ["echo", { InvocationType: "Soon" as never }, "InvalidParameterValueException", 400],
     ["echo", { LogType: "All" as never }, "InvalidParameterValueException", 400],

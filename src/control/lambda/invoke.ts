@@ -26,7 +26,10 @@ export async function invoke(call: LambdaCall): Promise<Response> {
   allowSilence(call, asked);
   const log = new InvocationLog(call.requestId);
   let version = target.version;
-  const observer = { chosen: (chosen: FunctionVersion) => void (version = chosen), log: log.add.bind(log) };
+  const chosen = (each: FunctionVersion) => {
+    version = each;
+  };
+  const observer = { chosen, log: log.add.bind(log) };
   const { failure, payload, end } = await settle(call, () =>
     callByPayload(call.parts.functions, asked.call, {
       ...{ source: "invoke", signal: call.request.signal, limits: admitted?.limits, observer },
