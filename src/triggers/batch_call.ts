@@ -39,9 +39,10 @@ const RETRY_MS_MAX = 12 * 3600 * 1000;
 /** What becomes of a message that was delivered; undefined for what has failed as a whole. */
 export function fateOf(
   { id, attempts }: StoredMessage,
-  { verdicts = {}, postponedMs }: Partial<Delivered> = {},
+  delivered: Delivered | undefined,
   { retries, retryDelayMs }: ConsumerRule,
 ): Fate {
+  const { verdicts = {}, postponedMs } = delivered ?? {};
   if (postponedMs !== undefined) return { inMs: postponedMs, attempts: attempts - 1 };
   const verdict = Object.hasOwn(verdicts, id) ? verdicts[id] : null;
   if (verdict === "ack") return "done";

@@ -8,7 +8,7 @@ import type { Principal } from "../api/endpoint.ts";
 import type { SigningPairs } from "../tenancy/signing_pairs.ts";
 import { LambdaError } from "./failures.ts";
 import type { Account } from "./names.ts";
-import { checkSignature, isSignature, readSignature, type SignedRequest } from "./signature.ts";
+import { checkSignature, isSignature, readSignature } from "./signature.ts";
 
 /** Who calls. */
 export interface LambdaCaller extends Account {
@@ -31,37 +31,44 @@ const REGION = "us-east-1";
 /** Names the project for the server's token, which may speak for each. */
 const PROJECT_HEADER = "isopod-project";
 
-/** @throws {LambdaError} when the credential is missing, wrong or expired */
-export function identify(parts: CallerParts, request: Request, body: Uint8Array): LambdaCaller {
+/** A credential that is known, before it is certain that who sent it has signed this. */
+export interface Credential {
+  readonly caller: LambdaCaller;
+  /** @throws {LambdaError} when the request, with this body, is not what was signed */
+  check(body: Uint8Array): void;
+}
+
+/** Looked at before the body is read: nobody without a credential has the server read one. @throws {LambdaError} */
+export function identify(parts: CallerParts, request: Request): Credential {
   const authorization = request.headers.get("authorization");
   if (authorization === null) {
     const message = "Missing Authentication Token: sign the request with a key's pair, or send a token.";
     throw new LambdaError("MissingAuthenticationTokenException", message);
   }
-  if (isSignature(authorization)) {
-    const { method, url, headers } = request;
-    return bySignature(parts, authorization, { method, url, headers, body });
-  }
+  if (isSignature(authorization)) return bySignature(parts, authorization, request);
   const who = asLambda(() => parts.principal(request));
-  if (who.project !== undefined) return { who, project: who.project, region: REGION, keyHash: who.keyHash };
+  const known = { who, region: REGION, keyHash: who.keyHash };
+  if (who.project !== undefined) return { caller: { ...known, project: who.project }, check: () => {} };
   const project = request.headers.get(PROJECT_HEADER) ?? DEFAULT_PROJECT;
   if (!parts.hasProject(project)) {
     throw new LambdaError("ResourceNotFoundException", `There is no project "${project.slice(0, 40)}".`);
   }
-  return { who, project, region: REGION, keyHash: undefined };
+  return { caller: { ...known, project }, check: () => {} };
 }
 
-function bySignature(parts: CallerParts, authorization: string, request: SignedRequest): LambdaCaller {
+function bySignature(parts: CallerParts, authorization: string, { method, url, headers }: Request): Credential {
   const signed = readSignature(authorization);
   const found = parts.pairs.find(signed.accessKeyId);
   if (found === undefined) {
     throw new LambdaError("UnrecognizedClientException", "The security token included in the request is invalid.");
   }
   const { key, hash, secretAccessKey } = found;
-  checkSignature(signed, request, secretAccessKey, parts.wallNow());
   const { prefix, project, scopes, mayPin, plan } = key;
   const who = { label: prefix, project, scopes, mayPin, plan, keyHash: hash };
-  return { who, project, region: signed.region, keyHash: hash };
+  return {
+    caller: { who, project, region: signed.region, keyHash: hash },
+    check: (body) => checkSignature(signed, { method, url, headers, body }, secretAccessKey, parts.wallNow()),
+  };
 }
 
 function asLambda(principal: () => Principal): Principal {

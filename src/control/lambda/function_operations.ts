@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Manifest } from "../deploy/records.ts";
 import { codeRecordOf, configurationOf, NO_ROLE } from "./configuration.ts";
-import { LambdaError } from "./failures.ts";
+import { invalid, LambdaError } from "./failures.ts";
 import { architectures, configurationShape, settingsOf, tags, zipFile } from "./function_body.ts";
 import { deployCode, type NewCode, readCode } from "./function_code.ts";
 import {
@@ -16,7 +16,7 @@ import {
 import { checkNewName, readFunctionName } from "./names.ts";
 import { answer, type LambdaCall, type Operation, readJsonBody } from "./operation.ts";
 import { publish } from "./publishing.ts";
-import { withCode } from "./record.ts";
+import { EMPTY_RECORD, withCode } from "./record.ts";
 import { withoutOwnFiles } from "./runtimes.ts";
 
 const CODE_BODY_BYTES_MAX = 20 * 1024 * 1024;
@@ -43,7 +43,8 @@ const configurationBody = z.strictObject({ ...configurationShape, RevisionId: z.
 
 async function createFunction(call: LambdaCall): Promise<Response> {
   const said = readJsonBody(call, createBody);
-  const { name } = readFunctionName(said.FunctionName, null, call.caller);
+  const { name, qualifier } = readFunctionName(said.FunctionName, null, call.caller);
+  if (qualifier !== undefined) invalid("Expected the name of a function without a qualifier.");
   checkNewName("function", name);
   if (call.parts.plane.published.deployment.functions.has(`${call.caller.project}/${name}`)) {
     throw new LambdaError("ResourceConflictException", `Function already exist: ${name}`);
@@ -54,7 +55,7 @@ async function createFunction(call: LambdaCall): Promise<Response> {
     settings: settingsOf(said, runtime, undefined),
     ...(await readCode(call, said.Code.ZipFile)),
   };
-  const found = await deployCode(call, name, code, 0, (record) => ({ ...record, tags: said.Tags ?? {} }));
+  const found = await deployCode(call, name, code, 0, () => ({ ...EMPTY_RECORD, tags: said.Tags ?? {} }));
   return answerChange(call, found, said.Publish === true, 201);
 }
 

@@ -86,6 +86,7 @@ describe("creating", () => {
 
   test.each<[string, Partial<aws.CreateFunctionCommandInput>, string]>([
     ["Upper", {}, "InvalidParameterValueException"],
+    ["one:live", {}, "InvalidParameterValueException"],
     ["py", { Runtime: "python3.12" as aws.Runtime }, "InvalidParameterValueException"],
     ["lay", { Layers: ["arn:aws:lambda:x:123456789012:layer:l:1"] }, "InvalidParameterValueException"],
     ["s3", { Code: { S3Bucket: "b", S3Key: "k" } }, "InvalidParameterValueException"],
@@ -368,6 +369,13 @@ describe("what stands beside a function", () => {
     expect(all).toEqual([...all].sort());
     expect(new Set(all).size).toBe(all.length);
     expect(all).toContain("filed");
+    await deploy(server, "staged", saying("staged"), { alias: "staging" });
+    expect(
+      (await client.send(new aws.ListFunctionsCommand({}))).Functions?.map((each) => each.FunctionName),
+    ).not.toContain("staged");
+    expect((await failed(client.send(new aws.InvokeCommand({ FunctionName: "staged" })))).name).toBe(
+      "ResourceNotFoundException",
+    );
     await create("leaves", { Publish: true, Tags: { a: "1" } });
     expect(
       (await client.send(new aws.DeleteFunctionCommand({ FunctionName: "leaves" }))).$metadata.httpStatusCode,

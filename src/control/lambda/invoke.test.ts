@@ -244,6 +244,29 @@ describe("a streamed answer", () => {
   });
 });
 
+test("who hangs up ends the invocation, streamed or not", async () => {
+  await deploy(
+    server,
+    "endless",
+    `export default () => new Response(new ReadableStream({ async pull(to) { await Bun.sleep(5); to.enqueue(new Uint8Array([1])); } }));`,
+  );
+  const running = async () =>
+    ((await (await server.admin("/status")).json()) as { pool: { invocations: number } }).pool.invocations;
+  const until = async (count: number) => {
+    while ((await running()) !== count) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await until(0);
+  const gone = new AbortController();
+  const waiting = failed(client.send(new InvokeCommand({ FunctionName: "endless" }), { abortSignal: gone.signal }));
+  await until(1);
+  gone.abort();
+  expect((await waiting).name).toBe("AbortError");
+  await until(0);
+  const answer = await client.send(new InvokeWithResponseStreamCommand({ FunctionName: "endless" }));
+  for await (const { PayloadChunk } of answer.EventStream ?? []) if (PayloadChunk) break;
+  await until(0);
+});
+
 describe("what is refused", () => {
   test.each<[string, Partial<InvokeCommandInput>, string, number]>([
     ["missing", {}, "ResourceNotFoundException", 404],

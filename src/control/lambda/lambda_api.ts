@@ -62,8 +62,9 @@ export function createLambdaApi(
     try {
       const url = new URL(request.url);
       const { operation, path } = findOperation(routes, request.method, url.pathname);
+      const { caller, check } = identify(callers, request);
       const body = await readBody(request, operation);
-      const caller = identify(callers, request, body);
+      check(body);
       checkAccess(caller, operation.name, operation.access);
       const response = await operation.run({ parts, caller, request, requestId, url, path, body, exchange });
       response.headers.set("x-amzn-requestid", requestId);
@@ -105,13 +106,13 @@ function decoded([name, text]: readonly [string, string]): [string, string] {
   }
 }
 
-/** The whole body, under the operation's bound. A request without a credential is not read. */
+/** The whole body, under the operation's bound. */
 async function readBody(request: Request, { name, bodyBytesMax = BODY_BYTES_MAX }: Operation): Promise<Uint8Array> {
   const tooLarge = (): never => {
     const message = `Request must be smaller than ${bodyBytesMax} bytes for the ${name} operation`;
     throw new LambdaError("RequestTooLargeException", message);
   };
-  if (request.body === null || request.headers.get("authorization") === null) return new Uint8Array();
+  if (request.body === null) return new Uint8Array();
   if (Number(request.headers.get("content-length") ?? 0) > bodyBytesMax) tooLarge();
   const chunks: Uint8Array[] = [];
   let bytes = 0;

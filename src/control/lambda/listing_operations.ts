@@ -1,4 +1,5 @@
 /** Functions in a list, and functions and versions that go. */
+import { PRODUCTION } from "../../core/deployment.ts";
 import { configurationOf } from "./configuration.ts";
 import { invalid, LambdaError } from "./failures.ts";
 import {
@@ -18,7 +19,9 @@ async function listFunctions(call: LambdaCall): Promise<Response> {
   const asked = url.searchParams.get("FunctionVersion");
   if (asked !== null && asked !== "ALL") invalid(`Value ${asked.slice(0, 40)} at 'functionVersion' is not ALL.`);
   const functions = parts.plane.published.deployment.functions.values();
-  const names = [...functions].flatMap(({ project, name }) => (project === caller.project ? [name] : [])).sort();
+  // One that was deployed under another alias alone has no $LATEST to show.
+  const own = [...functions].filter(({ project, aliases }) => project === caller.project && aliases.has(PRODUCTION));
+  const names = own.map(({ name }) => name).sort();
   const { page, NextMarker } = pageOf(call, names, (name) => name);
   const Functions = page.flatMap((name) => {
     const found = findFunction(parts, caller, name);
@@ -49,7 +52,7 @@ async function deleteVersion(call: LambdaCall, found: LambdaFunction, qualifier:
   const { version } = numbered;
   const isAlone = record.versions.every((each) => each === numbered || each.version !== version);
   const alias = [...routed.aliases].find(([alias, { targets }]) => {
-    return alias !== "production" && targets.some((each) => each.version.version === version);
+    return alias !== PRODUCTION && targets.some((each) => each.version.version === version);
   })?.[0];
   if (alias !== undefined && isAlone) {
     const arn = arnOf(call.caller, name, qualifier);
