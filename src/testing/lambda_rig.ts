@@ -1,7 +1,17 @@
 /** A server and AWS's own client of the Lambda API, signing with a pair of a key. */
-import { LambdaClient, type LambdaClientConfig } from "@aws-sdk/client-lambda";
+import {
+  CreateFunctionCommand,
+  type CreateFunctionCommandInput,
+  InvokeCommand,
+  LambdaClient,
+  type LambdaClientConfig,
+  type Runtime,
+  UpdateFunctionCodeCommand,
+  type UpdateFunctionCodeCommandInput,
+} from "@aws-sdk/client-lambda";
 import { ask } from "./control_client.ts";
 import type { TestServer } from "./server.ts";
+import { zipOf } from "./zip_maker.ts";
 
 /** A pair that signs. */
 export interface Pair {
@@ -49,4 +59,42 @@ export function failed(call: Promise<unknown>): Promise<Error & { $metadata?: { 
     () => Object.assign(new Error(""), { name: "nothing" }),
     (error) => error,
   );
+}
+
+/** The name and the status of what a call has failed with. */
+export async function statusOf(call: Promise<unknown>): Promise<[name: string, status: number | undefined]> {
+  const { name, $metadata } = await failed(call);
+  return [name, $metadata?.httpStatusCode];
+}
+
+/** A runtime of handlers. */
+export const NODE_RUNTIME = "nodejs22.x" as Runtime;
+/** A role, which means nothing here. */
+export const ROLE = "arn:aws:iam::123456789012:role/r";
+
+/** The zip of a handler that answers a value. */
+export function answering(value: unknown): Uint8Array {
+  return zipOf({ "index.mjs": `export const handler = async () => (${JSON.stringify(value)});` });
+}
+
+/** Creates a function that answers its own name, unless `more` says another. */
+export function createFunction(client: LambdaClient, name: string, more: Partial<CreateFunctionCommandInput> = {}) {
+  const input = { FunctionName: name, Role: ROLE, Runtime: NODE_RUNTIME, Handler: "index.handler" };
+  return client.send(new CreateFunctionCommand({ ...input, Code: { ZipFile: answering(name) }, ...more }));
+}
+
+/** Gives a function the code that answers a value. */
+export function updateCode(
+  client: LambdaClient,
+  name: string,
+  value: unknown,
+  more: Partial<UpdateFunctionCodeCommandInput> = {},
+) {
+  return client.send(new UpdateFunctionCodeCommand({ FunctionName: name, ZipFile: answering(value), ...more }));
+}
+
+/** What a function answers. */
+export async function invoked(client: LambdaClient, name: string, qualifier?: string): Promise<unknown> {
+  const Qualifier = qualifier === undefined ? {} : { Qualifier: qualifier };
+  return payloadOf(await client.send(new InvokeCommand({ FunctionName: name, ...Qualifier })));
 }

@@ -1,5 +1,7 @@
 /** How a version is shown: AWS's `FunctionConfiguration`. */
 
+import { hashOf } from "../../stdx/hash.ts";
+import type { Manifest } from "../deploy/records.ts";
 import { type LambdaFunction, type Qualified, revisionIdOf } from "./functions.ts";
 import { arnOf, LATEST } from "./names.ts";
 import type { LambdaParts } from "./operation.ts";
@@ -17,15 +19,23 @@ export function codeRecordOf(parts: LambdaParts, { account, name, record }: Lamb
   const known = record.recent.findLast(isOf) ?? record.versions.findLast(isOf);
   if (known !== undefined) return known;
   const manifest = parts.plane.replica.get("versions", account.project, name, hash)?.value;
+  const files = filesIdOf(manifest?.files ?? []);
+  const same = [...record.versions, ...record.recent].findLast((each) => each.files === files);
+  if (same !== undefined) return { ...same, version: hash };
   const entry = manifest?.entry.replace(/\.[^./]+$/, "") ?? "main";
   return {
-    ...{ version: hash, runtime: OWN_RUNTIME, role: NO_ROLE },
+    ...{ version: hash, files, runtime: OWN_RUNTIME, role: NO_ROLE },
     handler: `${entry}.${manifest?.exportName ?? "default"}`,
     description: manifest?.message ?? "",
     codeSha256: Buffer.from(hash.slice("sha256-".length), "hex").toString("base64"),
     codeBytes: manifest?.files.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0,
     at: manifest?.createdAt ?? 0,
   };
+}
+
+/** What files are, whatever they are deployed with. */
+export function filesIdOf(files: Manifest["files"]): string {
+  return hashOf(JSON.stringify(files.map(({ path, hash }) => [path, hash]).toSorted()));
 }
 
 /** The configuration of what a qualifier stands for. */

@@ -6,6 +6,7 @@ import type { Expected } from "../deploy/pointers.ts";
 import type { Manifest, VersionSettings } from "../deploy/records.ts";
 import type { DeployedFile } from "../deploy/version_files.ts";
 import { DEFAULT_QUOTAS } from "../tenancy/quotas.ts";
+import { filesIdOf } from "./configuration.ts";
 import { LambdaError } from "./failures.ts";
 import { changeFunctionRecord, type LambdaFunction } from "./functions.ts";
 import { type LambdaCall, ownerOf } from "./operation.ts";
@@ -33,7 +34,7 @@ export async function readCode({ parts, caller }: LambdaCall, base64: string): P
 }
 
 /** A version that is to be `$LATEST`. */
-export interface NewCode extends Omit<CodeRecord, "version" | "at"> {
+export interface NewCode extends Omit<CodeRecord, "version" | "at" | "files"> {
   readonly files: readonly DeployedFile[];
   readonly assets?: Manifest["assets"] | undefined;
   readonly settings: VersionSettings;
@@ -56,8 +57,9 @@ export async function deployCode(
   const kept = assets?.map(({ path, hash }) => ({ path, hash }));
   const input = { ...code, settings, alias: PRODUCTION, ...(kept && { assets: kept }) };
   const { version } = await plane.deployer.deploy(ownerOf(call, name), input, expected).catch(asConflict(name));
+  const deployed = plane.replica.get("versions", call.caller.project, name, version)?.value.files ?? [];
   return changeFunctionRecord(call, name, "lambda-code", (before) => {
-    return withCode(change(before), { ...shown, version, at: wallNow() });
+    return withCode(change(before), { ...shown, version, files: filesIdOf(deployed), at: wallNow() });
   });
 }
 

@@ -96,7 +96,7 @@ async function updateConfiguration(call: LambdaCall): Promise<Response> {
     );
     return answerChange(call, changed, false);
   }
-  const { version: _version, at: _at, ...shown } = next;
+  const { version: _version, at: _at, files: _files, ...shown } = next;
   const files = withoutOwnFiles(manifest.files).map(({ path, hash }) => ({ path, hash }));
   const settings = settingsOf(said, next.runtime, manifest.settings);
   const changed = await deployCode(

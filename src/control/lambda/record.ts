@@ -9,6 +9,8 @@ import { hash, instant } from "../fields.ts";
 export const codeRecord = z.object({
   /** The version that it is of. */
   version: hash,
+  /** Of its files: what another way has given other settings has these still. */
+  files: hash,
   runtime: z.string(),
   handler: z.string(),
   role: z.string(),
