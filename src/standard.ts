@@ -5,6 +5,7 @@ import { createBlobs } from "./bindings/blob/binding.ts";
 import { createLocalBackend } from "./bindings/blob/local/backend.ts";
 import type { S3Options } from "./bindings/blob/s3/client.ts";
 import { createCacheApi } from "./bindings/cache/binding.ts";
+import { isPublicAddress, parseAddress } from "./bindings/egress/address.ts";
 import { createEgress } from "./bindings/egress/binding.ts";
 import { createFunctionBinding } from "./bindings/function/binding.ts";
 import { createKv } from "./bindings/kv/binding.ts";
@@ -12,6 +13,7 @@ import { createQueueBinding } from "./bindings/queue/binding.ts";
 import { Administration } from "./bindings/sql/administration.ts";
 import { createSql } from "./bindings/sql/binding.ts";
 import { Databases } from "./bindings/sql/databases.ts";
+import { Postgres } from "./bindings/sql/postgres/postgres.ts";
 import type { Binding, BindingSet, DataQuotas } from "./core/binding.ts";
 import type { Clock } from "./core/clock.ts";
 import type { DatabaseAdmin } from "./core/database_admin.ts";
@@ -52,7 +54,7 @@ export async function createBindings(parts: BindingParts): Promise<StandardBindi
   const bindings: readonly Binding[] = [
     createKv({ ...parts, directory: join(dataDirectory, "kv") }),
     createBlobs(await blobBackend(parts)),
-    createSql(databases),
+    createSql(databases, new Postgres({ clock: parts.clock, isPublic })),
     createFunctionBinding(parts.functions),
     createQueueBinding(parts.queues),
   ];
@@ -63,6 +65,11 @@ export async function createBindings(parts: BindingParts): Promise<StandardBindi
     byType,
     databases: new Administration(databases),
   };
+}
+
+function isPublic(address: string): boolean {
+  const parsed = parseAddress(address);
+  return parsed !== undefined && isPublicAddress(parsed);
 }
 
 async function blobBackend({ blobStore, quotas, ...parts }: BindingParts): Promise<BlobBackend> {

@@ -19,6 +19,15 @@ export interface BindingDeclaration {
   readonly mode: BindingMode;
   /** The keys of the type. */
   readonly options: Readonly<Record<string, BindingOption>>;
+  /** Where what is bound is, when that is secret, and who says so. Stays with the host. */
+  readonly secretUrl?: SecretUrl | undefined;
+}
+
+/** An address that nobody may learn. */
+export interface SecretUrl {
+  readonly url: string;
+  /** Whether the operator has given it: it may lead anywhere then. */
+  readonly isTrusted: boolean;
 }
 
 /** A binding that a program holds. */
@@ -66,7 +75,16 @@ export const BINDING_KINDS: Readonly<Record<string, BindingKind>> = {
         expected: "a list of the tables and views that the program has",
         accepts: (value) => typeof value === "string" && value.isWellFormed() && Buffer.byteLength(value) <= 128,
       },
-      dialect: { form: "text", expected: '"sqlite"', accepts: (value) => value === "sqlite" },
+      dialect: {
+        form: "text",
+        expected: '"sqlite" or "postgres"',
+        accepts: (value) => value === "sqlite" || value === "postgres",
+      },
+      secret: {
+        form: "text",
+        expected: "the name of the secret that holds the database's url",
+        accepts: (value) => typeof value === "string" && /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(value),
+      },
     },
   },
   blob: {
@@ -167,9 +185,25 @@ export function readDeclaration(
     if (!isOption(rule, value)) return fail(key, `expected ${rule.expected}`);
     options[key] = value;
   }
+  if (type === "sql") checkDialect(options, fail);
   const missing = Object.keys(kind.keys).find((key) => kind.keys[key]?.isRequired && !(key in options));
   if (missing !== undefined) fail(missing, `expected ${kind.keys[missing]?.expected}`);
   return { type, resource, mode: mode ?? kind.modes[0], options };
+}
+
+function checkDialect(
+  options: Readonly<Record<string, BindingOption>>,
+  fail: (key: string, why: string) => never,
+): void {
+  const isPostgres = options["dialect"] === "postgres";
+  if (isPostgres && "tables" in options)
+    fail("tables", "PostgreSQL has roles for that: give the binding a role of its own");
+  if (!isPostgres && "secret" in options) fail("secret", 'only a binding with the dialect "postgres" has one');
+}
+
+/** Whether a declaration names a database of PostgreSQL. */
+export function isPostgres({ type, options }: BindingDeclaration): boolean {
+  return type === "sql" && options["dialect"] === "postgres";
 }
 
 /** What is declared, as the program of a project holds it. */

@@ -1,5 +1,6 @@
 /** A process that sends messages and takes them out again until it is killed, and tells of each step before and after it. */
 import { writeSync } from "node:fs";
+import type { Store } from "../core/store.ts";
 import { openSqliteStore } from "../store/sqlite/store.ts";
 import { Messages } from "../triggers/messages.ts";
 import type { ToldPut } from "./kv_process.ts";
@@ -8,12 +9,17 @@ import { seededRandom } from "./seeded_random.ts";
 /** Its path: tests start it as a process. */
 export const QUEUE_WRITER = import.meta.path;
 
+/** The store of a folder, as the writer uses it. */
+export function openQueueStore(directory: string): Store {
+  return openSqliteStore({ directory });
+}
+
 const LANES = 4;
 
 const tell = (told: ToldPut) => writeSync(1, `${JSON.stringify(told)}\n`);
 
 async function write(directory: string, seed: number): Promise<void> {
-  const messages = new Messages(openSqliteStore({ directory }));
+  const messages = new Messages(openQueueStore(directory));
   const lane = async (name: number) => {
     const random = seededRandom(seed * LANES + name);
     for (let count = 0; ; count += 1) {

@@ -1,14 +1,13 @@
 /** What a queue holds after its process was killed: every message that was acknowledged, and none that was done. */
 import { expect, test } from "bun:test";
-import { openSqliteStore } from "../store/sqlite/store.ts";
 import { killWriters } from "../testing/killed_writers.ts";
-import { QUEUE_WRITER } from "../testing/queue_process.ts";
+import { openQueueStore, QUEUE_WRITER } from "../testing/queue_process.ts";
 import { Messages } from "./messages.ts";
 
 const KILLS = 100;
 
 async function check(directory: string, possible: Map<string, Set<string | null>>): Promise<void> {
-  const store = openSqliteStore({ directory });
+  const store = openQueueStore(directory);
   try {
     const messages = new Messages(store);
     const held = new Set<string>();

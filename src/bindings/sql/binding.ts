@@ -1,30 +1,33 @@
 /**
- * The SQL binding: SQLite databases by project and name, as D1 has them.
+ * The SQL binding: SQLite databases by project and name, as D1 has them, and PostgreSQL's by their url.
  *
  * What a guest asks for is handed to the database's process as it came, behind the grant; it is read there, where a
  * mistake of ours would reach one database and not the server. The answer goes back in the same way.
  */
 import type { Binding, BindingAnswer, BindingCall, CallScope } from "../../core/binding.ts";
-import type { BindingGrant } from "../../core/binding_kinds.ts";
+import { type BindingGrant, isPostgres } from "../../core/binding_kinds.ts";
 import { IsopodError } from "../../core/errors.ts";
 import type { Databases } from "./databases.ts";
 import type { SqlGrant } from "./grant.ts";
+import type { Postgres } from "./postgres/postgres.ts";
 
 const QUERY = "/query";
 const encoder = new TextEncoder();
 
-/** Creates the binding over databases, which it closes when it is closed. */
-export function createSql(databases: Databases): Binding {
-  return new Sql(databases);
+/** Creates the binding over databases of both dialects, which it closes when it is closed. */
+export function createSql(databases: Databases, postgres: Postgres): Binding {
+  return new Sql(databases, postgres);
 }
 
 class Sql implements Binding {
   readonly type = "sql";
   readonly #databases: Databases;
+  readonly #postgres: Postgres;
   readonly #grants = new WeakMap<BindingGrant, SqlGrant>();
 
-  constructor(databases: Databases) {
+  constructor(databases: Databases, postgres: Postgres) {
     this.#databases = databases;
+    this.#postgres = postgres;
   }
 
   async call(call: BindingCall, grant: BindingGrant, scope: CallScope): Promise<BindingAnswer> {
@@ -32,16 +35,24 @@ class Sql implements Binding {
     if (signal.aborted) throw new IsopodError("client_gone");
     const request = await this.#request(call);
     const { project, resource: name } = grant;
+    if (isPostgres(grant)) return answer(await this.#askPostgres(grant, request, scope));
     const body = await this.#databases.call({ project, name, head: this.#head(grant), request, signal });
-    return { status: 200, headers: [], body, url: "", redirected: false };
+    return answer(body);
+  }
+
+  #askPostgres(grant: BindingGrant, request: Uint8Array, { signal, deadline }: CallScope): Promise<Uint8Array> {
+    const { project, mode, secretUrl } = grant;
+    if (secretUrl === undefined) throw refused("the binding has no url: say where its database is");
+    const workMs = Math.max(1, Math.min(this.#databases.limits.callMsMax, deadline - Date.now()));
+    return this.#postgres.call({ project, mode, request, signal, workMs, ...secretUrl });
   }
 
   removeProject(project: string): Promise<void> {
     return this.#databases.deleteProject(project);
   }
 
-  close(): Promise<void> {
-    return this.#databases.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#databases.close(), this.#postgres.close()]);
   }
 
   /** A short request stands in the address, percent-encoded; a long one is the body. */
@@ -80,6 +91,10 @@ class Sql implements Binding {
     }
     return grant;
   }
+}
+
+function answer(body: Uint8Array): BindingAnswer {
+  return { status: 200, headers: [], body, url: "", redirected: false };
 }
 
 function refused(why: string): IsopodError {

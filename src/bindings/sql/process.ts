@@ -71,10 +71,14 @@ export class DatabaseProcess {
     return this.#child.pid;
   }
 
-  /** Sends one message; the one before must have been answered. */
+  /** Sends one message; the one before must have been answered. Of one that has died, `ended` tells. */
   ask(parts: readonly Uint8Array[]): void {
-    this.#child.stdin.write(frame(parts));
-    this.#child.stdin.flush();
+    try {
+      this.#child.stdin.write(frame(parts));
+      this.#child.stdin.flush();
+    } catch {
+      this.kill();
+    }
   }
 
   /** Lets it close its file and end. */

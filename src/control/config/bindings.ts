@@ -7,14 +7,15 @@ import {
   BINDINGS_MAX,
   type BindingDeclaration,
   isBindingName,
+  isPostgres,
   readDeclaration,
 } from "../../core/binding_kinds.ts";
-import type { RawPlanBinding } from "./binding_schema.ts";
+import type { RawBinding, RawPlanBinding } from "./binding_schema.ts";
 import type { SecretConfig } from "./config.ts";
 import type { ConfigReport } from "./report.ts";
 import type { KeyPath } from "./scan.ts";
 import type { RawFunction, RawPlan } from "./schema.ts";
-import { readSecret, type SecretSource } from "./secrets.ts";
+import { readSecret, readValue, type SecretSource } from "./secrets.ts";
 
 /** What a function is bound to. */
 export interface BoundConfig {
@@ -33,7 +34,7 @@ export function readBindings(raw: RawFunction, path: KeyPath, source: SecretSour
       report.fail(at, `env of the same function has a variable "${binding}" too`);
     }
     if (item.type === "secret") secrets.push(readSecret(raw.name, binding, item, at, source));
-    else bindings.set(binding, readOne(binding, item, at, report));
+    else bindings.set(binding, withUrl(readOne(binding, withoutValue(item), at, report), item, at, source));
   }
   return { secrets, bindings };
 }
@@ -49,7 +50,10 @@ export function readPlanBindings(
       const at = [...path, "bindings", binding];
       if (item.type === "secret")
         report.fail([...at, "type"], "a plan gives no secrets; every caller would learn them");
-      return [binding, readOne(binding, item, at, report)];
+      const declared = readOne(binding, item, at, report);
+      if (isPostgres(declared))
+        report.fail([...at, "dialect"], "a plan has no databases of PostgreSQL; a function may");
+      return [binding, declared];
     }),
   );
 }
@@ -67,6 +71,27 @@ function entriesOf<Raw>(
     }
   }
   return entries;
+}
+
+/** Where the url of a database stands is no key of the binding itself. */
+function withoutValue({ value_env: _env, value_file: _file, ...item }: RawBinding): RawPlanBinding {
+  return item as RawPlanBinding;
+}
+
+/** The url of a database of PostgreSQL, which the operator gives. @throws {ConfigError} */
+function withUrl(
+  declared: BindingDeclaration,
+  item: RawBinding,
+  at: KeyPath,
+  source: SecretSource,
+): BindingDeclaration {
+  if (!isPostgres(declared)) {
+    const key = item.value_env !== undefined ? "value_env" : item.value_file !== undefined ? "value_file" : undefined;
+    return key === undefined
+      ? declared
+      : source.report.fail([...at, key], `a binding of type "${item.type}" has no such key`);
+  }
+  return { ...declared, secretUrl: { url: readValue(item, at, source), isTrusted: true } };
 }
 
 function readOne(binding: string, item: RawPlanBinding, at: KeyPath, report: ConfigReport): BindingDeclaration {

@@ -72,7 +72,8 @@ export function readSecretKeys(
   }
 }
 
-function readValue(item: RawBinding, at: KeyPath, source: SecretSource): string {
+/** The value that an item names by `value_env` or `value_file`. @throws {ConfigError} */
+export function readValue(item: RawBinding, at: KeyPath, source: SecretSource): string {
   const { report, env, folder, secrets } = source;
   if (secrets === "unread") return "";
   const { value_file: file } = item;

@@ -9,7 +9,7 @@ import { routeShape } from "../config/routes.ts";
 import type { RecordChange, Replica } from "../publish/replica.ts";
 import type { FunctionRecord } from "./records.ts";
 import type { StoredVersions } from "./stored_versions.ts";
-import { secretsOf } from "./version_bindings.ts";
+import { secretNamesOf } from "./version_bindings.ts";
 import { findVersion } from "./version_names.ts";
 
 /** A route, read once. */
@@ -97,7 +97,7 @@ export class StoredFunctions {
     const names = new Set<string>();
     for (const { key, value } of this.#parts.replica.all("versions", project)) {
       const [, , name = "", version = ""] = key;
-      if (secret !== undefined && !secretsOf(value.settings).some((each) => each.name === secret)) continue;
+      if (secret !== undefined && !secretNamesOf(value.settings).includes(secret)) continue;
       this.#takeVersion(project, name, version);
       names.add(name);
     }

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { grantsOf } from "../../core/binding_kinds.ts";
+import { type BindingDeclaration, grantsOf, isPostgres } from "../../core/binding_kinds.ts";
 import { functionKey } from "../../core/deployment.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { type FunctionVersion, languageOf, type VersionContents } from "../../core/function.ts";
@@ -15,7 +15,7 @@ import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import { AssetContents, StoredAssets } from "./stored_assets.ts";
-import { declarationsOf, secretsOf, triggersOf } from "./version_bindings.ts";
+import { declarationsOf, secretNamesOf, secretsOf, triggersOf } from "./version_bindings.ts";
 
 /** Makes versions of manifests. */
 export class StoredVersions {
@@ -35,7 +35,7 @@ export class StoredVersions {
   of(project: string, name: string, version: string, manifest: Manifest): FunctionVersion {
     const { engine, settings, assets, createdAt } = manifest;
     const own = this.#replica.get("projects", project);
-    const secrets = secretsOf(settings).map((each) => this.#replica.get("secrets", project, each.name)?.revision ?? 0);
+    const secrets = secretNamesOf(settings).map((each) => this.#replica.get("secrets", project, each)?.revision ?? 0);
     // With other secrets, or under other limits, instances that run are not what new ones would be.
     const state = [...secrets, own?.value.limits === undefined ? 0 : own.revision].filter((revision) => revision > 0);
     return {
@@ -61,8 +61,16 @@ export class StoredVersions {
       env[binding] = hosts.length === 0 ? value : placeholder;
       if (hosts.length > 0) secrets.push({ placeholder, value, hosts });
     }
-    const bindings = grantsOf(project, declarationsOf(settings.bindings, `Cannot load "${name}"`));
+    const declared = [...declarationsOf(settings.bindings, `Cannot load "${name}"`)];
+    const bindings = grantsOf(project, new Map(declared.map(([each, one]) => [each, this.#withUrl(project, one)])));
     return { program, exportName, env, egress: { allow: settings.egress, secrets }, bindings };
+  }
+
+  /** The url of a database of PostgreSQL is a secret of the project: it leads where it may, and no further. */
+  #withUrl(project: string, declared: BindingDeclaration): BindingDeclaration {
+    const { secret } = declared.options;
+    if (!isPostgres(declared) || typeof secret !== "string") return declared;
+    return { ...declared, secretUrl: { url: this.#secret(project, secret), isTrusted: false } };
   }
 
   #secret(project: string, name: string): string {

@@ -19,6 +19,15 @@ export function secretsOf({
   return [...secrets, ...bound.map(([binding, said]) => secretOf(binding, said))];
 }
 
+/** The names of the secrets that a version is given, and of those that hold where its databases are. */
+export function secretNamesOf(settings: Pick<VersionSettings, "secrets" | "bindings">): string[] {
+  const urls = Object.values(settings.bindings ?? {}).flatMap((said) => {
+    const { secret } = said as { readonly secret?: unknown };
+    return typeof secret === "string" ? [secret] : [];
+  });
+  return [...new Set([...secretsOf(settings).map(({ name }) => name), ...urls])];
+}
+
 function secretOf(binding: string, { name = binding, hosts }: Said): SecretOfVersion {
   return { binding, name, hosts: Array.isArray(hosts) ? hosts.map(String) : [] };
 }

@@ -1,0 +1,89 @@
+/** PostgreSQL as programs see it: code in D1's form, by a url that the operator gives or that is a secret of the project. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { ask, deploy } from "../../../testing/control_client.ts";
+import { PostgresServer, postgresFolder } from "../../../testing/postgres_server.ts";
+import { startTestServer, type TestServer } from "../../../testing/server.ts";
+
+const missing = postgresFolder() === undefined;
+const name = missing ? "a program's PostgreSQL (skipped: it is not installed)" : "a program's PostgreSQL";
+
+const CODE = `
+  export default async (request, env) => {
+    const told = (call) => call.then((value) => value, (error) => ({ code: error.code, isError: error instanceof Error, message: error.message }));
+    const { pathname } = new URL(request.url);
+    if (pathname === "/kind") return Response.json({ keys: Object.keys(env), text: JSON.stringify(env.DB) ?? "", inspected: Bun.inspect(env.DB) });
+    if (pathname === "/denied") return Response.json(await told(env.READ.prepare("INSERT INTO users VALUES (9, 'x')").run()));
+    if (pathname === "/remote") return Response.json(await told(env.REMOTE.prepare("SELECT 1").first()));
+    await env.DB.exec("CREATE TABLE IF NOT EXISTS users (id int PRIMARY KEY, name text)");
+    const insert = env.DB.prepare("INSERT INTO users (id, name) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET name = excluded.name");
+    await env.DB.batch([insert.bind(1, "Ada"), insert.bind(2, "Grace")]);
+    const all = env.DB.prepare("SELECT id, name FROM users WHERE id >= ? ORDER BY id").bind(1);
+    return Response.json({
+      all: (await all.all()).results, first: await all.first("name"), none: await env.DB.prepare("SELECT 1 WHERE false").first(),
+      raw: await all.raw({ columnNames: true }), read: await env.READ.prepare("SELECT count(*) AS n FROM users").first("n"),
+      big: String(await env.DB.prepare("SELECT 9007199254740993::int8 AS big", { bigint: true }).first("big")),
+    });
+  };`;
+
+let postgres: PostgresServer;
+let server: TestServer;
+beforeAll(async () => {
+  if (missing) return;
+  postgres = await PostgresServer.start();
+  const url = 'dialect = "postgres", value_file = "./url.txt"';
+  const config = `[[functions]]
+name = "f"
+path = "./f.js"
+routes = ["GET /*"]
+  [functions.bindings]
+  DB = { type = "sql", name = "shop", ${url} }
+  READ = { type = "sql", name = "shop", mode = "read", ${url} }
+`;
+  server = await startTestServer({ config, files: { "f.js": CODE, "url.txt": postgres.url() } });
+}, 60_000);
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+  await postgres?.[Symbol.asyncDispose]();
+});
+
+const get = async (path: string) => (await fetch(server.url + path)).json() as Promise<Record<string, unknown>>;
+
+describe.skipIf(missing)(name, () => {
+  test("takes what D1 takes, and gives what D1 gives", async () => {
+    expect(await get("/")).toEqual({
+      all: [
+        { id: 1, name: "Ada" },
+        { id: 2, name: "Grace" },
+      ],
+      first: "Ada",
+      none: null,
+      raw: [
+        ["id", "name"],
+        [1, "Ada"],
+        [2, "Grace"],
+      ],
+      read: 2,
+      big: "9007199254740993",
+    });
+    expect(await get("/denied")).toMatchObject({ code: "sql_error", isError: true });
+  });
+
+  test("is nowhere told where it is", async () => {
+    expect(JSON.stringify(await get("/kind"))).not.toContain(String(postgres.port));
+  });
+
+  test("leads a project's own url to what is public, and nowhere else", async () => {
+    await ask(server, "PUT", "/v1/projects/default/secrets/REMOTE_URL", { value: postgres.url() });
+    const settings = { bindings: { REMOTE: { type: "sql", dialect: "postgres", secret: "REMOTE_URL" } } };
+    const { status } = await deploy(server, "remote", CODE, { settings, routes: [{ route: "GET /remote" }] });
+    expect(status).toBe(200);
+    const told = await get("/remote");
+    expect(told).toMatchObject({
+      code: "binding_failed",
+      isError: true,
+      message: "Cannot use the database: its host is not public",
+    });
+    const bare = { bindings: { REMOTE: { type: "sql", secret: "REMOTE_URL" } } };
+    expect((await deploy(server, "bare", CODE, { settings: bare })).status).toBe(400);
+  });
+});
