@@ -17,7 +17,14 @@ import type { Codeless } from "./codeless/codeless.ts";
 import { answerWithEvents } from "./codeless/event_answer.ts";
 import { codelessRest } from "./codeless/request.ts";
 import { ExchangeRecord, errorResponse, newRequestId } from "./exchange_record.ts";
-import { type CallHead, type FunctionCall, findCall, functionWork, recordCall } from "./function_call.ts";
+import {
+  type CallHead,
+  type FunctionCall,
+  findCall,
+  functionWork,
+  recordCall,
+  SILENCE_SLACK_MS,
+} from "./function_call.ts";
 import { toHttp } from "./http_answer.ts";
 import { JsonRpc, rpcFunction } from "./json_rpc.ts";
 import type { Exchange } from "./listener.ts";
@@ -42,8 +49,8 @@ export interface GatewayOptions {
 
 const NO_HEADERS: HeaderList = [];
 
-/** The listener closes connections that say nothing; a program may be silent until its wall limit, and a little more. */
-const SILENCE_SLACK_MS = 1000;
+/** Requests with these ask for more than what is kept can tell. */
+const OWN_BUSINESS = ["range", "content-length", "transfer-encoding", "if-match", "if-unmodified-since"];
 
 /** After these nobody can be sure where the next request begins. */
 const ENDS_CONNECTION: ReadonlySet<ErrorCode> = new Set(["bad_request", "body_timeout"]);
@@ -125,11 +132,13 @@ export class Gateway {
   };
 
   /** What is kept and fresh, for the requests that it may be given to. */
-  #cached({ version }: FunctionCall, request: Request): InvocationResponse | undefined {
+  #cached(call: FunctionCall, request: Request): InvocationResponse | undefined {
     const { cache } = this.#options;
     const { method, url, headers } = request;
     if (cache === undefined || cache.bytes === 0 || (method !== "GET" && method !== "HEAD")) return undefined;
-    return headers.has("range") ? undefined : cache.fresh(cacheKey(version, url), request);
+    const { version } = call;
+    if (version.cache === false || OWN_BUSINESS.some((name) => headers.has(name))) return undefined;
+    return cache.fresh(cacheKey(version, url), request);
   }
 
   #guard(request: Request, caller: Caller, snapshot: Snapshot) {

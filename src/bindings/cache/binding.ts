@@ -24,6 +24,7 @@ interface Kept extends Sharer<Kept> {
 }
 
 const ENTRY_BYTES = 512;
+const ROOM = { bytesMax: CACHE_API_LIMITS.bytesMax, ownerBytesMax: CACHE_API_LIMITS.spaceBytesMax };
 
 /** Creates the binding; a grant is the name of a space. */
 export function createCacheApi(clock: Clock): Binding<string> {
@@ -34,7 +35,7 @@ class CacheApi implements Binding<string> {
   readonly type = "cache";
   readonly #clock: Clock;
   readonly #byKey = new Map<string, Kept>();
-  readonly #list = new ShareList<Kept>(CACHE_API_LIMITS.bytesMax, (kept) => this.#byKey.delete(kept.key));
+  readonly #list = new ShareList<Kept>(ROOM, (kept) => this.#byKey.delete(kept.key));
   #closed = false;
 
   constructor(clock: Clock) {
@@ -103,9 +104,6 @@ class CacheApi implements Binding<string> {
       storedAt,
       expiresAt: storedAt + lifeMs,
     };
-    while (this.#list.bytesOf(space) + bytes > CACHE_API_LIMITS.spaceBytesMax) {
-      this.#list.remove(this.#list.oldest(space) as Kept);
-    }
     this.#byKey.set(key, kept);
     this.#list.add(kept);
   }

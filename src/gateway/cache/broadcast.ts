@@ -63,7 +63,7 @@ export class Broadcast {
     reserve: (lost: () => void) => Reservation,
     end: GatherEnd,
   ) {
-    this.#source = source.getReader();
+    this.#source = source.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     this.#bytesMax = bytesMax;
     this.#end = end;
     this.#room = reserve(() => this.#giveUp());

@@ -84,7 +84,8 @@ export class Keeper {
     const { request, known } = run;
     const { status, headers, body } = response;
     if (response.socket !== undefined || response.script) return this.#passed(run, response, closed);
-    if (known !== undefined && status === 304 && validators.length > 0) return this.#stillCurrent(run, known, response, closed);
+    if (known !== undefined && status === 304 && validators.length > 0)
+      return this.#stillCurrent(run, known, response, closed);
     const mayBeKept = request.method === "GET" && !isConditional(request);
     const lifetime = mayBeKept ? lifetimeOf(request, status, headers, this.#options.clock.wallNow()) : undefined;
     if (lifetime === undefined) return this.#passed(run, response, closed);

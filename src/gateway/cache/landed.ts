@@ -89,7 +89,8 @@ async function endOf(
 ): Promise<InvocationEnd> {
   const left = (message?: string) => ({ ...endedWith(bytes), error: new IsopodError("client_gone", { message }) });
   if (how === "cancelled") return left();
-  if (how === "too slow") return left("The client was so slow that the answer did not fit between it and a faster one.");
+  if (how === "too slow")
+    return left("The client was so slow that the answer did not fit between it and a faster one.");
   if (isFirst) return response.ended;
   return how === "whole" ? endedWith(bytes) : { ...(await response.ended), ...endedWith(bytes) };
 }

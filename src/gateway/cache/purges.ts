@@ -27,10 +27,7 @@ const PURGE_LENGTH = 100;
 const PROJECTS_MAX = 10_000;
 
 /** Whether a purge means an answer: of the function, and of one of the addresses or tags, as far as they are named. */
-export function isMeant(
-  { functionName, urls, tags }: Omit<CachePurge, "project">,
-  answer: PurgedAnswer,
-): boolean {
+export function isMeant({ functionName, urls, tags }: Omit<CachePurge, "project">, answer: PurgedAnswer): boolean {
   if (functionName !== undefined && answer.functionName !== functionName) return false;
   if (urls === undefined && tags === undefined) return true;
   return (urls?.includes(answer.url) ?? false) || answer.tags.some((tag) => tags?.includes(tag) ?? false);

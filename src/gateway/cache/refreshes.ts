@@ -7,6 +7,9 @@ import { type CacheRequest, unconditional } from "./request.ts";
 const REFRESHES_MAX = 128;
 const PROJECT_REFRESHES_MAX = 16;
 
+/** Whether a project has a function. */
+export type IsThere = (project: string, functionName: string) => boolean;
+
 /** The refreshes. */
 export class Refreshes {
   readonly #keeper: Keeper;
@@ -42,7 +45,7 @@ export class Refreshes {
   }
 
   /** Ends those of functions that are there no more. */
-  retain(isThere: (project: string, functionName: string) => boolean): void {
+  retain(isThere: IsThere): void {
     for (const [ending, { project, functionName }] of this.#running) {
       if (functionName !== undefined && !isThere(project, functionName)) ending.abort();
     }
@@ -54,11 +57,7 @@ export class Refreshes {
     for (const ending of this.#running.keys()) ending.abort();
   }
 
-  async #run(
-    request: CacheRequest,
-    signal: AbortSignal,
-    refresh: NonNullable<CacheRequest["refresh"]>,
-  ): Promise<void> {
+  async #run(request: CacheRequest, signal: AbortSignal, refresh: NonNullable<CacheRequest["refresh"]>): Promise<void> {
     const { response, landed } = await this.#keeper.ask(request, { signal }, () => {}, refresh);
     const answer = response ?? landed.give(request, true);
     if (!(answer?.body instanceof ReadableStream)) return;

@@ -17,7 +17,7 @@ import { Addresses } from "./habits.ts";
 import { type Asked, Keeper } from "./keeper.ts";
 import { type CacheHead, satisfies } from "./policy.ts";
 import { Purges } from "./purges.ts";
-import { Refreshes } from "./refreshes.ts";
+import { type IsThere, Refreshes } from "./refreshes.ts";
 import { type CacheRequest, isPlain } from "./request.ts";
 
 /** How the cache is set up. */
@@ -94,8 +94,8 @@ export class ResponseCache implements CacheAdmin {
     return this.#entries.purge(purge);
   }
 
-  /** Forgets what is kept of functions that are there no more, and ends what is asked for them. */
-  retain(isThere: (project: string, functionName: string) => boolean): void {
+  /** Forgets what is kept of functions that are there no more, and ends what is being asked for it. */
+  retain(isThere: IsThere): void {
     for (const [project, names] of this.#entries.functions()) {
       for (const functionName of names) if (!isThere(project, functionName)) this.purge({ project, functionName });
     }
