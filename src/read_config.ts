@@ -52,6 +52,8 @@ export interface DeclaredFunction {
     /** What stands on `env` beside variables and secrets; left out where there is nothing. */
     readonly bindings?: Readonly<Record<string, Readonly<Record<string, unknown> & { readonly type: string }>>>;
     readonly instancesMax: number;
+    /** Left out where answers may be kept. */
+    readonly cache?: boolean;
     /** What calls it by itself; left out where nothing does. */
     readonly schedules?: readonly object[];
     readonly consumers?: readonly object[];
@@ -62,8 +64,21 @@ export interface DeclaredFunction {
 export async function readDeclaredFunctions(file: string): Promise<DeclaredFunction[]> {
   const { functions } = await loadConfig(file, { ...CONFIG_CHECKS, secrets: "unread" });
   return functions.map((declared) => {
-    const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax, triggers } =
-      declared;
+    const {
+      name,
+      engine,
+      path,
+      exportName,
+      routes,
+      env,
+      limits,
+      egress,
+      secrets,
+      bindings,
+      instancesMax,
+      triggers,
+      cache,
+    } = declared;
     if (declared.assets !== undefined) {
       throw new Error(
         `Cannot deploy "${name}": this command does not upload its assets yet; the admin API takes them (docs/deploying.md), and \`isopod serve\` serves them from disk`,
@@ -74,6 +89,7 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
       routes: routes.map(formatRoute),
       settings: {
         ...{ env, limits, egress, instancesMax },
+        ...(!cache && { cache }),
         ...(bindings.size > 0 && { bindings: saidOf(bindings) }),
         ...(triggers.schedules.length > 0 && { schedules: triggers.schedules }),
         ...(triggers.consumers.length > 0 && { consumers: triggers.consumers }),

@@ -96,6 +96,7 @@ function compareSettings(before: SettingsView, after: SettingsView): string[] {
     ...tables("secret", byBinding(before), byBinding(after)),
     ...tables("binding", asTexts(before.bindings), asTexts(after.bindings)),
     ...(before.instancesMax === after.instancesMax ? [] : [`~ instances ${after.instancesMax}`]),
+    ...((before.cache ?? true) === (after.cache ?? true) ? [] : [`~ cache ${after.cache ?? true}`]),
   ];
 }
 

@@ -31,6 +31,7 @@ export interface SettingsView {
   readonly secrets: readonly { readonly binding: string; readonly name: string; readonly hosts: readonly string[] }[];
   readonly bindings?: Readonly<Record<string, object>>;
   readonly instancesMax: number;
+  readonly cache?: boolean;
 }
 
 /** A version. */

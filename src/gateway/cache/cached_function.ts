@@ -26,9 +26,25 @@ export interface CachedCall {
 
 const habits = new WeakMap<FunctionVersion, Habit>();
 
+/** Requests with these ask for what cannot be told by what is kept. */
+const OWN_BUSINESS = ["range", "content-length", "transfer-encoding", "if-match", "if-unmodified-since"];
+
 /** The key of a resource: another version of a function is another resource. */
-export function cacheKey({ key }: FunctionVersion, url: string): string {
+function cacheKey({ key }: FunctionVersion, url: string): string {
   return `${key} ${url}`;
+}
+
+/** What is kept of a function and fresh, for the requests that it may be given to. */
+export function findFresh(
+  cache: ResponseCache | undefined,
+  version: FunctionVersion,
+  request: Request,
+): InvocationResponse | undefined {
+  if (cache === undefined || cache.bytes === 0 || version.cache === false) return undefined;
+  const { method, url, headers } = request;
+  if (method !== "GET" && method !== "HEAD") return undefined;
+  for (const name of OWN_BUSINESS) if (headers.has(name)) return undefined;
+  return cache.fresh(cacheKey(version, url), request);
 }
 
 /** Answers from the cache, or by the function. @throws {IsopodError} */
