@@ -110,6 +110,8 @@ export interface InvocationResponse {
   readonly headers: HeaderList;
   /** Errors when the invocation is ended before its body is complete. */
   readonly body: Body;
+  /** In the place of `body` where it is long and there as a whole: it is sent without being copied for its client. */
+  readonly blob?: Blob | undefined;
   /** Whether the program was a script: its body is what it writes, as it writes it. */
   readonly script: boolean;
   readonly socket?: InvocationSocket | undefined;

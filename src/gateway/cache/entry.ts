@@ -13,11 +13,13 @@ export interface EntryParts {
   readonly status: number;
   /** Without `age`, `cache-tag`, and what belongs to one exchange. */
   readonly headers: HeaderList;
-  readonly body: Uint8Array;
+  /** A long one is a blob: clients that read slowly share it, where each would else have a copy of its own. */
+  readonly body: Uint8Array | Blob;
   readonly tags: readonly string[];
   readonly lifetime: Lifetime;
 }
 
+const BLOB_BYTES_MIN = 64 * 1024;
 /** What every entry takes beside its texts and its body, in bytes: an estimate from above. */
 const ENTRY_BYTES = 1024;
 /** What an item of a list takes beside its text. */
@@ -44,7 +46,7 @@ export class Entry implements Sharer<Entry> {
     this.owner = project;
     const pairs = [...headers, ...lifetime.vary, ...tags.map((tag) => [tag, ""] as const)];
     const texts = pairs.reduce((sum, [name, value]) => sum + ITEM_BYTES + name.length + (value?.length ?? 0), 0);
-    this.bytes = ENTRY_BYTES + body.length + texts + key.length + 2 * url.length;
+    this.bytes = ENTRY_BYTES + sizeOf(body) + texts + key.length + 2 * url.length;
   }
 
   /** A strong or weak tag, or a date, by which the function can say that it is still current. */
@@ -61,11 +63,12 @@ export class Entry implements Sharer<Entry> {
    * The answer to a request.
    * @param from what `Cache-Status` tells of it (RFC 9211); how long it is fresh is told when it is left out
    */
-  answer({ method, headers }: CacheHead, now: number, use: CacheUse, from = ""): InvocationResponse {
+  answer({ headers }: Pick<CacheHead, "headers">, now: number, use: CacheUse, from = ""): InvocationResponse {
     const { status, body } = this.parts;
     const said = this.#headersAt(now, from);
     if (status === 200 && this.#isKnown(headers)) return whole(304, said, null, use);
-    return whole(status, said, method === "HEAD" || body.length === 0 ? null : body, use);
+    // The listener leaves the body of HEAD out, and tells its length.
+    return whole(status, said, sizeOf(body) === 0 ? null : body, use);
   }
 
   #isKnown(headers: Headers): boolean {
@@ -92,9 +95,24 @@ export class Entry implements Sharer<Entry> {
 }
 
 /** An answer that is there as a whole, and that no invocation gives. */
-function whole(status: number, headers: HeaderList, body: Uint8Array | null, cache: CacheUse): InvocationResponse {
-  const over = endedWith(body?.length ?? 0);
-  return { status, headers, body, script: false, cache, over, ended: Promise.resolve(over) };
+function whole(
+  status: number,
+  headers: HeaderList,
+  all: EntryParts["body"] | null,
+  cache: CacheUse,
+): InvocationResponse {
+  const over = endedWith(all === null ? 0 : sizeOf(all));
+  const [body, blob] = all instanceof Blob ? [null, all] : [all, undefined];
+  return { status, headers, body, blob, script: false, cache, over, ended: Promise.resolve(over) };
+}
+
+/** Bytes as an entry keeps them. */
+export function keptBody(bytes: Uint8Array): EntryParts["body"] {
+  return bytes.length < BLOB_BYTES_MIN ? bytes : new Blob([bytes as Uint8Array<ArrayBuffer>]);
+}
+
+function sizeOf(body: EntryParts["body"]): number {
+  return body instanceof Blob ? body.size : body.length;
 }
 
 /** The end of an answer that took no invocation of its own. */

@@ -5,7 +5,7 @@ import type { HeaderList, InvocationResponse } from "../../core/invocation.ts";
 import type { Sender } from "../admission.ts";
 import { Broadcast } from "./broadcast.ts";
 import type { Entries } from "./entries.ts";
-import { Entry, type EntryParts } from "./entry.ts";
+import { Entry, type EntryParts, keptBody } from "./entry.ts";
 import type { Landed } from "./flights.ts";
 import type { Addresses } from "./habits.ts";
 import { keptHeaders, refreshed, tagsOf, untagged } from "./kept_headers.ts";
@@ -95,7 +95,7 @@ export class Keeper {
       const { entries, entryBytesMax } = this.#options;
       const end = {
         whole: (all: Uint8Array) => {
-          this.#keep(run, lifetime, { status, headers, body: all, tags: tagsOf(headers) });
+          this.#keep(run, lifetime, { status, headers, body: keptBody(all), tags: tagsOf(headers) });
           closed();
         },
         given: closed,
@@ -105,7 +105,7 @@ export class Keeper {
     }
     // A copy: what has come in one read with others would keep their bytes, too.
     const whole = body === null ? new Uint8Array() : body.slice();
-    const kept = { status, headers, body: whole, tags: tagsOf(headers) };
+    const kept = { status, headers, body: keptBody(whole), tags: tagsOf(headers) };
     const isKept = whole.length <= this.#options.entryBytesMax && this.#keep(run, lifetime, kept) !== undefined;
     closed();
     return together(new LandedBody(about, body, isKept));

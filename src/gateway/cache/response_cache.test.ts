@@ -240,7 +240,9 @@ describe("what is kept", () => {
   test("HEAD, and conditions of clients, are answered by what GET has kept", async () => {
     const at = path({ cc: "max-age=60", etag: "v1" });
     await get(at);
-    expect(await get(at, {}, "HEAD")).toMatchObject({ status: 200, run: 1, text: "" });
+    const head = await get(at, {}, "HEAD");
+    expect(head).toMatchObject({ status: 200, run: 1, text: "" });
+    expect(head.headers.get("content-length")).toBe("2");
     expect(await get(at, { "if-none-match": '"v1"' })).toMatchObject({ status: 304, text: "" });
     expect(await get(at, { "if-none-match": '"v2"' })).toMatchObject({ status: 200, run: 1 });
   });
