@@ -65,7 +65,11 @@ export class ExchangeRecord implements InvocationObserver, FinishedRequest {
   answered(response: InvocationResponse, status: number): void {
     this.status = status;
     this.cache = response.cache;
-    whenOver(response, ({ error }) => this.finish(error));
+    whenOver(response, ({ error, figures }) => {
+      // Of what the cache gave no invocation has told anything.
+      this.responseBytes = figures.responseBytes;
+      this.finish(error);
+    });
   }
 
   /** Everything is over. */
