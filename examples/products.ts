@@ -5,7 +5,7 @@
 
 interface Cache {
   match(request: Request | string): Promise<Response | undefined>;
-  put(request: Request | string, response: Response): Promise<void>;
+  put(request: Request | string, response: object): Promise<void>;
 }
 declare const caches: { readonly default: Cache };
 
