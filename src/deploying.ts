@@ -77,10 +77,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
     box: new SecretBox(config.secretKeys ?? readOrCreateSecretKeys(dataDirectory)),
     prepare: (version) => pool.prepare(version),
     runningKeys: () => pool.versionKeys(),
-    removeData: (project) => {
-      options.removed?.(project);
-      return removeData(plant, project);
-    },
+    removeData: (project) => Promise.all([options.removed?.(project), removeData(plant, project)]).then(() => {}),
     largest: largestLimits(config),
     ...EGRESS_CHECKS,
   });

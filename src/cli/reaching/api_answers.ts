@@ -31,7 +31,13 @@ export interface SettingsView {
   readonly secrets: readonly { readonly binding: string; readonly name: string; readonly hosts: readonly string[] }[];
   readonly bindings?: Readonly<Record<string, object>>;
   readonly instancesMax: number;
+<<<<<<< HEAD
   readonly cache?: boolean;
+=======
+  readonly schedules?: readonly { readonly name: string }[];
+  readonly consumers?: readonly { readonly queue: string }[];
+  readonly notFound?: string;
+>>>>>>> main
 }
 
 /** A version. */
@@ -39,6 +45,7 @@ export interface VersionView {
   readonly version: string;
   readonly short: string;
   readonly files: readonly { readonly path: string; readonly hash: string; readonly bytes: number }[];
+  readonly assets?: readonly { readonly path: string; readonly hash: string }[];
   readonly entry: string;
   readonly exportName: string;
   readonly settings: SettingsView;

@@ -73,7 +73,7 @@ export class Broadcast {
   open(): Reading | undefined {
     if (this.#first > 0 || this.#state === "failed") return undefined;
     const { promise: ended, resolve } = Promise.withResolvers<Awaited<Reading["ended"]>>();
-    let controller: ReadableStreamDefaultController<Uint8Array>;
+    let own: ReadableStreamDefaultController<Uint8Array>;
     const leave = (how: ReaderEnd) => {
       this.#readers.delete(reader);
       resolve({ how, bytes: reader.at });
@@ -83,26 +83,25 @@ export class Broadcast {
       cut: (how) => {
         leave(how);
         // Without a reason: Bun prints the reason of every stream that it serves.
-        controller.error(undefined);
+        own.error(undefined);
       },
     };
     this.#readers.add(reader);
     const body = new ReadableStream<Uint8Array>(
       {
-        start: (own) => {
-          controller = own;
+        start: (controller) => {
+          own = controller;
         },
-        pull: async () => {
+        pull: async (controller) => {
           while (reader.at === this.#to && this.#state === "reading" && this.#readers.has(reader)) await this.#more();
           if (!this.#readers.has(reader)) return;
           if (this.#state === "failed") return reader.cut("failed");
           const piece = this.#next(reader);
           if (piece !== undefined) controller.enqueue(piece);
-          if (this.#state === "whole" && reader.at === this.#to) {
-            leave("whole");
-            controller.close();
-          }
           if (!this.#gathers) this.#trim();
+          if (this.#state !== "whole" || reader.at < this.#to) return;
+          leave("whole");
+          controller.close();
         },
         cancel: () => {
           leave("cancelled");
@@ -153,12 +152,7 @@ export class Broadcast {
   #finish(): void {
     this.#state = "whole";
     if (!this.#gathers) return;
-    const body = new Uint8Array(this.#to);
-    let at = 0;
-    for (const piece of this.#pieces) {
-      body.set(piece, at);
-      at += piece.length;
-    }
+    const body = Buffer.concat(this.#pieces, this.#to);
     // Who is still reading reads what is kept.
     this.#pieces = body.length === 0 ? [] : [body];
     for (const reader of this.#readers) {
@@ -198,10 +192,9 @@ export class Broadcast {
     const given = piece.subarray(reader.within, reader.within + GIVEN_BYTES);
     reader.at += given.length;
     reader.within += given.length;
-    if (reader.within === piece.length) {
-      reader.piece += 1;
-      reader.within = 0;
-    }
+    if (reader.within < piece.length) return given;
+    reader.piece += 1;
+    reader.within = 0;
     return given;
   }
 }
