@@ -31,13 +31,10 @@ export interface SettingsView {
   readonly secrets: readonly { readonly binding: string; readonly name: string; readonly hosts: readonly string[] }[];
   readonly bindings?: Readonly<Record<string, object>>;
   readonly instancesMax: number;
-<<<<<<< HEAD
   readonly cache?: boolean;
-=======
   readonly schedules?: readonly { readonly name: string }[];
   readonly consumers?: readonly { readonly queue: string }[];
   readonly notFound?: string;
->>>>>>> main
 }
 
 /** A version. */
