@@ -21,7 +21,7 @@ export interface EntryParts {
 
 const BLOB_BYTES_MIN = 64 * 1024;
 /** What every entry takes beside its texts and its body, in bytes: an estimate from above. */
-const ENTRY_BYTES = 1024;
+const ENTRY_BYTES = 1536;
 /** What an item of a list takes beside its text. */
 const ITEM_BYTES = 64;
 const NO_FIGURES = { wallMs: 0, cpuMs: 0, memoryBytes: 0, responseBytes: 0, logBytes: 0, subrequests: 0, cold: false };
