@@ -33,6 +33,8 @@ export interface PayloadCallOptions {
 
 /** An invocation that nobody waits for. */
 export interface QueuedInvocation extends PayloadCall {
+  /** Of the plan by which it was taken. */
+  readonly limits?: Partial<Limits> | undefined;
   /** Attempts after the first. */
   readonly retries: number;
   /** When it is given up, in milliseconds after it was taken. */

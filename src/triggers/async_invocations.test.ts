@@ -79,11 +79,17 @@ async function started(...rest: ConstructorParameters<typeof Rig>): Promise<Rig>
 
 test("is made once, with its payload and its id, and nothing is left", async () => {
   const rig = await started();
-  await rig.invocations.enqueue(ONE);
+  await rig.invocations.enqueue({ ...ONE, limits: { wallMs: 7 } });
   await settle();
   const [call] = rig.calls;
   expect(rig.calls.length).toBe(1);
-  expect(call).toMatchObject({ project: "p", functionName: "f", alias: "production", requestId: "r", method: "POST" });
+  expect(call).toMatchObject({
+    project: "p",
+    functionName: "f",
+    alias: "production",
+    requestId: "r",
+    limits: { wallMs: 7 },
+  });
   expect(new TextDecoder().decode(call?.body as Uint8Array)).toBe(`{"a":1}`);
   expect(call?.argsJson).toBe(`{"lambda":{"functionName":"f"}}`);
   await rig.turn(300);

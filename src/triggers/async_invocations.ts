@@ -160,8 +160,9 @@ export class AsyncInvocations implements AsyncInvoker {
     call: QueuedInvocation,
     signal: AbortSignal,
   ): Promise<{ reason: string; isNoAttempt: boolean; isFinal: boolean } | undefined> {
+    const { limits } = call;
     try {
-      const response = await callByPayload(this.#options.caller, call, { source: "invoke:event", signal });
+      const response = await callByPayload(this.#options.caller, call, { source: "invoke:event", limits, signal });
       // Nobody reads it, but its invocation is over only when it has been read.
       if (response.body instanceof ReadableStream) for await (const _ of response.body);
       const { error } = await response.ended;

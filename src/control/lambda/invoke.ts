@@ -108,10 +108,10 @@ async function readAnswer({ body, ended }: InvocationResponse): Promise<Uint8Arr
 
 async function enqueue(call: LambdaCall, { call: asked, found, target }: InvocationAsked): Promise<void> {
   const { parts } = call;
-  // It takes its turn of the key's rate now, and runs later, whether its caller is there or not.
-  using _admitted = await admit(call);
+  // It takes its turn of the key's rate now, and runs later, under the key's limits, whether its caller is there or not.
+  using admitted = await admit(call);
   try {
-    await parts.invocations.enqueue({ ...asked, ...retriesOf(found, target) });
+    await parts.invocations.enqueue({ ...asked, ...retriesOf(found, target), limits: admitted?.limits });
   } catch (error) {
     if (!(error instanceof IsopodError) || error.code !== "quota_exceeded") throw error;
     throw new LambdaError("TooManyRequestsException", "The project has too many invocations waiting.", {
