@@ -1,6 +1,7 @@
 /** Files that may be wanted no more, removed a few at a time: an object may have been made of thousands. */
+
+import type { Life } from "../life.ts";
 import type { ContentFiles } from "./content.ts";
-import type { Life } from "./life.ts";
 import type { Rows } from "./rows.ts";
 
 /** Removals under way at a time. */

@@ -1,10 +1,10 @@
 /** Uploads in parts of one project: each part is kept when it arrives, and completing names them as one object. */
 import type { Incoming } from "../backend.ts";
+import type { Life } from "../life.ts";
 import { BLOB_LIMITS } from "../limits.ts";
 import type { BlobObject, PutFacts, UploadedPart } from "../object.ts";
 import { refused } from "../refused.ts";
 import type { Changes } from "./changes.ts";
-import type { Life } from "./life.ts";
 import type { Piece, Rows } from "./rows.ts";
 import type { Writer } from "./writer.ts";
 

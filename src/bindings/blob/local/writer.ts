@@ -2,11 +2,11 @@
 import type { Incoming } from "../backend.ts";
 import type { BodyRoom } from "../body_room.ts";
 import { checkDigests } from "../draft.ts";
+import type { Life } from "../life.ts";
 import { BLOB_LIMITS } from "../limits.ts";
 import { CHECKSUM_NAMES, type Checksums } from "../object.ts";
 import { ended } from "../refused.ts";
 import type { Content, ContentFiles } from "./content.ts";
-import type { Life } from "./life.ts";
 import type { Removals } from "./removals.ts";
 
 /** What a writer works on. */

@@ -2,159 +2,230 @@
  * Blobs on a store that speaks S3's protocol: one bucket for the server, in which every key begins with project and
  * bucket.
  *
- * Bodies whose length nobody knows go up in parts. Conditions on a put are asked of the object before it, and handed to
- * the store as far as S3 has them, which decides. Uploads that nobody completes are the store's own rules' to remove.
+ * Changes of one key take turns, so that what they count is right; conditions are asked of the object then, and handed to
+ * the store as far as S3 has them, which decides where another server writes too.
  */
+import type { Clock } from "../../../core/clock.ts";
 import { IsopodError } from "../../../core/errors.ts";
 import { type BlobBackend, type Bucket, type Incoming, rangeOf } from "../backend.ts";
-import {
-  type BlobObject,
-  type Conditions,
-  holds,
-  type ListPage,
-  type ListQuery,
-  type PutFacts,
-  type UploadedPart,
-} from "../object.ts";
-import { noUpload, refused } from "../refused.ts";
+import { Life } from "../life.ts";
+import { type BlobObject, type Conditions, holds, type PutFacts, type UploadedPart } from "../object.ts";
+import { ended } from "../refused.ts";
+import { checkedBody } from "./body.ts";
 import type { S3Client } from "./client.ts";
-import { etagOf, headersOf, objectOf } from "./headers.ts";
-import { pageOf } from "./pages.ts";
-import { sendBody, takeAll } from "./sending.ts";
-import type { Usage } from "./usage.ts";
+import { headersOf, objectOf } from "./headers.ts";
+import { listBucket, removeAll } from "./lists.ts";
+import { nameOf } from "./names.ts";
+import type { Spool } from "./spool.ts";
+import { Turns } from "./turns.ts";
+import { S3Uploads } from "./uploads.ts";
+import { countOf, type Usage } from "./usage.ts";
 
 /** Requests of one deletion that are under way at a time. */
 const DELETIONS_MAX = 16;
+/** How often uploads that nobody completes are looked for. */
+const SWEEP_MS = 3_600_000;
+
+/** What the backend is made of. */
+export interface S3BackendOptions {
+  readonly client: S3Client;
+  readonly usage: Usage;
+  readonly spool: Spool;
+  readonly clock: Clock;
+  report(message: string, fields: Readonly<Record<string, unknown>>): void;
+}
 
 /** Creates the backend. */
-export function createS3Backend(client: S3Client, usage: Usage): BlobBackend {
-  return new S3Backend(client, usage);
+export function createS3Backend(options: S3BackendOptions): BlobBackend {
+  return new S3Backend(options);
 }
 
 class S3Backend implements BlobBackend {
+  readonly #options: S3BackendOptions;
   readonly #client: S3Client;
-  readonly #usage: Usage;
+  readonly #uploads: S3Uploads;
+  readonly #turns = new Turns();
+  readonly #life = new Life("the store of blobs");
+  readonly #cancelSweep: () => void;
 
-  constructor(client: S3Client, usage: Usage) {
+  constructor(options: S3BackendOptions) {
+    const { client, clock, report } = options;
+    this.#options = options;
     this.#client = client;
-    this.#usage = usage;
+    this.#uploads = new S3Uploads(options);
+    this.#cancelSweep = clock.every(SWEEP_MS, () => {
+      this.#life
+        .during(() => this.#uploads.collect())
+        .catch((error) => report("Uploads of blobs that nobody completes cannot be removed", { cause: String(error) }));
+    });
   }
 
-  async head(bucket: Bucket, key: string): Promise<BlobObject | undefined> {
-    const answer = await this.#client.send({ method: "HEAD", key: nameOf(bucket, key) }, [200, 404]);
-    return answer.status === 404 ? undefined : objectOf(key, answer);
+  head(bucket: Bucket, key: string): Promise<BlobObject | undefined> {
+    return this.#life.during(() => this.#head(bucket, key));
   }
 
-  async get(bucket: Bucket, key: string, how: Parameters<BlobBackend["get"]>[2]): ReturnType<BlobBackend["get"]> {
-    const { conditions, range: asked, signal } = how;
-    for (;;) {
-      const object = await this.head(bucket, key);
-      if (object === undefined || !holds(conditions, object)) return object;
-      const range = asked === undefined ? { offset: 0, length: object.size } : rangeOf(asked, object.size);
-      if (range === undefined) throw refused(`the object has ${object.size} bytes, and none of the range`);
-      const part = { range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
-      const headers = { "if-match": `"${object.etag}"`, ...(range.length < object.size && part) };
-      const request = { method: "GET", key: nameOf(bucket, key), headers, signal };
-      const answer = await this.#client.send(request, [200, 206, 412, 404]);
-      // Another one has taken its place meanwhile.
-      if (answer.status === 412 || answer.status === 404) continue;
-      return { object, range, body: answer.body ?? new Blob([]).stream() };
-    }
+  get(bucket: Bucket, key: string, how: Parameters<BlobBackend["get"]>[2]): ReturnType<BlobBackend["get"]> {
+    const signal = this.#until(how.signal);
+    return this.#life.during(async () => {
+      for (;;) {
+        if (signal.aborted) throw ended();
+        const object = await this.#head(bucket, key);
+        if (object === undefined || !holds(how.conditions, object)) return object;
+        const range = rangeOf(how.range, object);
+        const part = { range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
+        const headers = { "if-match": `"${object.etag}"`, ...(range.length < object.size && part) };
+        const request = { method: "GET", key: this.#nameOf(bucket, key), headers, signal };
+        const answer = await this.#client.send(request, [200, 206, 412, 404]);
+        if (answer.status === 200 || answer.status === 206) {
+          this.#life.hold();
+          return { object, range, body: checkedBody(answer.body, range.length, () => this.#life.release()) };
+        }
+        // Another one has taken its place meanwhile.
+        await answer.body?.cancel();
+      }
+    });
   }
 
-  async put(
+  put(
     bucket: Bucket,
     key: string,
-    incoming: Incoming,
+    { body, signal: given }: Incoming,
     { facts, conditions }: Parameters<BlobBackend["put"]>[3],
   ): Promise<BlobObject | undefined> {
-    const before = await this.head(bucket, key);
-    if (!holds(conditions, before)) return undefined;
-    const name = nameOf(bucket, key);
-    const headers = { ...headersOf(facts), ...conditionHeaders(conditions) };
-    const room = await this.#usage.room(bucket.project);
-    const sent = await sendBody(this.#client, { name, headers, incoming, facts, room });
-    return sent && this.#made(bucket, key, before);
+    const signal = this.#until(given);
+    return this.#life.during(async () => {
+      const name = this.#nameOf(bucket, key);
+      const headers = { ...headersOf(facts), ...conditionHeaders(conditions) };
+      // Said before the bytes are sent, where it can be.
+      const before = await this.#head(bucket, key);
+      if (!holds(conditions, before)) return undefined;
+      const count = await this.#options.usage.of(bucket.project);
+      const place = count.room.enter(() => count.bytes - (before?.size ?? 0));
+      const { checksums } = facts;
+      return this.#options.spool.during({ body, signal }, { checksums, place }, (file) =>
+        this.#replace(bucket, key, conditions, file.bytes, async () => {
+          const expected = "if-match" in headers || "if-none-match" in headers ? [200, 404, 409, 412] : [200];
+          const answer = await this.#client.send({ method: "PUT", key: name, headers, body: file }, expected);
+          return answer.status === 200;
+        }),
+      );
+    });
   }
 
-  async delete(bucket: Bucket, keys: readonly string[]): Promise<void> {
+  delete(bucket: Bucket, keys: readonly string[]): Promise<void> {
     const left = [...keys];
     const work = async () => {
       for (let key = left.pop(); key !== undefined; key = left.pop()) await this.#remove(bucket, key);
     };
-    await Promise.all(Array.from({ length: Math.min(DELETIONS_MAX, keys.length) }, work));
-  }
-
-  async list({ project, name }: Bucket, { prefix, delimiter, after, limit }: ListQuery): Promise<ListPage> {
-    const root = `${this.#client.prefix}${project}/${name}/`;
-    const query = {
-      ...{ "list-type": "2", prefix: root + prefix, "max-keys": String(limit) },
-      ...(delimiter !== undefined && { delimiter }),
-      ...(after !== undefined && { "start-after": root + behind(after, prefix, delimiter) }),
-    };
-    return pageOf(await this.#client.sendForXml({ method: "GET", key: "", query }), root.length);
-  }
-
-  async createUpload(bucket: Bucket, key: string, facts: PutFacts): Promise<string> {
-    const request = { method: "POST", key: nameOf(bucket, key), query: { uploads: "" }, headers: headersOf(facts) };
-    const { InitiateMultipartUploadResult: made } = (await this.#client.sendForXml(request)) as Xml;
-    return String(made?.UploadId);
-  }
-
-  async putPart(bucket: Bucket, key: string, id: string, part: number, incoming: Incoming): Promise<UploadedPart> {
-    const body = await takeAll(incoming, await this.#usage.room(bucket.project));
-    const query = { uploadId: id, partNumber: String(part) };
-    const answer = await this.#client.send({ method: "PUT", key: nameOf(bucket, key), query, body }, [200, 404]);
-    if (answer.status === 404) throw noUpload();
-    return { partNumber: part, etag: etagOf(answer.headers.get("etag")) };
-  }
-
-  async completeUpload(bucket: Bucket, key: string, id: string, parts: readonly UploadedPart[]): Promise<BlobObject> {
-    const before = await this.head(bucket, key);
-    const body = completion(parts);
-    await this.#client.sendForXml({ method: "POST", key: nameOf(bucket, key), query: { uploadId: id }, body });
-    return this.#made(bucket, key, before);
-  }
-
-  async abortUpload(bucket: Bucket, key: string, id: string): Promise<void> {
-    const request = { method: "DELETE", key: nameOf(bucket, key), query: { uploadId: id } };
-    if ((await this.#client.send(request, [204, 404])).status === 404) throw noUpload();
-  }
-
-  async removeProject(project: string): Promise<void> {
-    await this.#usage.forEach(project, async (name) => {
-      await this.#client.send({ method: "DELETE", key: name }, [204, 200, 404]);
+    return this.#life.during(async () => {
+      for (const key of keys) this.#nameOf(bucket, key);
+      await Promise.all(Array.from({ length: Math.min(DELETIONS_MAX, keys.length) }, work));
     });
-    this.#usage.forget(project);
   }
 
-  async close(): Promise<void> {}
-
-  /** What the store has now, in the place of `before`. */
-  async #made(bucket: Bucket, key: string, before: BlobObject | undefined): Promise<BlobObject> {
-    const made = await this.head(bucket, key);
-    if (made === undefined)
-      throw new IsopodError("binding_failed", { message: "Cannot put: the object is gone again" });
-    this.#usage.changed(bucket.project, made.size - (before?.size ?? 0));
-    return made;
+  list(bucket: Bucket, query: Parameters<BlobBackend["list"]>[1]): ReturnType<BlobBackend["list"]> {
+    const head = (key: string) => this.#head(bucket, key);
+    return this.#life.during(() => listBucket(this.#client, bucket, query, head));
   }
 
-  async #remove(bucket: Bucket, key: string): Promise<void> {
-    const before = await this.head(bucket, key);
-    if (before === undefined) return;
-    await this.#client.send({ method: "DELETE", key: nameOf(bucket, key) }, [204, 200]);
-    this.#usage.changed(bucket.project, -before.size);
+  createUpload(bucket: Bucket, key: string, facts: PutFacts): Promise<string> {
+    return this.#life.during(() => this.#uploads.create(bucket.project, this.#nameOf(bucket, key), facts));
   }
-}
 
-type Xml = Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
-
-/** Where an object is. Parts of an address that say "here" or "above" would lead elsewhere. @throws {IsopodError} `bad_request` */
-function nameOf({ project, name }: Bucket, key: string): string {
-  if (key.split("/").some((part) => part === "." || part === "..")) {
-    throw refused('on this store, no part of a key between "/" may be "." or ".."');
+  putPart(bucket: Bucket, key: string, id: string, part: number, incoming: Incoming): Promise<UploadedPart> {
+    const signal = this.#until(incoming.signal);
+    const of = { project: bucket.project, name: this.#nameOf(bucket, key), id };
+    return this.#life.during(() => this.#uploads.putPart(of, part, { body: incoming.body, signal }));
   }
-  return `${project}/${name}/${key}`;
+
+  completeUpload(bucket: Bucket, key: string, id: string, parts: readonly UploadedPart[]): Promise<BlobObject> {
+    return this.#life.during(async () => {
+      const of = { project: bucket.project, name: this.#nameOf(bucket, key), id };
+      const { count } = await this.#uploads.find(of);
+      const made = await this.#replace(bucket, key, {}, undefined, async () => {
+        await this.#uploads.complete(of, parts);
+        count.end(id);
+        return true;
+      });
+      return made as BlobObject;
+    });
+  }
+
+  abortUpload(bucket: Bucket, key: string, id: string): Promise<void> {
+    const of = { project: bucket.project, name: this.#nameOf(bucket, key), id };
+    return this.#life.during(() => this.#uploads.abort(of));
+  }
+
+  removeProject(project: string): Promise<void> {
+    return this.#life.during(async () => {
+      await removeAll(this.#client, `${project}/`);
+      this.#options.usage.forget(project);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#cancelSweep();
+    await this.#life.end();
+  }
+
+  #until(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#life.signal]);
+  }
+
+  #nameOf(bucket: Bucket, key: string): string {
+    return nameOf(this.#client.prefix, bucket, key);
+  }
+
+  async #head(bucket: Bucket, key: string): Promise<BlobObject | undefined> {
+    const answer = await this.#client.send({ method: "HEAD", key: this.#nameOf(bucket, key) }, [200, 404]);
+    return answer.status === 404 ? undefined : objectOf(key, answer);
+  }
+
+  /**
+   * Has `step` put an object in its turn, and counts it; undefined where a condition does not hold, or `step` says so.
+   * @param bytes of the object, when they are to be counted before
+   */
+  #replace(
+    bucket: Bucket,
+    key: string,
+    conditions: Conditions,
+    bytes: number | undefined,
+    step: () => Promise<boolean>,
+  ): Promise<BlobObject | undefined> {
+    const name = this.#nameOf(bucket, key);
+    return this.#turns.take(name, async () => {
+      const count = await this.#options.usage.of(bucket.project);
+      const before = await this.#head(bucket, key);
+      if (!holds(conditions, before)) return undefined;
+      const kept = before === undefined ? 0 : countOf(name, before.size);
+      const ahead = bytes === undefined ? 0 : Math.max(0, countOf(name, bytes) - kept);
+      count.grow(ahead);
+      let made: BlobObject | undefined;
+      let isDone = false;
+      try {
+        isDone = await step();
+      } finally {
+        // Whatever the store has answered: what is there now is what counts. Where it does not say, what was counted stays.
+        made = await this.#head(bucket, key).catch(() => undefined);
+        if (made !== undefined) count.add(countOf(name, made.size) - kept - ahead);
+        else if (!isDone && before === undefined) count.add(-ahead);
+      }
+      if (!isDone) return undefined;
+      if (made !== undefined) return made;
+      throw new IsopodError("binding_failed", { message: "Cannot put: the store does not say what was put" });
+    });
+  }
+
+  #remove(bucket: Bucket, key: string): Promise<void> {
+    const name = this.#nameOf(bucket, key);
+    return this.#turns.take(name, async () => {
+      const count = await this.#options.usage.of(bucket.project);
+      const before = await this.#head(bucket, key);
+      if (before === undefined) return;
+      await this.#client.send({ method: "DELETE", key: name }, [204, 200]);
+      count.add(-countOf(name, before.size));
+    });
+  }
 }
 
 /** What S3 decides itself. */
@@ -162,18 +233,4 @@ function conditionHeaders({ etagMatches, etagDoesNotMatch }: Conditions): Record
   if (etagDoesNotMatch?.includes("*")) return { "if-none-match": "*" };
   const [etag] = etagMatches ?? [];
   return etagMatches?.length === 1 && etag !== undefined && etag !== "*" ? { "if-match": `"${etag}"` } : {};
-}
-
-/** A common prefix is one entry: what follows it stands behind all that begin with it. */
-function behind(after: string, prefix: string, delimiter: string | undefined): string {
-  const isFolder = delimiter !== undefined && after.endsWith(delimiter) && after.length > prefix.length;
-  return isFolder ? `${after}\u{10ffff}` : after;
-}
-
-function completion(parts: readonly UploadedPart[]): string {
-  const each = parts.map(({ partNumber, etag }) => {
-    if (!/^[0-9a-fA-F"-]{1,100}$/.test(etag)) throw refused(`part ${partNumber} has another etag`);
-    return `<Part><PartNumber>${partNumber}</PartNumber><ETag>"${etagOf(etag)}"</ETag></Part>`;
-  });
-  return `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${each.join("")}</CompleteMultipartUpload>`;
 }
