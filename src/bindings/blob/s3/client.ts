@@ -108,7 +108,15 @@ export class S3Client {
     const url = new URL(this.#base + name.split("/").map(encodeURIComponent).join("/"));
     for (const [each, value] of Object.entries(query)) url.searchParams.set(each, value);
     const all = { ...headers, "x-amz-content-sha256": hashOf(body) };
-    const signer = new AwsV4Signer({ accessKeyId, secretAccessKey, region, service: "s3", method, url, headers: all });
+    const signer = new AwsV4Signer({
+      accessKeyId,
+      secretAccessKey,
+      region,
+      service: "s3",
+      method,
+      url: url.href,
+      headers: all,
+    });
     const signed = await signer.sign();
     if (typeof body === "object") signed.headers.set("content-length", String(body.bytes));
     return signed;

@@ -1,13 +1,13 @@
 /** A bucket's keys as programs list them, and the removal of all that a project has. */
 import type { Bucket } from "../backend.ts";
 import { type BlobObject, type ListedObject, type ListPage, type ListQuery, listed } from "../object.ts";
+import { eachAtOnce } from "./at_once.ts";
 import type { S3Client } from "./client.ts";
 import { lastBelow, rootOf } from "./names.ts";
 import { listKeys, listUploads } from "./pages.ts";
 
 /** Keys of a list that tells metadata: each is a request. */
 const INCLUDING_KEYS_MAX = 100;
-const REQUESTS_MAX = 16;
 
 /** A page of a bucket's keys; metadata that is to be told is asked for by `head`. @throws {IsopodError} */
 export async function listBucket(
@@ -47,12 +47,4 @@ export async function removeAll(client: S3Client, root: string): Promise<void> {
   for await (const { id, name } of listUploads(client, root)) {
     await client.send({ method: "DELETE", key: name, query: { uploadId: id } }, [204, 200, 404]);
   }
-}
-
-async function eachAtOnce<T>(all: readonly T[], step: (each: T, at: number) => Promise<void>): Promise<void> {
-  const left = all.entries();
-  const work = async () => {
-    for (const [at, each] of left) await step(each, at);
-  };
-  await Promise.all(Array.from({ length: REQUESTS_MAX }, work));
 }

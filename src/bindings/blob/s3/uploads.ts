@@ -34,7 +34,7 @@ export class S3Uploads {
   }
 
   /** Begins one; its id. @throws {IsopodError} `quota_exceeded` */
-  async create(project: string, name: string, facts: PutFacts): Promise<string> {
+  async create({ project, name }: Omit<UploadOf, "id">, facts: PutFacts): Promise<string> {
     const { client, usage, clock } = this.#options;
     const request = { method: "POST", key: name, query: { uploads: "" }, headers: headersOf(facts) };
     return (await usage.of(project)).begin(name, clock.wallNow(), async () => {
