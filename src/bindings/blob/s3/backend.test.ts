@@ -1,6 +1,6 @@
 /**
  * Blobs on a store that speaks S3's protocol. The store is one of the tests', which checks each signature; by hand, putting,
- * reading, ranges, parts and lists were run against an independent one (s3rver 3.7.1), which knows no conditions on puts.
+ * reading, ranges, conditions, parts and lists were run against two independent ones (s3rver 3.7.1, moto 5.2.1).
  */
 import { expect, test } from "bun:test";
 import { answerText, bindingCall, describeBinding, userErrorOf } from "../../../testing/binding-suite.ts";

@@ -94,9 +94,12 @@ export class S3Client {
     throw await failureOf(answer);
   }
 
-  /** Sends a request whose answer is XML. */
-  async sendForXml(request: S3Request): Promise<Record<string, unknown>> {
-    const parsed = parsedXml(await boundedText(await this.send(request, [200])));
+  /** Sends a request whose answer is XML; empty where the store may lack it and says that it does. */
+  async sendForXml(request: S3Request, mayLack = false): Promise<Record<string, unknown>> {
+    const answer = await this.send(request, mayLack ? [200, 501] : [200]);
+    const text = await boundedText(answer);
+    if (answer.status === 501) return {};
+    const parsed = parsedXml(text);
     // An upload in parts may fail after its answer has begun: with status 200, and an error in it.
     if ("Error" in parsed) throw namedError(parsed) ?? unavailable("it refused", parsed.Error);
     return parsed;

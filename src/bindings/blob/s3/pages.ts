@@ -70,12 +70,12 @@ export async function listKeys(
   return { objects, prefixes, after: IsTruncated === "true" ? last : undefined };
 }
 
-/** The uploads below a root, oldest names first. @throws {IsopodError} */
+/** The uploads below a root, by name; none where the store keeps no list of them. @throws {IsopodError} */
 export async function* listUploads(client: S3Client, root: string): AsyncGenerator<PendingUpload> {
   let marker: Record<string, string> = {};
   for (;;) {
     const query = { uploads: "", prefix: client.prefix + root, "max-uploads": String(ROWS_MAX), ...marker };
-    const answer = await client.sendForXml({ method: "GET", key: "", query });
+    const answer = await client.sendForXml({ method: "GET", key: "", query }, true);
     const { ListMultipartUploadsResult: result } = answer as {
       ListMultipartUploadsResult?: {
         readonly Upload?: readonly Row[];
