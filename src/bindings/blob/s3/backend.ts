@@ -21,6 +21,9 @@ import type { Usage } from "./usage.ts";
 /** How often uploads that nobody completes are looked for. */
 const SWEEP_MS = 3_600_000;
 
+/** As long as each: metadata that is too long is refused before the body comes. */
+const ANY_MD5 = "0".repeat(32);
+
 /** What the backend is made of. */
 export interface S3BackendOptions {
   readonly client: S3Client;
@@ -92,7 +95,11 @@ class S3Backend implements BlobBackend {
     const signal = this.#until(given);
     return this.#life.during(async () => {
       const of = this.#of(bucket, key);
-      const headers = { ...headersOf(facts), ...conditionHeaders(conditions) };
+      const headersWith = (md5: string) => ({
+        ...headersOf({ ...facts, checksums: { ...facts.checksums, md5 } }),
+        ...conditionHeaders(conditions),
+      });
+      headersWith(ANY_MD5);
       // Said before the bytes are sent, where it can be.
       const before = await this.#changes.head(of);
       if (!holds(conditions, before)) return undefined;
@@ -100,6 +107,7 @@ class S3Backend implements BlobBackend {
       const place = count.room.enter(() => count.bytes - (before?.size ?? 0));
       return this.#options.spool.during({ body, signal }, { checksums: facts.checksums, place }, (file) => {
         const step = async () => {
+          const headers = headersWith(file.md5);
           const expected = "if-match" in headers || "if-none-match" in headers ? [200, 404, 409, 412] : [200];
           const answer = await this.#client.send({ method: "PUT", key: of.name, headers, body: file }, expected);
           return answer.status === 200;

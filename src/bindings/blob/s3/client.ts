@@ -29,6 +29,7 @@ export interface FileBody {
   readonly bytes: number;
   /** Hex digits. */
   readonly sha256: string;
+  readonly md5: string;
 }
 
 /** A request. */

@@ -43,7 +43,7 @@ export class Spool {
       });
       checkDigests(digests, checksums);
       if (incoming.signal.aborted) throw ended();
-      return await use({ path, bytes, sha256: digests.sha256 });
+      return await use({ path, bytes, sha256: digests.sha256, md5: digests.md5 });
     } finally {
       place.leave();
       await rm(path, { force: true });
