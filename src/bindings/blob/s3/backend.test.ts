@@ -3,6 +3,8 @@
  * reading, ranges, conditions, parts and lists were run against two independent ones (s3rver 3.7.1, moto 5.2.1).
  */
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { answerText, bindingCall, describeBinding, userErrorOf } from "../../../testing/binding-suite.ts";
 import { BlobRig, type BlobRigOptions, bucketGrant } from "../../../testing/blob_rig.ts";
 import { describeBlobLists } from "../../../testing/blob-list-suite.ts";
@@ -107,4 +109,11 @@ test("wrong keys and a store that is not there are told apart from mistakes of t
   rig.store[Symbol.dispose]();
   const error = await userErrorOf(rig.call("GET", "/objects/k"));
   expect([error.code, error.message.includes("127.0.0.1")]).toEqual(["binding_failed", false]);
+});
+
+test("what a crash has left in the spool is removed at the next start", async () => {
+  await using rig = new S3Rig();
+  writeFileSync(join(rig.directory, "spool", "left"), "half a body");
+  await rig.reopen();
+  expect(rig.drafts).toEqual([]);
 });
