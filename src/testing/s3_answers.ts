@@ -1,5 +1,5 @@
 /** What the tests' store of S3's kind answers in XML: lists of keys, uploads and parts, and refusals. */
-import type { Stored, StoredUpload } from "./s3_server.ts";
+import type { Stored, StoredUpload } from "./s3_stored.ts";
 
 const PAGE_MAX = 1000;
 

@@ -7,25 +7,10 @@
 import { createHash } from "node:crypto";
 import { isSigned } from "./aws_signature.ts";
 import { keysAnswer, partsAnswer, refusal, uploadsAnswer, xml } from "./s3_answers.ts";
+import type { Stored, StoredUpload } from "./s3_stored.ts";
 
 /** Who may use it. */
 export const S3_KEYS = { accessKeyId: "AKIDTEST", secretAccessKey: "secret/of+the=test" } as const;
-
-/** Bytes that are kept. */
-export interface Stored {
-  readonly bytes: Uint8Array;
-  readonly etag: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly modified: Date;
-}
-
-/** An upload under way. */
-export interface StoredUpload {
-  readonly key: string;
-  readonly began: Date;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly parts: Map<number, Stored>;
-}
 
 const PART_BYTES_MIN = 5 * 1024 * 1024;
 

@@ -165,7 +165,7 @@ test("a client who hangs up in the middle of a put leaves nothing of it", async 
   const drafts = join(server.directory, "data", "blobs", "default", "drafts");
   const changed = watchFolder(drafts);
   using client = await RawClient.connect(server.port);
-  client.send("PUT /stream HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n" + "x".repeat(100_000));
+  client.request(["PUT /stream HTTP/1.1", "host: localhost", "content-length: 1000000"], "x".repeat(100_000));
   await changed(() => readdirSync(drafts).length === 1);
   client.socket.destroy();
   await changed(() => readdirSync(drafts).length === 0);
