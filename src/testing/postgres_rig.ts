@@ -1,7 +1,8 @@
 /** Databases of PostgreSQL as the binding asks them, for tests: calls, and what became of them. */
+
+import { type PgCall, Postgres, type PostgresOptions } from "../bindings/sql/postgres/postgres.ts";
 import { systemClock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
-import { type PgCall, Postgres, type PostgresOptions } from "../bindings/sql/postgres/postgres.ts";
 import type { SqlResult } from "./sql_rig.ts";
 
 /** What may differ from a call of the project "p" that may do everything. */

@@ -26,7 +26,10 @@ test("a URL says who, where, and what is asked of the certificate", async () => 
   expect(await terms("require")).toEqual({ rejectUnauthorized: false, servername: "db.test" });
   expect(await terms("verify-full")).toEqual({ rejectUnauthorized: true, servername: "db.test" });
   expect(await terms("verify-full", "192.0.2.1")).toEqual({ rejectUnauthorized: true });
-  expect(await terms("verify-ca")).toMatchObject({ rejectUnauthorized: true, checkServerIdentity: expect.any(Function) });
+  expect(await terms("verify-ca")).toMatchObject({
+    rejectUnauthorized: true,
+    checkServerIdentity: expect.any(Function),
+  });
 });
 
 test("a URL that says something else is refused, without a piece of it but a parameter's name", async () => {
@@ -53,7 +56,17 @@ test("a tenant's URL leads to public addresses, by TLS, and to no file", async (
     ...{ host: "192.0.2.1", tls: { rejectUnauthorized: false } },
   });
   expect((await readAddress("postgres://u@192.0.2.1/d?sslmode=disable", isPublic)).tls).toBeUndefined();
-  for (const host of ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "0x7f.1", "2130706433", "0", ""]) {
+  for (const host of [
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    "10.0.0.1",
+    "169.254.169.254",
+    "0x7f.1",
+    "2130706433",
+    "0",
+    "",
+  ]) {
     expect([host, (await errorOf(readAddress(`postgres://u@${host}/d`, isPublic)))?.code]).toEqual([
       host,
       "binding_failed",
@@ -72,7 +85,10 @@ describe.skipIf(missing)(missing ? "TLS (skipped: PostgreSQL is not installed)" 
     server = await PostgresServer.start();
     await server.admin("CREATE USER scram PASSWORD 'p@ss'");
     const rules = ["local all all trust", "hostnossl all admin 127.0.0.1/32 trust", "hostssl all admin all trust"];
-    await Bun.write(`${server.directory}/data/pg_hba.conf`, [...rules, "hostssl all scram all scram-sha-256", ""].join("\n"));
+    await Bun.write(
+      `${server.directory}/data/pg_hba.conf`,
+      [...rules, "hostssl all scram all scram-sha-256", ""].join("\n"),
+    );
     await server.admin("SELECT pg_reload_conf()");
   }, 60_000);
   afterAll(async () => {
@@ -104,7 +120,9 @@ describe.skipIf(missing)(missing ? "TLS (skipped: PostgreSQL is not installed)" 
   test("is also what a cancel goes by", async () => {
     const url = `${server.url("postgres", "admin")}?sslmode=require`;
     const since = performance.now();
-    await expect(rig.query("SELECT pg_sleep(60)", [], { url, workMs: 200 })).rejects.toMatchObject({ code: "sql_timeout" });
+    await expect(rig.query("SELECT pg_sleep(60)", [], { url, workMs: 200 })).rejects.toMatchObject({
+      code: "sql_timeout",
+    });
     // Not heard, it would have been ended after 500 ms more.
     expect(performance.now() - since).toBeLessThan(650);
   });

@@ -67,11 +67,7 @@ export async function readAddress(text: string, isPublic: IsPublic | undefined):
   };
 }
 
-async function readTerms(
-  parameters: URLSearchParams,
-  host: string,
-  isTrusted: boolean,
-): Promise<TlsTerms | undefined> {
+async function readTerms(parameters: URLSearchParams, host: string, isTrusted: boolean): Promise<TlsTerms | undefined> {
   const mode = parameters.get("sslmode") ?? (isTrusted ? "disable" : "require");
   if (!MODES.includes(mode)) throw unusable(`its url has an unknown sslmode, expected ${MODES.join(", ")}`);
   if (mode === "disable") return undefined;

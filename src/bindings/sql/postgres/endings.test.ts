@@ -157,8 +157,10 @@ describe.skipIf(missing)(name, () => {
     const stubborn = `BEGIN IF nextval('attempts') < 4 THEN ${raise}; END IF; RETURN 'done'; END`;
     await query(`CREATE FUNCTION stubborn() RETURNS text LANGUAGE plpgsql AS $$ ${stubborn} $$`);
     expect((await query("SELECT stubborn()")).r).toEqual([["done"]]);
-    await query("CREATE FUNCTION never() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('attempts'); " +
-      `${raise}; END $$`);
+    await query(
+      "CREATE FUNCTION never() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('attempts'); " +
+        `${raise}; END $$`,
+    );
     await expect(query("SELECT never()")).rejects.toMatchObject({ code: "sql_error" });
     expect((await query("SELECT last_value FROM attempts")).r).toEqual([[9]]);
   });
@@ -205,7 +207,9 @@ describe.skipIf(missing)(name, () => {
     const killed = query("SELECT pg_sleep(60)");
     const other = codeOf(query("INSERT INTO kept SELECT 'x' FROM pg_sleep(60)"));
     await until(active, (found) => found > 1);
-    const pid = await server.admin(`SELECT pid FROM pg_stat_activity WHERE ${active} AND query LIKE 'SELECT pg_sleep%'`);
+    const pid = await server.admin(
+      `SELECT pid FROM pg_stat_activity WHERE ${active} AND query LIKE 'SELECT pg_sleep%'`,
+    );
     process.kill(Number(pid), "SIGKILL");
     await expect(killed).rejects.toMatchObject({ code: "database_ended" });
     expect(await other).toBe("database_ended");

@@ -76,9 +76,10 @@ test("a message that makes no sense ends its connection, and nothing else", asyn
   for (const each of lies) {
     for (const first of [Buffer.alloc(0), begun]) {
       const { code } = await lie((socket) => socket.write(Buffer.concat([first, each])), 150);
-      expect([each.toString("hex"), ["database_ended", "sql_error", "sql_timeout", "result_too_large"].includes(code)]).toEqual(
-        [each.toString("hex"), true],
-      );
+      expect([
+        each.toString("hex"),
+        ["database_ended", "sql_error", "sql_timeout", "result_too_large"].includes(code),
+      ]).toEqual([each.toString("hex"), true]);
     }
   }
 });
@@ -89,10 +90,9 @@ test("garbage of any kind, in any pieces, does the same", async () => {
   for (let round = 0; round < 60; round += 1) {
     const { code } = await lie((socket) => {
       for (let count = 0; count < 20; count += 1) {
-        const body = Buffer.from(Array.from({ length: Math.floor(random() * 40) }, () => Math.floor(random() * 256)));
-        const type = types[Math.floor(random() * types.length)] ?? "Z";
-        const whole = message(type, body);
-        const cut = Math.floor(random() * whole.length);
+        const body = random.bytes(random.below(40));
+        const whole = message(random.pick([...types]), body);
+        const cut = random.below(whole.length);
         socket.write(whole.subarray(0, cut));
         socket.write(whole.subarray(cut));
       }

@@ -43,7 +43,7 @@ describe.skipIf(missing)(name, () => {
       "'\\x00ff'::bytea": { b: "AP8=" },
       "12.3450::numeric": "12.3450",
       "123456789012345678901234567890.5": "123456789012345678901234567890.5",
-      '\'{"a":1}\'::jsonb': '{"a": 1}',
+      "'{\"a\":1}'::jsonb": '{"a": 1}',
       "'ü\u{1f600}'": "ü\u{1f600}",
       "'2026-01-02'::date": "2026-01-02",
       "'2026-01-02 03:04:05.678'::timestamp": "2026-01-02T03:04:05.678",
@@ -58,7 +58,7 @@ describe.skipIf(missing)(name, () => {
         [3, 4],
       ],
       "'{}'::int[]": [],
-      'ARRAY[\'a,b\',\'NULL\',\'\',\'"\\\',\'{}\']': ["a,b", "NULL", "", '"\\', "{}"],
+      "ARRAY['a,b','NULL','','\"\\','{}']": ["a,b", "NULL", "", '"\\', "{}"],
       "ARRAY[9007199254740993]::int8[]": [{ i: "9007199254740993" }],
       "ARRAY['\\x01'::bytea]": [{ b: "AQ==" }],
       "ARRAY[true,false]": [true, false],
@@ -127,7 +127,12 @@ describe.skipIf(missing)(name, () => {
       expect([sql, await code(sql)]).toEqual([sql, "binding_denied"]);
     }
     for (const sql of [
-      ...["SELECT 1; COMMIT", "SELECT 1; SET statement_timeout = 0", "SELECT 1;;SELECT 2", "SELECT E'\\'; COMMIT --'; 1"],
+      ...[
+        "SELECT 1; COMMIT",
+        "SELECT 1; SET statement_timeout = 0",
+        "SELECT 1;;SELECT 2",
+        "SELECT E'\\'; COMMIT --'; 1",
+      ],
       ...["SELECT pg_read_file('/etc/passwd')", "SELECT lo_import('/etc/passwd')", "ALTER SYSTEM SET fsync = off"],
       ...["SELECT 1\0; COMMIT", "EXPLAIN EXECUTE a", "CREATE DATABASE x", "SELECT set_config('role', 'admin', false)"],
       "CREATE FUNCTION ends() RETURNS void LANGUAGE plpgsql AS 'BEGIN COMMIT; END'; SELECT ends()",
@@ -153,7 +158,11 @@ describe.skipIf(missing)(name, () => {
       expect([sql, await code(sql, { mode: "read" })]).toEqual([sql, "binding_denied"]);
     }
     const off = "SELECT set_config('transaction_read_only', 'off', true)";
-    for (const sql of [off, "SELECT undo()", "SELECT set_config('default_transaction_read_only', 'off', false), undo()"]) {
+    for (const sql of [
+      off,
+      "SELECT undo()",
+      "SELECT set_config('default_transaction_read_only', 'off', false), undo()",
+    ]) {
       expect([sql, await code(sql, { mode: "read" })]).toEqual([sql, "sql_error"]);
     }
     const twice = { o: "batch", s: [[off.replace("transaction", "default_transaction")], ["SELECT sneak()"]] };

@@ -25,7 +25,8 @@ test("statements end at semicolons that are none of a quote's or a comment's", (
 
 test("semicolons in brackets and in the body of a routine end nothing", () => {
   const rule = "CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2)";
-  const atomic = "create or replace function f() returns int begin atomic select case when true then 1 end; select 2; end";
+  const atomic =
+    "create or replace function f() returns int begin atomic select case when true then 1 end; select 2; end";
   const named = "CREATE TABLE begin_of (begin int)";
   expect(splitStatements(`${rule}; ${atomic}; ${named}; SELECT 3`)).toEqual([rule, atomic, named, "SELECT 3"]);
 });
