@@ -65,7 +65,7 @@ describe.skipIf(missing)(name, () => {
       read: 2,
       big: "9007199254740993",
     });
-    expect(await get("/denied")).toMatchObject({ code: "sql_error", isError: true });
+    expect(await get("/denied")).toMatchObject({ code: "binding_denied", isError: true });
   });
 
   test("is nowhere told where it is", async () => {
