@@ -9,6 +9,11 @@ import type { SqlLimits } from "../limits.ts";
 
 /** Type and length of a message. */
 const HEADER_BYTES = 5;
+/** ErrorResponse and NoticeResponse. */
+const COMPLAINTS = new Set(["E".charCodeAt(0), "N".charCodeAt(0)]);
+
+/** No byte. */
+const NONE = -1;
 
 /** The guard of one connection. */
 export class StreamGuard {
@@ -18,6 +23,8 @@ export class StreamGuard {
   #filled = 0;
   /** Of the message that is coming. */
   #messageLeft = 0;
+  /** The last two bytes of its body so far. */
+  #tail: readonly [number, number] = [NONE, NONE];
   #left = 0;
 
   constructor(limits: SqlLimits) {
@@ -58,6 +65,8 @@ export class StreamGuard {
         const taken = Math.min(this.#messageLeft, chunk.length - at);
         this.#messageLeft -= taken;
         at += taken;
+        this.#tail = [taken > 1 ? (chunk[at - 2] as number) : this.#tail[1], chunk[at - 1] as number];
+        if (this.#messageLeft === 0) this.#checkComplaint();
         continue;
       }
       // The answer to the question for TLS is one byte, and no message.
@@ -66,10 +75,23 @@ export class StreamGuard {
       this.#filled = 0;
       this.#messageLeft = this.#header.readInt32BE(1) - 4;
       if (this.#messageLeft < 0) throw new Error("the database sends a message without a length");
+      this.#tail = [NONE, NONE];
+      if (this.#messageLeft === 0) this.#checkComplaint();
       // Bytes come as twice their number of digits.
       if (this.#messageLeft > 2 * value) {
         throw new Refusal("result_too_large", `Cannot read a row of more than ${value} bytes`, limit);
       }
     }
+  }
+
+  /**
+   * The fields of a complaint end with a NUL each, and all of them with one more. The client's reader looks for that one
+   * for ever where it is not there.
+   */
+  #checkComplaint(): void {
+    const [before, last] = this.#tail;
+    // One NUL alone is a complaint without fields.
+    if (!COMPLAINTS.has(this.#header[0] as number) || (last === 0 && (before === 0 || before === NONE))) return;
+    throw new Error("the database sends a complaint without an end");
   }
 }
