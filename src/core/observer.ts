@@ -29,6 +29,8 @@ export interface FinishedRequest {
   readonly project?: string | undefined;
   /** `sha256-<hex>` of the function's version; undefined when it is not known. */
   readonly version?: string | undefined;
+  /** Id of the request that made this one, of a call from inside the server. */
+  readonly parentRequestId?: string | undefined;
   /** Why it failed; also when the answer had begun. */
   readonly error: IsopodError | undefined;
   readonly figures: InvocationFigures | undefined;

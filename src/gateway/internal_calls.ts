@@ -1,17 +1,24 @@
 /**
  * Calls of functions from inside the server, as the gateway answers them: by what is deployed now, under the callee's
  * own limits and no plan, with a record like any other request's.
+ *
+ * A call reaches what the function's routes reach, its static files too; kept answers are for requests from outside.
  */
-import { PRODUCTION } from "../core/deployment.ts";
+import { PRODUCTION, type RoutedFunction } from "../core/deployment.ts";
 import { IsopodError, toIsopodError } from "../core/errors.ts";
+import type { FunctionVersion } from "../core/function.ts";
 import { CALL_DEPTH_MAX, type FunctionCaller, type InternalCall } from "../core/function_caller.ts";
-import { type InvocationRequest, type InvocationResponse, type Invoker, NO_PARAMS } from "../core/invocation.ts";
+import type { InvocationRequest, InvocationResponse, Invoker } from "../core/invocation.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Observer } from "../core/observer.ts";
+import { AssetAnswers } from "./assets/asset_answer.ts";
+import { decodePath } from "./assets/exchange.ts";
 import { ExchangeRecord, newRequestId } from "./exchange_record.ts";
-import { recordCall } from "./function_call.ts";
+import { ownParams, recordCall } from "./function_call.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { aliasOf, chooseVersion } from "./version_choice.ts";
+import { wholeAnswer } from "./whole_answer.ts";
+import { insideHeaders } from "./work.ts";
 
 /** What calling takes. */
 export interface InternalCallParts {
@@ -21,46 +28,96 @@ export interface InternalCallParts {
   snapshot(): Snapshot;
 }
 
-const NO_HEADERS = new Headers();
-
 /** Makes the caller. */
 export function createFunctionCaller(parts: InternalCallParts): FunctionCaller {
-  return { call: (call) => callFunction(parts, call) };
+  return new InternalCalls(parts);
 }
 
-async function callFunction(parts: InternalCallParts, call: InternalCall): Promise<InvocationResponse> {
-  const { invoker, observer } = parts;
-  const { host, pathname } = new URL(call.url);
-  const record = new ExchangeRecord(observer, call.requestId ?? newRequestId(), call.method, host, pathname);
-  record.remoteAddress = call.source;
-  try {
-    if (call.depth > CALL_DEPTH_MAX) {
-      const limit = { name: "callDepthMax", value: CALL_DEPTH_MAX };
-      throw new IsopodError("call_depth", {
-        message: `Cannot call "${call.functionName}": ${CALL_DEPTH_MAX} calls of functions stand upon one another.`,
-        limit,
-      });
+class InternalCalls implements FunctionCaller {
+  readonly #parts: InternalCallParts;
+  readonly #assets = new AssetAnswers();
+
+  constructor(parts: InternalCallParts) {
+    this.#parts = parts;
+  }
+
+  async call(call: InternalCall): Promise<InvocationResponse> {
+    const { requestId = newRequestId(), method, source, project } = call;
+    const address = new URL(call.url);
+    const record = new ExchangeRecord(this.#parts.observer, requestId, method, address.host, address.pathname);
+    record.remoteAddress = source;
+    record.parentRequestId = call.parentRequestId;
+    record.project = project;
+    try {
+      const snapshot = this.#parts.snapshot();
+      const fn = functionOf(snapshot, call);
+      const version = versionOf(fn, call);
+      recordCall(record, version);
+      checkDepth(call);
+      const { pathname } = address;
+      const params = ownParams(snapshot, fn, method, pathname);
+      const file = await this.#file(version, call, address, params);
+      record.responseBytes = file?.over?.figures.responseBytes ?? 0;
+      const response = file ?? (await this.#invoke(version, call, record, params));
+      record.answered(response, response.status);
+      return response;
+    } catch (thrown) {
+      const error = toIsopodError(thrown);
+      record.status = error.status;
+      record.finish(error);
+      throw error;
     }
-    const version = versionOf(parts.snapshot(), call);
-    recordCall(record, version);
-    const limits = limitsUntil(version.limits, call.deadline);
-    const response = await invoker.invoke({ kind: "function", version, limits }, requestOf(call, record));
-    record.answered(response, response.status);
-    return response;
-  } catch (thrown) {
-    const error = toIsopodError(thrown);
-    record.status = error.status;
-    record.finish(error);
-    throw error;
+  }
+
+  #invoke(
+    version: FunctionVersion,
+    call: InternalCall,
+    record: ExchangeRecord,
+    params: InvocationRequest["params"],
+  ): Promise<InvocationResponse> {
+    const target = { kind: "function", version, limits: limitsUntil(version.limits, call.deadline) } as const;
+    return this.#parts.invoker.invoke(target, requestOf(call, record, params));
+  }
+
+  /** The static file that answers instead of the function, where there is one. Never compressed: programs read it. */
+  async #file(
+    { assets }: FunctionVersion,
+    { method, headers, entry }: InternalCall,
+    { pathname, search }: URL,
+    params: InvocationRequest["params"],
+  ): Promise<InvocationResponse | undefined> {
+    if (assets === undefined || entry !== undefined) return undefined;
+    const told = new Headers(headers as [string, string][]);
+    told.delete("accept-encoding");
+    const path = params["*"] ?? decodePath(pathname);
+    const file = await this.#assets.answer(assets, { method, headers: told, path, urlPath: pathname, query: search });
+    if (file === undefined) return undefined;
+    const body = file.body instanceof Blob ? file.body.stream() : file.body;
+    return wholeAnswer(file.status, file.headers, body, file.bytes);
   }
 }
 
-function versionOf(snapshot: Snapshot, { project, functionName, alias = PRODUCTION }: InternalCall) {
+const NO_HEADERS = new Headers();
+
+/** @throws {IsopodError} `not_found` */
+function functionOf(snapshot: Snapshot, { project, functionName }: InternalCall): RoutedFunction {
   const fn = snapshot.functionOf(project, functionName);
-  if (fn === undefined) {
-    throw new IsopodError("not_found", { message: `Cannot call "${functionName}": there is no such function.` });
-  }
+  if (fn !== undefined) return fn;
+  throw new IsopodError("not_found", { message: `Cannot call "${functionName}": there is no such function.` });
+}
+
+/** @throws {IsopodError} `not_found` */
+function versionOf(fn: RoutedFunction, { alias = PRODUCTION }: InternalCall): FunctionVersion {
   return chooseVersion(aliasOf(fn, alias), { headers: NO_HEADERS, keyHash: undefined }).version;
+}
+
+/** @throws {IsopodError} `call_depth` */
+function checkDepth({ depth, functionName }: InternalCall): void {
+  if (depth <= CALL_DEPTH_MAX) return;
+  throw new IsopodError("call_depth", {
+    message: `Cannot call "${functionName}": ${CALL_DEPTH_MAX} calls of functions stand upon one another.`,
+    limit: { name: "callDepthMax", value: CALL_DEPTH_MAX },
+  });
 }
 
 /** The callee's limits, ending with its caller. */
@@ -70,20 +127,12 @@ function limitsUntil(limits: Limits, deadline: number | undefined): Limits {
   return leftMs < limits.wallMs ? { ...limits, wallMs: leftMs } : limits;
 }
 
-function requestOf(call: InternalCall, record: ExchangeRecord): InvocationRequest {
-  const { method, url, headers, body, entry, exportName, depth, signal } = call;
+function requestOf(call: InternalCall, record: ExchangeRecord, params: InvocationRequest["params"]): InvocationRequest {
+  const { method, url, headers, source, body, entry, exportName, depth, signal } = call;
   const { requestId } = record;
+  const told = insideHeaders(headers, source);
   return {
-    requestId,
-    method,
-    url,
-    headers,
-    body,
-    params: NO_PARAMS,
-    entry,
-    exportName,
-    depth,
-    signal,
-    observer: record,
+    ...{ requestId, method, url, headers: told, body, params },
+    ...{ entry, exportName, depth, signal, observer: record },
   };
 }

@@ -78,6 +78,8 @@ const NOT_PASSED = new Set([
   "upgrade",
   "expect",
   "proxy-connection",
+  // Whom a function can trust to be inside: only said by this server.
+  "isopod-caller",
 ]);
 
 /** The headers that a program sees: the client's, without the connection's and without a key of ours. */
@@ -91,4 +93,9 @@ export function passedHeaders(headers: Headers, remoteAddress: string, withoutKe
   }
   passed.push(["x-forwarded-for", forwarded]);
   return passed;
+}
+
+/** The headers that a function sees which is called from inside the server, by `caller`. */
+export function insideHeaders(headers: HeaderList, caller: string): HeaderList {
+  return [...headers.filter(([name]) => !NOT_PASSED.has(name.toLowerCase())), ["isopod-caller", caller]];
 }

@@ -19,18 +19,18 @@ export function createFunctionBinding(caller: FunctionCaller): Binding {
     async call(call, grant, scope) {
       scope.countSubrequest();
       const response = await caller.call({ ...entranceOf(call, grant), ...addressOf(grant, scope), body: call.body });
-      const { status, headers, body, socket } = response;
-      socket?.close(1011, "Only requests from outside can become WebSockets");
+      const { status, headers, body } = response;
       return { status, headers, body, url: call.url, redirected: false } satisfies BindingAnswer;
     },
     async close() {},
   };
 }
 
-function addressOf({ project, resource, options }: BindingGrant, { functionName, depth, deadline, signal }: CallScope) {
+function addressOf({ project, resource, options }: BindingGrant, scope: CallScope) {
+  const { requestId, functionName, depth, deadline, signal } = scope;
   const { alias } = options;
   return {
-    ...{ project, functionName: resource, depth: depth + 1, deadline, signal },
+    ...{ project, functionName: resource, parentRequestId: requestId, depth: depth + 1, deadline, signal },
     alias: typeof alias === "string" ? alias : undefined,
     source: functionName === undefined ? "program" : `function:${functionName}`,
   };
@@ -46,6 +46,10 @@ function entranceOf({ method, url, headers }: BindingCall, { resource }: Binding
   }
   if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
     const message = `Cannot call "${resource}": expected an address that begins with http:// or https://`;
+    throw new IsopodError("bad_request", { message });
+  }
+  if (headers.some(([name]) => name.toLowerCase() === "upgrade")) {
+    const message = `Cannot call "${resource}": WebSockets are for callers from outside, and functions have none between them`;
     throw new IsopodError("bad_request", { message });
   }
   return { method, url, headers };

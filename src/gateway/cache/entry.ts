@@ -1,7 +1,8 @@
 /** A kept answer: whole, with what was decided of it, and ready to be given again. */
-import type { HeaderList, InvocationEnd, InvocationResponse } from "../../core/invocation.ts";
+import type { HeaderList, InvocationResponse } from "../../core/invocation.ts";
 import type { Sharer } from "../../stdx/share_list.ts";
 import { judge } from "../assets/conditions.ts";
+import { wholeAnswer } from "../whole_answer.ts";
 import type { CacheHead, Lifetime } from "./policy.ts";
 
 /** What the answer is made of. */
@@ -22,7 +23,6 @@ export interface EntryParts {
 
 /** What every entry takes beside its body and headers, in bytes: an estimate. */
 const ENTRY_BYTES = 1024;
-const NO_FIGURES = { wallMs: 0, cpuMs: 0, memoryBytes: 0, responseBytes: 0, logBytes: 0, subrequests: 0, cold: false };
 
 /** A kept answer, in a list of the project's by its last use. */
 export class Entry implements Sharer<Entry> {
@@ -61,8 +61,9 @@ export class Entry implements Sharer<Entry> {
   answer({ method, headers }: CacheHead, now: number, from: string): InvocationResponse {
     const { status, body } = this.parts;
     const said = this.#headersAt(now, from);
-    if (status === 200 && this.#isKnown(headers)) return whole(304, said, null);
-    return whole(status, said, method === "HEAD" || body.length === 0 ? null : body);
+    if (status === 200 && this.#isKnown(headers)) return wholeAnswer(304, said, null, 0);
+    const sent = method === "HEAD" || body.length === 0 ? null : body;
+    return wholeAnswer(status, said, sent, sent?.length ?? 0);
   }
 
   #isKnown(headers: Headers): boolean {
@@ -84,10 +85,4 @@ export class Entry implements Sharer<Entry> {
     }
     return this.#headers;
   }
-}
-
-/** An answer that is there as a whole, and that no invocation gives. */
-function whole(status: number, headers: HeaderList, body: Uint8Array | null): InvocationResponse {
-  const over: InvocationEnd = { figures: { ...NO_FIGURES, responseBytes: body?.length ?? 0 } };
-  return { status, headers, body, script: false, over, ended: Promise.resolve(over) };
 }
