@@ -63,7 +63,8 @@ export class FunctionRig {
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         controller.enqueue(new Uint8Array(1));
-        ended.then(({ error }) => controller.error(error)).catch(() => {});
+        // Bodies of invocations do not say why they error.
+        ended.then(() => controller.error()).catch(() => {});
       },
       cancel: () => end.resolve(new IsopodError("client_gone")),
     });

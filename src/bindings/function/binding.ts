@@ -8,7 +8,7 @@ import type { Binding, BindingAnswer, BindingCall, CallScope } from "../../core/
 import type { BindingGrant } from "../../core/binding_kinds.ts";
 import { IsopodError } from "../../core/errors.ts";
 import type { FunctionCaller, InternalCall } from "../../core/function_caller.ts";
-import { whenOver } from "../../core/invocation.ts";
+import { type Body, type InvocationResponse, whenOver } from "../../core/invocation.ts";
 
 const METHOD_LENGTH_MAX = 256;
 const RPC = "rpc:";
@@ -48,8 +48,8 @@ class FunctionBinding implements Binding {
     try {
       const response = await this.#caller.call({ ...asked, signal: ender.signal });
       whenOver(response, over);
-      const { status, headers, body } = response;
-      return { status, headers, body, url: call.url, redirected: false };
+      const { status, headers } = response;
+      return { status, headers, body: bodyOf(response), url: call.url, redirected: false };
     } catch (error) {
       over();
       throw error;
@@ -60,6 +60,27 @@ class FunctionBinding implements Binding {
     this.#closed = true;
     for (const ender of this.#enders) ender.abort();
   }
+}
+
+/** The answer's body; where it is cut off it errors with what ended the callee, which an invocation's own does not say. */
+function bodyOf({ body, ended }: InvocationResponse): Body {
+  if (!(body instanceof ReadableStream)) return body;
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { value, done } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (cause) {
+          controller.error((await ended).error ?? new IsopodError("program_ended", { cause }));
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 function addressOf({ project, resource, options }: BindingGrant, scope: CallScope) {
