@@ -18,8 +18,14 @@ export const TRIGGER_LIMITS = {
   lateMsMax: 60_000,
   /** Clocks are set and machines sleep: schedules are looked at so often at least. */
   lookMsMax: 30_000,
-  /** Missed times that are counted one by one. */
-  missedMax: 1000,
+  /** Missed times of one schedule that are counted at once; looking for one takes a tenth of a millisecond. */
+  missedMax: 100,
+  /** A schedule whose last time is further ahead than this was claimed by a clock that was wrong. */
+  aheadMsMax: 86_400_000,
+  /** Schedules that are read and claimed at a time. */
+  claimsAtATime: 32,
+  /** How long a run is tried anew while the server has no room for it. */
+  busyMsMax: 10_000,
   /** What a lease is longer than the function may run. */
-  leaseSlackMs: 30_000,
+  leaseSlackMs: 10_000,
 } as const;

@@ -67,7 +67,7 @@ export class FunctionTriggers implements TriggerAdmin {
     await Promise.all([this.#scheduler.replace(schedules), this.#queues.replace(consumers, DRAIN_MS)]);
   }
 
-  async schedules(project: string): Promise<readonly ScheduleView[]> {
+  schedules(project: string): Promise<readonly ScheduleView[]> {
     return this.#scheduler.views(project);
   }
 
