@@ -8,6 +8,7 @@
  */
 import { Counter, Gauge, Registry } from "prom-client";
 import type { ErrorCode } from "../core/errors.ts";
+import type { TriggerObserver } from "../core/triggers.ts";
 import { LabelValues, Timings } from "./timings.ts";
 
 /** One value of a gauge, with the labels that it was declared with. */
@@ -41,6 +42,8 @@ export interface Metrics {
   instanceStarted(engine: string, seconds: number): void;
   /** Counts an instance that ended, by why. */
   instanceEnded(engine: string, reason: string): void;
+  /** Counts what became of schedules and of messages. */
+  readonly triggers: TriggerObserver;
   /** Adds a gauge. @throws {Error} when its name is taken. */
   gauge(rule: GaugeRule): void;
   /** The text for a scrape, and its content type. */
@@ -48,6 +51,8 @@ export interface Metrics {
 }
 
 const LABEL_VALUES_MAX = 64;
+/** Schedules, and queues, that are counted one by one; the rest are `other`. */
+const TRIGGERS_MAX = 1000;
 
 /** Creates metrics with nothing counted. */
 export function createMetrics(): Metrics {
@@ -66,6 +71,7 @@ class PromMetrics implements Metrics {
   readonly #errors = this.#counter("isopod_errors_total", "Errors by their code.", ["code"]);
   readonly #limits = this.#counter("isopod_limits_struck_total", "Limits that ended or refused something.", ["limit"]);
   readonly #ends = this.#counter("isopod_instances_ended_total", "Instances that ended, by why.", ["engine", "reason"]);
+  readonly triggers: TriggerObserver = this.#countTriggers();
   readonly #engines = new LabelValues(LABEL_VALUES_MAX);
   readonly #limitNames = new LabelValues(LABEL_VALUES_MAX);
   readonly #reasons = new LabelValues(LABEL_VALUES_MAX);
@@ -122,6 +128,22 @@ class PromMetrics implements Metrics {
 
   async expose(): Promise<{ readonly contentType: string; readonly text: string }> {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  #countTriggers(): TriggerObserver {
+    const [schedules, queues] = [new LabelValues(TRIGGERS_MAX), new LabelValues(TRIGGERS_MAX)];
+    const runs = this.#counter("isopod_schedule_runs_total", "Times that schedules were due, by what became of them.", [
+      "schedule",
+      "outcome",
+    ]);
+    const messages = this.#counter("isopod_queue_messages_total", "Messages of queues, by what became of them.", [
+      "queue",
+      "outcome",
+    ]);
+    return {
+      scheduled: (schedule, outcome, count = 1) => runs.inc({ schedule: schedules.bounded(schedule), outcome }, count),
+      messages: (queue, outcome, count) => messages.inc({ queue: queues.bounded(queue), outcome }, count),
+    };
   }
 
   #counter(name: string, help: string, labelNames: string[]): Counter {

@@ -1,5 +1,5 @@
 /** The call that hands a batch of messages to the function that consumes their queue. */
-import { IsopodError } from "../core/errors.ts";
+import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionCaller } from "../core/function_caller.ts";
 import type { ConsumerRule } from "../core/triggers.ts";
 import type { StoredMessage } from "./messages.ts";
@@ -15,12 +15,40 @@ export interface PlacedConsumer extends ConsumerRule {
 /** What a function says of messages, by their ids: `"ack"`, or seconds to wait, null for the queue's own delay. */
 export type Verdicts = Readonly<Record<string, unknown>>;
 
-/** Calls the function. @throws {IsopodError} what it failed with */
+/** What a call takes. */
+export interface BatchCall {
+  readonly caller: FunctionCaller;
+  readonly rule: PlacedConsumer;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  report(message: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+/** What ends a call that the function has never seen. */
+const UNSEEN: ReadonlySet<IsopodError["code"]> = new Set(["overloaded", "draining"]);
+
+/** Calls the function; what it has said of each message, `"failed"`, or `"unseen"` when that was none of its doing. */
 export async function callConsumer(
-  caller: FunctionCaller,
-  { project, functionName, queue }: PlacedConsumer,
+  call: BatchCall,
   batch: readonly StoredMessage[],
-  signal: AbortSignal,
+): Promise<Verdicts | "failed" | "unseen"> {
+  const { report, signal } = call;
+  const messages = batch.length;
+  try {
+    const { verdicts, threw } = await deliver(call, batch);
+    if (threw) report("A batch of messages has failed", { code: "uncaught_exception", messages });
+    return verdicts;
+  } catch (error) {
+    const { code, message: reason } = toIsopodError(error);
+    if (signal.aborted || UNSEEN.has(code)) return "unseen";
+    report("A batch of messages has failed", { code, reason, messages });
+    return "failed";
+  }
+}
+
+async function deliver(
+  { caller, rule: { project, functionName, queue }, signal }: BatchCall,
+  batch: readonly StoredMessage[],
 ): Promise<{ readonly verdicts: Verdicts; readonly threw: boolean }> {
   const messages = batch.map(({ id, sentAt, attempts, type, body }) => ({
     id,
@@ -30,7 +58,11 @@ export async function callConsumer(
     body,
   }));
   const response = await caller.call({
-    ...{ project, functionName, source: `queue:${queue}`, method: "POST", url: "http://queue/", headers: [] },
+    ...{ project, functionName, source: `queue:${queue}`, method: "POST", url: "http://localhost/" },
+    headers: [
+      ["content-type", "application/json"],
+      ["isopod-trigger", "queue"],
+    ],
     body: new TextEncoder().encode(JSON.stringify({ queue, messages })),
     ...{ entry: "queue", depth: 0, signal },
   });
@@ -40,7 +72,17 @@ export async function callConsumer(
   if (response.status === 404) {
     throw new IsopodError("not_found", { message: `Function "${functionName}" has no queue handler.` });
   }
-  const verdicts: unknown = JSON.parse(text);
-  const isObject = typeof verdicts === "object" && verdicts !== null;
-  return { verdicts: isObject ? (verdicts as Verdicts) : {}, threw: response.status >= 500 };
+  return { verdicts: readVerdicts(text), threw: response.status >= 500 };
+}
+
+/** A guest may say anything. */
+function readVerdicts(text: string): Verdicts {
+  let said: unknown;
+  try {
+    said = JSON.parse(text);
+  } catch {
+    said = undefined;
+  }
+  if (typeof said === "object" && said !== null) return said as Verdicts;
+  throw new IsopodError("invalid_result", { message: "What became of the messages was not said in JSON." });
 }

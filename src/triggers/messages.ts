@@ -52,6 +52,18 @@ export class Messages {
     return id;
   }
 
+  /** Puts a message of another queue in, once; false when it is there already. */
+  async move(project: string, to: string, { id, type, body }: StoredMessage, now: number): Promise<boolean> {
+    const record = { at: now, visible: now, attempts: 0, type, body };
+    return (await this.#put([PREFIX, project, to, id], record, 0)) !== undefined;
+  }
+
+  /** A message as it stands now. */
+  async get(project: string, queue: string, id: string): Promise<StoredMessage | undefined> {
+    const entry = await this.#store.get([PREFIX, project, queue, id], { fresh: true });
+    return entry && messageOf(entry);
+  }
+
   /** Messages behind `after`, in their order. */
   async list(project: string, queue: string, after: string | undefined, limit: number): Promise<StoredMessage[]> {
     const prefix = [PREFIX, project, queue];
@@ -78,13 +90,10 @@ export class Messages {
     return revision === undefined ? undefined : { ...message, attempts, visibleAt: until, revision };
   }
 
-  /** Lets a claimed message be seen again at a moment. */
-  async giveBack(project: string, queue: string, message: StoredMessage, visibleAt: number): Promise<void> {
-    await this.#put(
-      [PREFIX, project, queue, message.id],
-      { ...recordOf(message), visible: visibleAt },
-      message.revision,
-    );
+  /** Lets a claimed message be seen again at a moment; false when somebody else has it by now. */
+  async giveBack(project: string, queue: string, message: StoredMessage, visibleAt: number): Promise<boolean> {
+    const record = { ...recordOf(message), visible: visibleAt };
+    return (await this.#put([PREFIX, project, queue, message.id], record, message.revision)) !== undefined;
   }
 
   /** Removes a message; false when somebody else has it by now. */
@@ -99,25 +108,37 @@ export class Messages {
   }
 
   /** The queues of a project that have messages. */
-  async names(project: string): Promise<string[]> {
-    const names: string[] = [];
-    for (let after: string[] | undefined; ; ) {
-      const [entry] = await this.#store.list([PREFIX, project], { limit: 1, ...(after && { after }) });
-      const name = entry?.key[2];
-      if (name === undefined) return names;
-      names.push(name);
-      // Behind every message of this queue: ids begin with digits and letters.
-      after = [PREFIX, project, name, "\u{10ffff}"];
-    }
+  names(project: string): Promise<string[]> {
+    return this.#segments([PREFIX, project]);
+  }
+
+  /** The projects that have messages. */
+  projects(): Promise<string[]> {
+    return this.#segments([PREFIX]);
   }
 
   /** Goes over all messages of a queue, a page at a time. */
-  async *all(project: string, queue: string): AsyncGenerator<StoredMessage> {
+  async *pages(project: string, queue: string): AsyncGenerator<readonly StoredMessage[]> {
     for (let after: string | undefined; ; ) {
-      const page = await this.list(project, queue, after, TRIGGER_LIMITS.scanMax);
-      yield* page;
+      const page = await this.list(project, queue, after, TRIGGER_LIMITS.pageMax);
       after = page.at(-1)?.id;
       if (after === undefined) return;
+      yield page;
+      // What is on a request's way has its turn between two pages.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** What follows a prefix in the keys that there are. */
+  async #segments(prefix: readonly string[]): Promise<string[]> {
+    const found: string[] = [];
+    for (let after: string[] | undefined; ; ) {
+      const [entry] = await this.#store.list(prefix, { limit: 1, ...(after && { after }) });
+      const segment = entry?.key[prefix.length];
+      if (segment === undefined) return found;
+      found.push(segment);
+      // Behind every key that goes on from here: what follows begins with digits and letters.
+      after = [...prefix, segment, "\u{10ffff}"];
     }
   }
 

@@ -9,11 +9,10 @@ import type { Clock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
 import type { FunctionCaller } from "../core/function_caller.ts";
 import type { ScheduleView, TriggerObserver } from "../core/triggers.ts";
-import { Lanes } from "../stdx/lanes.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
+import { ScheduleClaims } from "./schedule_claims.ts";
 import { aboutOf, keyOf, type PlacedSchedule, type RunningRun, type ScheduleRecords } from "./schedule_records.ts";
 import { ScheduleRuns } from "./schedule_runs.ts";
-import { type ScheduleStep, stepOf, withoutDeadRun } from "./schedule_step.ts";
 
 /** What scheduling takes. */
 export interface SchedulerOptions {
@@ -36,8 +35,7 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #planned = new Map<string, Planned>();
   readonly #working = new Set<Promise<void>>();
-  /** Reading, deciding and claiming; thousands may be due at the full hour. */
-  readonly #claims = new Lanes(TRIGGER_LIMITS.claimsAtATime);
+  readonly #claims: ScheduleClaims;
   readonly #ender = new AbortController();
   readonly #runs: ScheduleRuns;
   #cancel: () => void = () => {};
@@ -48,6 +46,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#claims = new ScheduleClaims(options);
     this.#runs = new ScheduleRuns({ ...options, signal: this.#ender.signal });
   }
 
@@ -60,13 +59,10 @@ export class Scheduler {
 
   /** How the schedules of a project fare. */
   async views(project: string): Promise<ScheduleView[]> {
-    const { records, clock } = this.#options;
     const own = [...this.#planned.values()].filter(({ schedule }) => schedule.project === project);
     return await Promise.all(
       own.map(async ({ schedule, next }) => {
-        const now = clock.wallNow();
-        const stored = await this.#claims.run(() => records.read(schedule, now));
-        const record = withoutDeadRun(stored.record, now);
+        const record = await this.#claims.read(schedule);
         const { functionName, name, cron, timezone, enabled } = schedule;
         return {
           ...{ function: functionName, name, cron, timezone, enabled, nextAt: next },
@@ -171,10 +167,9 @@ export class Scheduler {
   /** Does what is to be done about a schedule now. */
   async #see(planned: Planned, isStart: boolean): Promise<void> {
     try {
-      const claimed = await this.#claims.run(() => this.#claim(planned, isStart));
+      const claimed = await this.#claims.claim(() => this.#current(planned), isStart);
       if (claimed === undefined) return;
       const { schedule, step } = claimed;
-      this.#tell(schedule, step);
       if (step.run !== undefined) this.#track(this.#run(schedule, step.run));
       const { cron, timezone } = planned.schedule;
       if (cron === schedule.cron && timezone === schedule.timezone) planned.next = step.next;
@@ -185,37 +180,15 @@ export class Scheduler {
     if (planned.next !== undefined) this.#wakeBy(planned.next);
   }
 
-  /** Decides what is to be done, and has it to itself; undefined when nothing is to be done any more. */
-  async #claim(planned: Planned, isStart: boolean) {
-    const { records, clock, newRequestId } = this.#options;
-    for (;;) {
-      const { schedule } = planned;
-      if (this.#closed || !schedule.enabled || this.#planned.get(keyOf(schedule).join("\n")) !== planned) return undefined;
-      const now = clock.wallNow();
-      const { record, revision } = await records.read(schedule, now);
-      const step = stepOf(schedule, record, { now, isStart, requestId: newRequestId() });
-      // A new schedule is noted, so that what it misses from now on is known.
-      if (step.record === record && revision > 0) return { schedule, step };
-      if (await records.write(schedule, step.record, revision)) return { schedule, step };
-    }
+  /** What a plan comes down to by now; undefined when it is none any more. */
+  #current(planned: Planned): PlacedSchedule | undefined {
+    const { schedule } = planned;
+    const isPlanned = this.#planned.get(keyOf(schedule).join("\n")) === planned;
+    return !this.#closed && schedule.enabled && isPlanned ? schedule : undefined;
   }
 
   async #run(schedule: PlacedSchedule, run: RunningRun): Promise<void> {
     await this.#runs.run(schedule, run).catch((error) => this.#complain(schedule, error));
-  }
-
-  #tell(schedule: PlacedSchedule, { missed, isSkipped, isFromFuture, record: { lastAt } }: ScheduleStep): void {
-    const { observer } = this.#options;
-    const name = keyOf(schedule).join("/");
-    if (missed > 0) {
-      observer.scheduled(name, "missed", missed);
-      this.#report("A schedule was due while no server ran, or none could see to it", schedule, { missed, due: lastAt });
-    }
-    if (isSkipped) {
-      observer.scheduled(name, "skipped");
-      this.#report("A schedule was skipped: its last run goes on", schedule, { due: lastAt });
-    }
-    if (isFromFuture) this.#report("The clock was set back by far: the schedule begins anew", schedule, {});
   }
 
   #track(work: Promise<void>): void {

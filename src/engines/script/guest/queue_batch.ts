@@ -41,7 +41,9 @@ export function queueBatch({ queue, messages }: QueueEvent) {
     attempts,
     body: type === "json" ? JSON.parse(body) : type === "bytes" ? Uint8Array.fromBase64(body) : body,
     ack: () => say(id, "ack"),
-    retry: (options?: RetryOptions) => say(id, delayOf(options)),
+    retry: (options?: RetryOptions) => {
+      if (all !== "ack") say(id, delayOf(options));
+    },
   }));
   const batch = {
     queue,
