@@ -4,7 +4,6 @@
  * Who delivers a message claims it first, by compare-and-set: it is invisible for the time of the lease, and counted.
  * A crash leaves it where it is, and it is delivered again when the lease is over.
  */
-import { IsopodError } from "../core/errors.ts";
 import { Conflict, type Store, type StoreEntry } from "../core/store.ts";
 import type { OutgoingMessage, QueueMessage } from "../core/triggers.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
@@ -164,27 +163,4 @@ function messageOf({ key, value, revision }: StoreEntry): StoredMessage {
 /** What a message counts towards its project's quota. */
 export function bytesOf(body: string): number {
   return Buffer.byteLength(body) + TRIGGER_LIMITS.entryBytes;
-}
-
-/** Refuses what is too much for one send. @throws {IsopodError} `bad_request`, `value_too_large` */
-export function checkSend(messages: readonly OutgoingMessage[]): void {
-  const { messageBytesMax, sendMessagesMax, sendBytesMax, delayMsMax } = TRIGGER_LIMITS;
-  const refuse = (message: string) => new IsopodError("bad_request", { message: `Cannot send: ${message}` });
-  if (messages.length < 1 || messages.length > sendMessagesMax)
-    throw refuse(`expected 1 to ${sendMessagesMax} messages`);
-  let bytes = 0;
-  for (const { body, delayMs } of messages) {
-    const own = Buffer.byteLength(body);
-    bytes += own;
-    if (own > messageBytesMax) throw tooLarge("the message is", "messageBytesMax", messageBytesMax);
-    if (!(delayMs >= 0 && delayMs <= delayMsMax)) throw refuse(`expected a delay of 0 to ${delayMsMax / 1000} seconds`);
-  }
-  if (bytes > sendBytesMax) throw tooLarge("the messages are", "sendBytesMax", sendBytesMax);
-}
-
-function tooLarge(what: string, name: string, value: number): IsopodError {
-  return new IsopodError("value_too_large", {
-    message: `Cannot send: ${what} larger than ${value} bytes`,
-    limit: { name, value },
-  });
 }

@@ -14,9 +14,10 @@ import type {
 import type { PlacedConsumer } from "./batch_call.ts";
 import { Consumer } from "./consumer.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
-import { bytesOf, checkSend, type Messages, type StoredMessage } from "./messages.ts";
+import { bytesOf, type Messages, type StoredMessage } from "./messages.ts";
 import { QueueCounts } from "./queue_counts.ts";
 import { QueueSweep } from "./queue_sweep.ts";
+import { checkSend } from "./send_checks.ts";
 
 /** What queues take. */
 export interface QueuesOptions {

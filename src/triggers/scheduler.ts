@@ -11,7 +11,7 @@ import type { FunctionCaller } from "../core/function_caller.ts";
 import type { ScheduleView, TriggerObserver } from "../core/triggers.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
 import { ScheduleClaims } from "./schedule_claims.ts";
-import { aboutOf, keyOf, type PlacedSchedule, type RunningRun, type ScheduleRecords } from "./schedule_records.ts";
+import { aboutOf, keyOf, type PlacedSchedule, type ScheduleRecords } from "./schedule_records.ts";
 import { ScheduleRuns } from "./schedule_runs.ts";
 
 /** What scheduling takes. */
@@ -52,9 +52,8 @@ export class Scheduler {
 
   /** Goes by these schedules from now on. */
   async replace(schedules: readonly PlacedSchedule[]): Promise<void> {
-    const replacing = this.#replacing.then(() => this.#replace(schedules));
-    this.#replacing = replacing;
-    await replacing;
+    this.#replacing = this.#replacing.then(() => this.#replace(schedules));
+    await this.#replacing;
   }
 
   /** How the schedules of a project fare. */
@@ -97,15 +96,14 @@ export class Scheduler {
   }
 
   async #replace(schedules: readonly PlacedSchedule[]): Promise<void> {
+    if (this.#closed) return;
     const before = new Map(this.#planned);
     const begun: Promise<void>[] = [];
     for (const schedule of schedules) {
       const key = keyOf(schedule).join("\n");
       const known = before.get(key);
       before.delete(key);
-      if (this.#closed) return;
-      if (known === undefined) begun.push(this.#plan(key, schedule));
-      else begun.push(this.#change(known, schedule));
+      begun.push(known === undefined ? this.#plan(key, schedule) : this.#change(known, schedule));
     }
     for (const [key, { schedule }] of before) {
       this.#planned.delete(key);
@@ -131,8 +129,8 @@ export class Scheduler {
   }
 
   /** What it had been due at is of no account if it ever comes back. */
-  async #forget(schedule: PlacedSchedule): Promise<void> {
-    await this.#options.records.remove(schedule).catch((error) => this.#complain(schedule, error));
+  #forget(schedule: PlacedSchedule): Promise<void> {
+    return this.#options.records.remove(schedule).catch((error) => this.#complain(schedule, error));
   }
 
   /** Sees to those that are due, and says when to look again. */
@@ -170,7 +168,9 @@ export class Scheduler {
       const claimed = await this.#claims.claim(() => this.#current(planned), isStart);
       if (claimed === undefined) return;
       const { schedule, step } = claimed;
-      if (step.run !== undefined) this.#track(this.#run(schedule, step.run));
+      if (step.run !== undefined) {
+        this.#track(this.#runs.run(schedule, step.run).catch((error) => this.#complain(schedule, error)));
+      }
       const { cron, timezone } = planned.schedule;
       if (cron === schedule.cron && timezone === schedule.timezone) planned.next = step.next;
     } catch (error) {
@@ -187,10 +187,6 @@ export class Scheduler {
     return !this.#closed && schedule.enabled && isPlanned ? schedule : undefined;
   }
 
-  async #run(schedule: PlacedSchedule, run: RunningRun): Promise<void> {
-    await this.#runs.run(schedule, run).catch((error) => this.#complain(schedule, error));
-  }
-
   #track(work: Promise<void>): void {
     this.#working.add(work);
     const gone = () => void this.#working.delete(work);
@@ -198,10 +194,7 @@ export class Scheduler {
   }
 
   #complain(schedule: PlacedSchedule, error: unknown): void {
-    if (!this.#ender.signal.aborted) this.#report("A schedule cannot be kept", schedule, { cause: String(error) });
-  }
-
-  #report(message: string, schedule: PlacedSchedule, more: Readonly<Record<string, unknown>>): void {
-    this.#options.report(message, { ...aboutOf(schedule), ...more });
+    if (this.#ender.signal.aborted) return;
+    this.#options.report("A schedule cannot be kept", { ...aboutOf(schedule), cause: String(error) });
   }
 }

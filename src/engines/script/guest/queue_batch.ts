@@ -21,6 +21,15 @@ interface RetryOptions {
 /** What has been said of a message: seconds to wait before it is tried again, or that it is done. */
 type Verdict = "ack" | number | null;
 
+/** Whoever sent a message has checked that it can be read; one that cannot all the same harms none beside it. */
+function bodyOf(type: QueueEvent["messages"][number]["type"], body: string): unknown {
+  try {
+    return type === "json" ? JSON.parse(body) : type === "bytes" ? Uint8Array.fromBase64(body) : body;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The batch for the consumer, and the outcome for the host. What is said first of a message, or of the batch, counts, and
  * what is said of a message counts before what is said of the batch.
@@ -39,7 +48,7 @@ export function queueBatch({ queue, messages }: QueueEvent) {
     id,
     timestamp: new Date(timestamp),
     attempts,
-    body: type === "json" ? JSON.parse(body) : type === "bytes" ? Uint8Array.fromBase64(body) : body,
+    body: bodyOf(type, body),
     ack: () => say(id, "ack"),
     retry: (options?: RetryOptions) => {
       if (all !== "ack") say(id, delayOf(options));
