@@ -22,6 +22,7 @@ test("the configuration serves every example, and the addresses in its comments 
     "stars",
     "greet",
     "badge",
+    "reminders",
   ]);
   const text = await Bun.file(file).text();
   const addresses = [...text.matchAll(/^# .*localhost:8080\/(\w+)/gm)].map(([, name]) => name);
@@ -72,4 +73,20 @@ test("what uses the SDK or a framework is served as it stands", async () => {
   ]);
   expect((await fetch(`${server.url}/greet/Ada`, { headers: { "x-stop": "1" } })).status).toBe(403);
   expect(await (await fetch(`${server.url}/badge/build/passing`)).text()).toContain(">passing</text>");
+});
+
+test("reminders come when it is time, and every morning", async () => {
+  const here = JSON.stringify(join(import.meta.dir, "reminders.ts"));
+  const table = (await Bun.file(new URL("./isopod.toml", import.meta.url)).text()).split("\n# curl").at(-1) ?? "";
+  const own = table.slice(table.indexOf("[[functions]]")).replace('"./reminders.ts"', here);
+  const text = `listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n${own}`;
+  await using server = await ServeProcess.start({ "isopod.toml": text });
+  const post = (body: string) => fetch(`${server.url}/reminders`, { method: "POST", body });
+  for (const wrong of ["", "{}", '{"text": "x", "seconds": -1}']) expect((await post(wrong)).status).toBe(400);
+  const answer = await post('{"text": "tea is ready"}');
+  expect([answer.status, await answer.text()]).toEqual([202, "You will be told in 0 seconds\n"]);
+  await server.logged("Reminder: tea is ready");
+  const run = "/v1/projects/default/schedules/reminders/default/run";
+  expect((await server.admin(run, { method: "POST", body: "{}" })).status).toBe(200);
+  await server.logged("Reminder: good morning");
 });

@@ -13,4 +13,11 @@ interface IsopodEnv {
     readonly GREETING: string;
   };
   readonly badge: Record<string, never>;
+  readonly reminders: {
+    /** A queue binding: docs/bindings.md of Isopod. */
+    readonly REMINDERS: {
+      send(body: unknown, options?: { contentType?: string; delaySeconds?: number }): Promise<void>;
+      sendBatch(messages: Iterable<object>, options?: { delaySeconds?: number }): Promise<void>;
+    };
+  };
 }
