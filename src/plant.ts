@@ -14,7 +14,7 @@ import { Pool } from "./pool/pool.ts";
 import { prepareGuest } from "./prepare_guest.ts";
 import { createBindings, ENGINES, type StandardBindings } from "./standard.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
-import { gaugePool, gaugeQueues, type Telemetry } from "./telemetry/telemetry.ts";
+import { gaugeInvocations, gaugePool, gaugeQueues, type Telemetry } from "./telemetry/telemetry.ts";
 import { FunctionTriggers } from "./triggers/triggers.ts";
 
 /** Memory of a build. */
@@ -68,6 +68,7 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   const pool = new Pool({ engine, clock, bindings, sizes: config.pool, lives, report });
   gaugePool(metrics, () => pool.stats());
   gaugeQueues(metrics, () => triggers.depths());
+  gaugeInvocations(metrics, () => ({ ...triggers.invocations.figures }));
   const functions: FunctionCaller = { call: () => Promise.reject(new IsopodError("overloaded")) };
   const plant: Plant = {
     engine,

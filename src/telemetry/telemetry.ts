@@ -115,3 +115,13 @@ export function gaugeQueues(metrics: Metrics, read: () => readonly { queue: stri
         .map(({ queue, messages }) => ({ labels: { queue }, value: messages })),
   });
 }
+
+/** Gauges what became of invocations that nobody waits for, by their outcome. */
+export function gaugeInvocations(metrics: Metrics, read: () => Readonly<Record<string, number>>): void {
+  metrics.gauge({
+    name: "isopod_async_invocations",
+    help: "Invocations that nobody waits for, since the server started: accepted, succeeded, failed attempts, given up.",
+    labels: ["outcome"],
+    read: () => Object.entries(read()).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  });
+}

@@ -15,9 +15,17 @@ export interface PlacedConsumer extends ConsumerRule {
 /** What a function says of messages, by their ids: `"ack"`, or seconds to wait, null for the queue's own delay. */
 export type Verdicts = Readonly<Record<string, unknown>>;
 
+/**
+ * What became of a batch: what was said of each message, that all of it failed, or, when it was no attempt, after how
+ * long it is seen again.
+ */
+export type Delivered = { readonly verdicts: Verdicts } | { readonly postponedMs: number } | "failed";
+
+/** Hands a batch to who is to have it. Must not throw. */
+export type Deliver = (call: BatchCall, batch: readonly StoredMessage[]) => Promise<Delivered>;
+
 /** What a call takes. */
 export interface BatchCall {
-  readonly caller: FunctionCaller;
   readonly rule: PlacedConsumer;
   /** Ends it. */
   readonly signal: AbortSignal;
@@ -27,27 +35,32 @@ export interface BatchCall {
 /** What ends a call that the function has never seen. */
 const UNSEEN: ReadonlySet<IsopodError["code"]> = new Set(["overloaded", "draining"]);
 
-/** Calls the function; what it has said of each message, `"failed"`, or `"unseen"` when that was none of its doing. */
+/** Before what the function has not seen is delivered again. */
+const UNSEEN_WAIT_MS = 1000;
+
+/** Calls the function. */
 export async function callConsumer(
+  caller: FunctionCaller,
   call: BatchCall,
   batch: readonly StoredMessage[],
-): Promise<Verdicts | "failed" | "unseen"> {
+): Promise<Delivered> {
   const { report, signal } = call;
   const messages = batch.length;
   try {
-    const { verdicts, threw } = await deliver(call, batch);
+    const { verdicts, threw } = await callQueue(caller, call, batch);
     if (threw) report("A batch of messages has failed", { code: "uncaught_exception", messages });
-    return verdicts;
+    return { verdicts };
   } catch (error) {
     const { code, message: reason } = toIsopodError(error);
-    if (signal.aborted || UNSEEN.has(code)) return "unseen";
+    if (signal.aborted || UNSEEN.has(code)) return { postponedMs: UNSEEN_WAIT_MS };
     report("A batch of messages has failed", { code, reason, messages });
     return "failed";
   }
 }
 
-async function deliver(
-  { caller, rule: { project, functionName, queue }, signal }: BatchCall,
+async function callQueue(
+  caller: FunctionCaller,
+  { rule: { project, functionName, queue }, signal }: BatchCall,
   batch: readonly StoredMessage[],
 ): Promise<{ readonly verdicts: Verdicts; readonly threw: boolean }> {
   const messages = batch.map(({ id, sentAt, attempts, type, body }) => ({

@@ -11,7 +11,7 @@ import { openSqliteStore } from "../store/sqlite/store.ts";
 import { FakeClock, settle } from "../testing/fake_clock.ts";
 import { MemoryContents, MemoryStore } from "../testing/memory_store.ts";
 import { seededRandom } from "../testing/seeded_random.ts";
-import type { PlacedConsumer } from "./batch_call.ts";
+import { callConsumer, type PlacedConsumer } from "./batch_call.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
 import { Messages } from "./messages.ts";
 import { Queues } from "./queues.ts";
@@ -54,7 +54,8 @@ class Rig implements AsyncDisposable {
       },
     };
     this.queues = new Queues({
-      ...{ messages: new Messages(store), clock, caller, quotas: { bytesMax: () => this.bytesMax } },
+      ...{ messages: new Messages(store, "queues"), clock, quotas: { bytesMax: () => this.bytesMax } },
+      deliver: callConsumer.bind(undefined, caller),
       observer: {
         scheduled() {},
         messages: (_queue, outcome, count) => {

@@ -6,9 +6,8 @@
  * same delivery.
  */
 import type { Clock } from "../core/clock.ts";
-import type { FunctionCaller } from "../core/function_caller.ts";
 import type { TriggerObserver } from "../core/triggers.ts";
-import { type BatchCall, callConsumer, type PlacedConsumer } from "./batch_call.ts";
+import type { BatchCall, Deliver, PlacedConsumer } from "./batch_call.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
 import { MessageWindow } from "./message_window.ts";
 import type { Messages, StoredMessage } from "./messages.ts";
@@ -18,8 +17,10 @@ import { Settling } from "./settling.ts";
 export interface ConsumerOptions {
   readonly messages: Messages;
   readonly clock: Clock;
-  readonly caller: FunctionCaller;
+  readonly deliver: Deliver;
   readonly observer: TriggerObserver;
+  /** Hears that the queue is empty and nothing of it is under way. */
+  empty?(): void;
   /** A message has left the queue for good. */
   left(message: StoredMessage): void;
   /** Puts a message into another queue of the project. */
@@ -51,14 +52,12 @@ export class Consumer {
       list: (after, limit) => options.messages.list(this.rule.project, this.rule.queue, after, limit),
       isHeld: (id) => this.#held.has(id),
     });
+    const report = (message: string, more: Readonly<Record<string, unknown>>) => this.#report(message, more);
     this.#settling = new Settling({
       ...options,
-      rule: () => this.rule,
-      put: (id, at) => this.#window.put(id, at),
-      report: (message, fields) => this.#report(message, fields),
+      ...{ rule: () => this.rule, put: (id, at) => this.#window.put(id, at), report },
     });
-    const report = (message: string, more: Readonly<Record<string, unknown>>) => this.#report(message, more);
-    this.#call = { caller: options.caller, signal: this.#ender.signal, report };
+    this.#call = { signal: this.#ender.signal, report };
     this.#wake();
   }
 
@@ -123,10 +122,10 @@ export class Consumer {
   async #look(): Promise<void> {
     const { batchSize, batchWaitMs, concurrency } = this.rule;
     if (this.#batches.size >= concurrency) return;
-    const { clock } = this.#options;
     await this.#read(batchSize);
-    const now = clock.wallNow();
+    const now = this.#options.clock.wallNow();
     const ready = this.#window.ready(now, batchSize);
+    if (this.#window.isEmpty && this.#held.size === 0) this.#options.empty?.();
     if (ready === 0 || this.#closed) return this.#wakeAt(this.#window.soonestAt);
     const waitsUntil = this.#window.soonestAt + batchWaitMs;
     if (ready < batchSize && waitsUntil > now) return this.#wakeAt(waitsUntil);
@@ -155,7 +154,7 @@ export class Consumer {
     try {
       const batch = await this.#claim(ids);
       if (batch.length > 0)
-        await this.#settling.settle(batch, await callConsumer({ ...this.#call, rule: this.rule }, batch));
+        await this.#settling.settle(batch, await this.#options.deliver({ ...this.#call, rule: this.rule }, batch));
     } catch (error) {
       this.#report("Messages cannot be settled; they are delivered again", { cause: String(error) });
       // When their leases are over; whoever reads the queue again sees so.

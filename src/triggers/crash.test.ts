@@ -9,7 +9,7 @@ const KILLS = 100;
 async function check(directory: string, possible: Map<string, Set<string | null>>): Promise<void> {
   const store = openQueueStore(directory);
   try {
-    const messages = new Messages(store);
+    const messages = new Messages(store, "queues");
     const held = new Set<string>();
     for await (const page of messages.pages("p", "q")) for (const { body } of page) held.add(body);
     for (const [key, texts] of possible) {

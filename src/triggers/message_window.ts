@@ -49,6 +49,11 @@ export class MessageWindow {
     return !this.#isReading;
   }
 
+  /** Whether there is nothing to deliver, now or later. */
+  get isEmpty(): boolean {
+    return this.isRead && this.soonestAt === Number.POSITIVE_INFINITY;
+  }
+
   /** How many can be delivered at `now`, up to `count`. */
   ready(now: number, count: number): number {
     let found = 0;

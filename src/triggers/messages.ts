@@ -8,8 +8,6 @@ import { Conflict, type Store, type StoreEntry } from "../core/store.ts";
 import type { OutgoingMessage, QueueMessage } from "../core/triggers.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
 
-const PREFIX = "queues";
-
 /** A message, and the revision that whoever changes it must name. */
 export interface StoredMessage extends QueueMessage {
   readonly revision: number;
@@ -38,34 +36,41 @@ function newId(now: number): string {
 /** The messages of all queues. */
 export class Messages {
   readonly #store: Store;
+  /** The first segment of all keys. */
+  readonly #prefix: string;
 
-  constructor(store: Store) {
+  constructor(store: Store, prefix: "queues" | "invocations") {
     this.#store = store;
+    this.#prefix = prefix;
   }
 
   /** Puts a message in; its id. */
   async add(project: string, queue: string, message: OutgoingMessage, now: number): Promise<string> {
     const id = newId(now);
     const { type, body, delayMs } = message;
-    await this.#put([PREFIX, project, queue, id], { at: now, visible: now + delayMs, attempts: 0, type, body }, 0);
+    await this.#put(
+      [this.#prefix, project, queue, id],
+      { at: now, visible: now + delayMs, attempts: 0, type, body },
+      0,
+    );
     return id;
   }
 
   /** Puts a message of another queue in, once; false when it is there already. */
   async move(project: string, to: string, { id, type, body }: StoredMessage, now: number): Promise<boolean> {
     const record = { at: now, visible: now, attempts: 0, type, body };
-    return (await this.#put([PREFIX, project, to, id], record, 0)) !== undefined;
+    return (await this.#put([this.#prefix, project, to, id], record, 0)) !== undefined;
   }
 
   /** A message as it stands now. */
   async get(project: string, queue: string, id: string): Promise<StoredMessage | undefined> {
-    const entry = await this.#store.get([PREFIX, project, queue, id], { fresh: true });
+    const entry = await this.#store.get([this.#prefix, project, queue, id], { fresh: true });
     return entry && messageOf(entry);
   }
 
   /** Messages behind `after`, in their order. */
   async list(project: string, queue: string, after: string | undefined, limit: number): Promise<StoredMessage[]> {
-    const prefix = [PREFIX, project, queue];
+    const prefix = [this.#prefix, project, queue];
     const entries = await this.#store.list(prefix, {
       limit,
       ...(after !== undefined && { after: [...prefix, after] }),
@@ -82,7 +87,7 @@ export class Messages {
   ): Promise<StoredMessage | undefined> {
     const attempts = message.attempts + 1;
     const revision = await this.#put(
-      [PREFIX, project, queue, message.id],
+      [this.#prefix, project, queue, message.id],
       { ...recordOf(message), visible: until, attempts },
       message.revision,
     );
@@ -92,13 +97,13 @@ export class Messages {
   /** Lets a claimed message be seen again at a moment; false when somebody else has it by now. */
   async giveBack(project: string, queue: string, message: StoredMessage, visibleAt: number): Promise<boolean> {
     const record = { ...recordOf(message), visible: visibleAt };
-    return (await this.#put([PREFIX, project, queue, message.id], record, message.revision)) !== undefined;
+    return (await this.#put([this.#prefix, project, queue, message.id], record, message.revision)) !== undefined;
   }
 
   /** Removes a message; false when somebody else has it by now. */
   async remove(project: string, queue: string, { id, revision }: StoredMessage): Promise<boolean> {
     try {
-      await this.#store.delete([PREFIX, project, queue, id], { ifRevision: revision });
+      await this.#store.delete([this.#prefix, project, queue, id], { ifRevision: revision });
       return true;
     } catch (error) {
       if (error instanceof Conflict) return false;
@@ -108,12 +113,12 @@ export class Messages {
 
   /** The queues of a project that have messages. */
   names(project: string): Promise<string[]> {
-    return this.#segments([PREFIX, project]);
+    return this.#segments([this.#prefix, project]);
   }
 
   /** The projects that have messages. */
   projects(): Promise<string[]> {
-    return this.#segments([PREFIX]);
+    return this.#segments([this.#prefix]);
   }
 
   /** Goes over all messages of a queue, a page at a time. */

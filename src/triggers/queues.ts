@@ -2,7 +2,6 @@
 import type { DataQuotas } from "../core/binding.ts";
 import type { Clock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
-import type { FunctionCaller } from "../core/function_caller.ts";
 import type {
   MessageOutcome,
   OutgoingMessage,
@@ -11,8 +10,9 @@ import type {
   QueueView,
   TriggerObserver,
 } from "../core/triggers.ts";
-import type { PlacedConsumer } from "./batch_call.ts";
-import { Consumer } from "./consumer.ts";
+import type { Deliver, PlacedConsumer } from "./batch_call.ts";
+import type { ConsumerOptions } from "./consumer.ts";
+import { Consumers } from "./consumers.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
 import { bytesOf, type Messages, type StoredMessage } from "./messages.ts";
 import { QueueCounts } from "./queue_counts.ts";
@@ -23,7 +23,7 @@ import { checkSend } from "./send_checks.ts";
 export interface QueuesOptions {
   readonly messages: Messages;
   readonly clock: Clock;
-  readonly caller: FunctionCaller;
+  readonly deliver: Deliver;
   readonly quotas: DataQuotas;
   readonly observer: TriggerObserver;
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
@@ -32,45 +32,38 @@ export interface QueuesOptions {
 /** The queues. */
 export class Queues implements QueueSender {
   readonly #options: QueuesOptions;
-  readonly #consumers = new Map<string, Consumer>();
+  readonly #consumers: Consumers;
   readonly #counts: QueueCounts;
   readonly #sweep: QueueSweep;
 
   constructor(options: QueuesOptions) {
     this.#options = options;
+    this.#consumers = new Consumers({ optionsFor: (rule) => this.#consumerOptions(rule), report: options.report });
     this.#counts = new QueueCounts(options.messages, options.clock);
     this.#sweep = new QueueSweep({
       ...options,
-      isConsumed: (project, queue) => this.#consumers.has(keyOf(project, queue)),
+      isConsumed: (project, queue) => this.#consumers.of(project, queue) !== undefined,
       drop: (project, queue, message) => this.#takeOut(project, queue, message, undefined, "expired"),
     });
   }
 
   /** Delivers to these consumers from now on; those that are none any more finish what they have. */
   async replace(consumers: readonly PlacedConsumer[], drainMs: number): Promise<void> {
-    const wanted = new Map<string, PlacedConsumer>();
-    for (const rule of consumers) {
-      const key = keyOf(rule.project, rule.queue);
-      const first = wanted.get(key);
-      if (first === undefined) wanted.set(key, rule);
-      else this.#reportTwice(rule, first);
-    }
-    const over: Promise<void>[] = [];
-    for (const [key, consumer] of this.#consumers) {
-      if (wanted.has(key)) continue;
-      this.#consumers.delete(key);
-      over.push(consumer.close(drainMs));
-    }
-    for (const [key, rule] of wanted) {
-      const known = this.#consumers.get(key);
-      if (known === undefined) this.#consumers.set(key, new Consumer(rule, this.#consumerOptions(rule)));
-      else known.rule = rule;
-    }
-    await Promise.all(over);
+    await this.#consumers.replace(consumers, drainMs);
+  }
+
+  /** Delivers to this consumer until its queue is empty. */
+  consumeWhileFilled(rule: PlacedConsumer): void {
+    this.#consumers.whileFilled(rule);
   }
 
   async send(project: string, queue: string, messages: readonly OutgoingMessage[]): Promise<string[]> {
     checkSend(messages);
+    return this.put(project, queue, messages);
+  }
+
+  /** Puts messages in that the server itself has bounded. @throws {IsopodError} `quota_exceeded` */
+  async put(project: string, queue: string, messages: readonly OutgoingMessage[]): Promise<string[]> {
     const { clock, quotas, observer } = this.#options;
     const bytes = messages.reduce((sum, { body }) => sum + bytesOf(body), 0);
     const value = quotas.bytesMax("queue", project);
@@ -89,7 +82,7 @@ export class Queues implements QueueSender {
     try {
       const ids = await Promise.all(messages.map((each) => this.#options.messages.add(project, queue, each, now)));
       const sent = ids.map((id, at) => ({ id, visibleAt: now + (messages[at]?.delayMs ?? 0) }));
-      this.#consumers.get(keyOf(project, queue))?.sent(sent);
+      this.#consumers.of(project, queue)?.sent(sent);
       observer.messages(`${project}/${queue}`, "sent", messages.length);
       return ids;
     } catch (error) {
@@ -100,12 +93,12 @@ export class Queues implements QueueSender {
 
   async views(project: string): Promise<QueueView[]> {
     const counts = await this.#counts.of(project, TRIGGER_LIMITS.countAgeMsMax);
-    const consumed = [...this.#consumers.values()].filter(({ rule }) => rule.project === project);
+    const consumed = this.#consumers.ofProject(project);
     const names = new Set([...consumed.map(({ rule }) => rule.queue), ...counts.keys()]);
     return await Promise.all(
       [...names].sort().map(async (name) => {
         const [oldest] = await this.#options.messages.list(project, name, undefined, 1);
-        const consumer = this.#consumers.get(keyOf(project, name));
+        const consumer = this.#consumers.of(project, name);
         return {
           ...{ name, messages: counts.get(name)?.messages ?? 0, bytes: counts.get(name)?.bytes ?? 0 },
           ...{ inFlight: consumer?.inFlight ?? 0, oldestAt: oldest?.sentAt },
@@ -135,7 +128,7 @@ export class Queues implements QueueSender {
     }
     let count = 0;
     for await (const page of this.#options.messages.pages(project, queue)) {
-      const consumer = this.#consumers.get(keyOf(project, queue));
+      const consumer = this.#consumers.of(project, queue);
       const free = page.filter(({ id }) => to === undefined || consumer?.holds(id) !== true);
       const gone = await Promise.all(free.map((message) => this.#takeOut(project, queue, message, to)));
       count += gone.filter((isGone) => isGone).length;
@@ -153,11 +146,10 @@ export class Queues implements QueueSender {
   }
 
   async close(drainMs: number): Promise<void> {
-    await Promise.all([this.#sweep, ...this.#consumers.values()].map((each) => each.close(drainMs)));
-    this.#consumers.clear();
+    await Promise.all([this.#sweep.close(), this.#consumers.close(drainMs)]);
   }
 
-  #consumerOptions({ project, queue }: PlacedConsumer) {
+  #consumerOptions({ project, queue }: PlacedConsumer): ConsumerOptions {
     return {
       ...this.#options,
       left: ({ bytes }: StoredMessage) => this.#counts.add(project, queue, -1, -bytes),
@@ -184,16 +176,6 @@ export class Queues implements QueueSender {
     // It keeps its id: who tries again after a crash does not make two of it.
     if (!(await this.#options.messages.move(project, to, message, now))) return;
     this.#counts.add(project, to, 1, message.bytes);
-    this.#consumers.get(keyOf(project, to))?.sent([{ id: message.id, visibleAt: now }]);
+    this.#consumers.of(project, to)?.sent([{ id: message.id, visibleAt: now }]);
   }
-
-  #reportTwice({ project, queue, functionName }: PlacedConsumer, first: PlacedConsumer): void {
-    this.#options.report("A queue has two consumers: the first one gets its messages", {
-      ...{ project, queue, function: functionName, first: first.functionName },
-    });
-  }
-}
-
-function keyOf(project: string, queue: string): string {
-  return `${project}\n${queue}`;
 }

@@ -1,7 +1,7 @@
 /** What becomes of messages after a delivery: they are done, are tried again later, or go to the dead letters. */
 import type { Clock } from "../core/clock.ts";
 import type { MessageOutcome, TriggerObserver } from "../core/triggers.ts";
-import type { PlacedConsumer, Verdicts } from "./batch_call.ts";
+import type { Delivered, PlacedConsumer, Verdicts } from "./batch_call.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
 import type { Messages, StoredMessage } from "./messages.ts";
 
@@ -20,8 +20,6 @@ export interface SettlingOptions {
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
-const UNSEEN_WAIT_MS = 1000;
-
 /** Settles the messages of one queue. */
 export class Settling {
   readonly #options: SettlingOptions;
@@ -30,11 +28,15 @@ export class Settling {
     this.#options = options;
   }
 
-  /** @param said what the function has said; `"unseen"` when it has never seen the messages, or was ended by us */
-  async settle(batch: readonly StoredMessage[], said: Verdicts | "failed" | "unseen"): Promise<void> {
-    await Promise.all(
-      batch.map((message) => (said === "unseen" ? this.#unsee(message) : this.#settleOne(message, said))),
-    );
+  /** Settles what was delivered. */
+  async settle(batch: readonly StoredMessage[], delivered: Delivered): Promise<void> {
+    const settleOne = (message: StoredMessage): Promise<void> => {
+      if (delivered === "failed") return this.#settleOne(message, {});
+      if ("verdicts" in delivered) return this.#settleOne(message, delivered.verdicts);
+      // As if it had not been delivered.
+      return this.#giveBack({ ...message, attempts: message.attempts - 1 }, delivered.postponedMs);
+    };
+    await Promise.all(batch.map(settleOne));
   }
 
   /** Whether a message is not to be delivered any more; it is gone then. */
@@ -52,20 +54,15 @@ export class Settling {
     return true;
   }
 
-  async #settleOne(message: StoredMessage, said: Verdicts | "failed"): Promise<void> {
+  async #settleOne(message: StoredMessage, said: Verdicts): Promise<void> {
     const { retries, retryDelayMs } = this.#options.rule();
-    const verdict = said !== "failed" && Object.hasOwn(said, message.id) ? said[message.id] : null;
+    const verdict = Object.hasOwn(said, message.id) ? said[message.id] : null;
     if (verdict === "ack") return void (await this.#remove(message, "done"));
     if (message.attempts > retries) return await this.#bury(message);
     const isAsked = typeof verdict === "number" && verdict >= 0;
     const waitMs = isAsked ? verdict * 1000 : retryDelayMs * 2 ** (message.attempts - 1);
     await this.#giveBack(message, Math.min(TRIGGER_LIMITS.delayMsMax, waitMs));
     this.#count("retried");
-  }
-
-  /** As if it had not been delivered. */
-  async #unsee(message: StoredMessage): Promise<void> {
-    await this.#giveBack({ ...message, attempts: message.attempts - 1 }, UNSEEN_WAIT_MS);
   }
 
   async #giveBack(message: StoredMessage, waitMs: number): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * Everything that calls functions by itself, joined: what is deployed says which schedules and consumers there are.
+ * Everything that calls functions by itself, joined: what is deployed says which schedules and consumers there are, and
+ * invocations that nobody waits for are taken from outside.
  *
  * What they remember stands in a store of its own, apart from the control plane's.
  */
@@ -17,7 +18,8 @@ import type {
   TriggerAdmin,
   TriggerObserver,
 } from "../core/triggers.ts";
-import type { PlacedConsumer } from "./batch_call.ts";
+import { AsyncInvocations } from "./async_invocations.ts";
+import { callConsumer, type PlacedConsumer } from "./batch_call.ts";
 import { Messages } from "./messages.ts";
 import { Queues } from "./queues.ts";
 import { type PlacedSchedule, ScheduleRecords } from "./schedule_records.ts";
@@ -44,6 +46,8 @@ export class FunctionTriggers implements TriggerAdmin {
   readonly #records: ScheduleRecords;
   readonly #scheduler: Scheduler;
   readonly #queues: Queues;
+  /** Invocations that nobody waits for. */
+  readonly invocations: AsyncInvocations;
   readonly #cancelCompact: () => void;
 
   constructor(options: TriggersOptions) {
@@ -51,7 +55,9 @@ export class FunctionTriggers implements TriggerAdmin {
     this.#options = options;
     this.#records = new ScheduleRecords(store);
     this.#scheduler = new Scheduler({ ...options, records: this.#records });
-    this.#queues = new Queues({ ...options, messages: new Messages(store) });
+    const deliver = callConsumer.bind(undefined, options.caller);
+    this.#queues = new Queues({ ...options, messages: new Messages(store, "queues"), deliver });
+    this.invocations = new AsyncInvocations(options);
     // Nobody follows this store: what was is of no use.
     this.#cancelCompact = clock.every(COMPACT_MS, () => {
       store
@@ -61,7 +67,8 @@ export class FunctionTriggers implements TriggerAdmin {
   }
 
   /** Goes by what is deployed from now on. */
-  async deployed({ functions }: Deployment): Promise<void> {
+  async deployed(deployment: Deployment): Promise<void> {
+    const { functions } = deployment;
     const schedules: PlacedSchedule[] = [];
     const consumers: PlacedConsumer[] = [];
     // In one order, whoever was deployed last: of two that want the same queue the same one gets it.
@@ -73,7 +80,11 @@ export class FunctionTriggers implements TriggerAdmin {
       schedules.push(...triggers.schedules.map((rule) => ({ ...rule, ...owner })));
       consumers.push(...triggers.consumers.map((rule) => ({ ...rule, ...owner })));
     }
-    await Promise.all([this.#scheduler.replace(schedules), this.#queues.replace(consumers, DRAIN_MS)]);
+    await Promise.all([
+      this.#scheduler.replace(schedules),
+      this.#queues.replace(consumers, DRAIN_MS),
+      this.invocations.deployed(deployment),
+    ]);
   }
 
   schedules(project: string): Promise<readonly ScheduleView[]> {
@@ -110,13 +121,14 @@ export class FunctionTriggers implements TriggerAdmin {
   }
 
   async removeProject(project: string): Promise<void> {
-    await Promise.all([this.#queues.removeProject(project), this.#records.removeProject(project)]);
+    const parts = [this.#queues, this.invocations, this.#records];
+    await Promise.all(parts.map((part) => part.removeProject(project)));
   }
 
   /** Lets what runs go on for up to `drainMs`, then ends it, and closes the store. */
   async close(drainMs: number): Promise<void> {
     this.#cancelCompact();
-    await Promise.all([this.#scheduler.close(drainMs), this.#queues.close(drainMs)]);
+    await Promise.all([this.#scheduler, this.#queues, this.invocations].map((part) => part.close(drainMs)));
     await this.#options.store.close();
   }
 }
