@@ -7,9 +7,9 @@ import { IsopodError } from "../core/errors.ts";
 import type { FunctionCaller } from "../core/function_caller.ts";
 import type { InvocationResponse } from "../core/invocation.ts";
 import type { Store } from "../core/store.ts";
-import { openSqliteStore } from "../store/sqlite/store.ts";
 import { FakeClock, settle } from "../testing/fake_clock.ts";
 import { MemoryContents, MemoryStore } from "../testing/memory_store.ts";
+import { openQueueStore } from "../testing/queue_process.ts";
 import { seededRandom } from "../testing/seeded_random.ts";
 import { callConsumer, type PlacedConsumer } from "./batch_call.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
@@ -256,7 +256,7 @@ function counted(store: Store): { readonly store: Store; listed: number } {
 
 test("what waits for its time, and has no room in memory, comes all the same", async () => {
   const directory = mkdtempSync(join(tmpdir(), "isopod-queue-"));
-  const sqlite = openSqliteStore({ directory });
+  const sqlite = openQueueStore(directory);
   const counts = counted(sqlite);
   const { store } = counts;
   const sender = new Rig(store);

@@ -29,7 +29,10 @@ const CODE = `
         console.log("got " + body);
       }
     },
-    scheduled: ({ scheduledTime }, env) => count(env, "time." + scheduledTime),
+    async scheduled({ scheduledTime }, env) {
+      await count(env, "time." + scheduledTime);
+      console.log("a time was counted");
+    },
   };`;
 
 const CONFIG = `
@@ -79,6 +82,7 @@ test(`${KILLS} kills of a server lose no acknowledged message, and run no time t
     const before = await seen();
     // What was in hand is delivered when its lease is over.
     for (const id of acknowledged) if (before[`message.${id}`] === undefined) await server.logged(`got ${id}`);
+    await server.logged("a time was counted");
     const after = await seen();
     expect([...acknowledged].filter((id) => after[`message.${id}`] === undefined)).toEqual([]);
     expect(acknowledged.size).toBeGreaterThanOrEqual((KILLS * SENDS) / 2);
