@@ -13,4 +13,16 @@ interface IsopodEnv {
     readonly GREETING: string;
   };
   readonly badge: Record<string, never>;
+  readonly products: Record<string, never>;
+  readonly uploads: {
+    /** A blob binding: docs/bindings.md of Isopod. */
+    readonly FILES: any;
+  };
+  readonly reminders: {
+    /** A queue binding: docs/bindings.md of Isopod. */
+    readonly REMINDERS: {
+      send(body: unknown, options?: { contentType?: string; delaySeconds?: number }): Promise<void>;
+      sendBatch(messages: Iterable<object>, options?: { delaySeconds?: number }): Promise<void>;
+    };
+  };
 }

@@ -4,14 +4,14 @@
  * Calls are on every request's way and must be cheap. What is given is made for the listener, who may keep it.
  */
 import type { IsopodError } from "./errors.ts";
-import type { InvocationFigures, LogLine } from "./invocation.ts";
+import type { CacheUse, InvocationFigures, LogLine } from "./invocation.ts";
 
 /** A request that is over. */
 export interface FinishedRequest {
   readonly requestId: string;
   readonly method: string;
   readonly host: string;
-  /** Without the query, which may hold secrets. */
+  /** Without the query, which may hold secrets; of an event what has sent it, such as `schedule:nightly`. */
   readonly path: string;
   /** Status that was sent. */
   readonly status: number;
@@ -29,6 +29,8 @@ export interface FinishedRequest {
   readonly project?: string | undefined;
   /** `sha256-<hex>` of the function's version; undefined when it is not known. */
   readonly version?: string | undefined;
+  /** What the response cache did for it; undefined when it did nothing. */
+  readonly cache?: CacheUse | undefined;
   /** Id of the request that made this one, of a call from inside the server. */
   readonly parentRequestId?: string | undefined;
   /** Why it failed; also when the answer had begun. */

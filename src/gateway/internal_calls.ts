@@ -1,6 +1,6 @@
 /**
  * Calls of functions from inside the server, as the gateway answers them: by what is deployed now, under the callee's
- * own limits and no plan, with a record like any other request's.
+ * own limits and those that the caller names, with a record like any other request's.
  *
  * A call reaches what the function's routes reach, its static files too; kept answers are for requests from outside.
  */
@@ -9,7 +9,7 @@ import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
 import { CALL_DEPTH_MAX, type FunctionCaller, type InternalCall } from "../core/function_caller.ts";
 import type { InvocationRequest, InvocationResponse, Invoker } from "../core/invocation.ts";
-import type { Limits } from "../core/limits.ts";
+import { combineLimits, type Limits } from "../core/limits.ts";
 import type { Observer } from "../core/observer.ts";
 import { AssetAnswers } from "./assets/asset_answer.ts";
 import { decodePath } from "./assets/exchange.ts";
@@ -17,6 +17,7 @@ import { ExchangeRecord, newRequestId } from "./exchange_record.ts";
 import { ownParams, recordCall } from "./function_call.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { aliasOf, chooseVersion } from "./version_choice.ts";
+import { WatchedRecord } from "./watched_record.ts";
 import { wholeAnswer } from "./whole_answer.ts";
 import { insideHeaders } from "./work.ts";
 
@@ -44,7 +45,9 @@ class InternalCalls implements FunctionCaller {
   async call(call: InternalCall): Promise<InvocationResponse> {
     const { requestId = newRequestId(), method, source, project } = call;
     const address = new URL(call.url);
-    const record = new ExchangeRecord(this.#parts.observer, requestId, method, address.host, address.pathname);
+    // Events have no address of their own: who reads a log looks for what has sent them.
+    const path = isEvent(call) ? source : address.pathname;
+    const record = new ExchangeRecord(this.#parts.observer, requestId, method, address.host, path);
     record.remoteAddress = source;
     record.parentRequestId = call.parentRequestId;
     record.project = project;
@@ -54,6 +57,7 @@ class InternalCalls implements FunctionCaller {
       const version = versionOf(fn, call);
       recordCall(record, version);
       checkDepth(call);
+      call.observer?.chosen?.(version);
       const { pathname } = address;
       const params = ownParams(snapshot, fn, method, pathname);
       const file = await this.#file(version, call, address, params);
@@ -75,7 +79,8 @@ class InternalCalls implements FunctionCaller {
     record: ExchangeRecord,
     params: InvocationRequest["params"],
   ): Promise<InvocationResponse> {
-    const target = { kind: "function", version, limits: limitsUntil(version.limits, call.deadline) } as const;
+    const own = call.limits === undefined ? version.limits : combineLimits(version.limits, call.limits);
+    const target = { kind: "function", version, limits: limitsUntil(own, call.deadline) } as const;
     return this.#parts.invoker.invoke(target, requestOf(call, record, params));
   }
 
@@ -107,7 +112,8 @@ function functionOf(snapshot: Snapshot, { project, functionName }: InternalCall)
 }
 
 /** @throws {IsopodError} `not_found` */
-function versionOf(fn: RoutedFunction, { alias = PRODUCTION }: InternalCall): FunctionVersion {
+function versionOf(fn: RoutedFunction, { alias = PRODUCTION, version }: InternalCall): FunctionVersion {
+  if (version !== undefined) return fn.find(version);
   return chooseVersion(aliasOf(fn, alias), { headers: NO_HEADERS, keyHash: undefined }).version;
 }
 
@@ -120,6 +126,10 @@ function checkDepth({ depth, functionName }: InternalCall): void {
   });
 }
 
+function isEvent({ entry }: InternalCall): boolean {
+  return entry === "scheduled" || entry === "queue";
+}
+
 /** The callee's limits, ending with its caller. */
 function limitsUntil(limits: Limits, deadline: number | undefined): Limits {
   if (deadline === undefined) return limits;
@@ -128,11 +138,12 @@ function limitsUntil(limits: Limits, deadline: number | undefined): Limits {
 }
 
 function requestOf(call: InternalCall, record: ExchangeRecord, params: InvocationRequest["params"]): InvocationRequest {
-  const { method, url, headers, source, body, entry, exportName, depth, signal } = call;
+  const { method, url, headers, source, body, entry, exportName, argsJson, depth, signal, observer } = call;
   const { requestId } = record;
-  const told = insideHeaders(headers, source);
+  const told = insideHeaders(headers, source, isEvent(call));
   return {
     ...{ requestId, method, url, headers: told, body, params },
-    ...{ entry, exportName, depth, signal, observer: record },
+    ...{ entry, exportName, argsJson, depth, signal },
+    observer: observer?.log === undefined ? record : new WatchedRecord(record, observer),
   };
 }

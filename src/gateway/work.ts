@@ -78,6 +78,8 @@ const NOT_PASSED = new Set([
   "upgrade",
   "expect",
   "proxy-connection",
+  // What a function is told when nobody but the server calls it.
+  "isopod-trigger",
   // Whom a function can trust to be inside: only said by this server.
   "isopod-caller",
 ]);
@@ -95,7 +97,11 @@ export function passedHeaders(headers: Headers, remoteAddress: string, withoutKe
   return passed;
 }
 
-/** The headers that a function sees which is called from inside the server, by `caller`. */
-export function insideHeaders(headers: HeaderList, caller: string): HeaderList {
-  return [...headers.filter(([name]) => !NOT_PASSED.has(name.toLowerCase())), ["isopod-caller", caller]];
+/**
+ * The headers that a function sees which is called from inside the server, by `caller`.
+ * @param isEvent it is no other function that calls: what it is told of the event stays
+ */
+export function insideHeaders(headers: HeaderList, caller: string, isEvent: boolean): HeaderList {
+  const isPassed = (name: string) => !NOT_PASSED.has(name) || (isEvent && name === "isopod-trigger");
+  return [...headers.filter(([name]) => isPassed(name.toLowerCase())), ["isopod-caller", caller]];
 }

@@ -10,6 +10,9 @@ import { openLogStore, type WritableLogStore } from "./log_store.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createObserver } from "./observer.ts";
 
+/** Queues whose depth is shown. */
+const QUEUES_MAX = 1000;
+
 /** The parts. */
 export interface Telemetry {
   readonly log: Log;
@@ -71,6 +74,16 @@ function reportFunction(logs: WritableLogStore, line: LogLine, fields: Readonly<
   logs.line({ requestId: "", target: functionName, functionName, programHash: undefined, project, version }, line);
 }
 
+/** Shows on `/metrics` how much the response cache keeps. */
+export function gaugeCache(metrics: Metrics, bytes: () => number): void {
+  metrics.gauge({
+    name: "isopod_cache_bytes",
+    help: "Memory that cached answers take.",
+    labels: [],
+    read: () => [{ labels: {}, value: bytes() }],
+  });
+}
+
 /** Shows what a pool is doing on `/metrics`. */
 export function gaugePool(metrics: Metrics, read: () => PoolFigures): void {
   metrics.gauge({
@@ -87,5 +100,28 @@ export function gaugePool(metrics: Metrics, read: () => PoolFigures): void {
     help: "Invocations that run now.",
     labels: [],
     read: () => [{ labels: {}, value: read().invocations }],
+  });
+}
+
+/** Shows how full queues are on `/metrics`. */
+export function gaugeQueues(metrics: Metrics, read: () => readonly { queue: string; messages: number }[]): void {
+  metrics.gauge({
+    name: "isopod_queue_depth",
+    help: "Messages in each queue that has been used or looked at since the server has started.",
+    labels: ["queue"],
+    read: () =>
+      read()
+        .slice(0, QUEUES_MAX)
+        .map(({ queue, messages }) => ({ labels: { queue }, value: messages })),
+  });
+}
+
+/** Gauges what became of invocations that nobody waits for, by their outcome. */
+export function gaugeInvocations(metrics: Metrics, read: () => Readonly<Record<string, number>>): void {
+  metrics.gauge({
+    name: "isopod_async_invocations",
+    help: "Invocations that nobody waits for, since the server started: accepted, succeeded, failed attempts, given up.",
+    labels: ["outcome"],
+    read: () => Object.entries(read()).map(([outcome, value]) => ({ labels: { outcome }, value })),
   });
 }

@@ -1,5 +1,6 @@
 /**
- * Everything that calls functions by itself, joined: what is deployed says which schedules and consumers there are.
+ * Everything that calls functions by itself, joined: what is deployed says which schedules and consumers there are, and
+ * invocations that nobody waits for are taken from outside.
  *
  * What they remember stands in a store of its own, apart from the control plane's.
  */
@@ -9,8 +10,16 @@ import { type Deployment, PRODUCTION, type RoutedFunction } from "../core/deploy
 import type { FunctionVersion } from "../core/function.ts";
 import type { FunctionCaller } from "../core/function_caller.ts";
 import type { Store } from "../core/store.ts";
-import type { OutgoingMessage, QueueMessage, QueueView, ScheduleView, TriggerAdmin } from "../core/triggers.ts";
-import type { PlacedConsumer } from "./batch_call.ts";
+import type {
+  OutgoingMessage,
+  QueueMessage,
+  QueueView,
+  ScheduleView,
+  TriggerAdmin,
+  TriggerObserver,
+} from "../core/triggers.ts";
+import { AsyncInvocations } from "./async_invocations.ts";
+import { callConsumer, type PlacedConsumer } from "./batch_call.ts";
 import { Messages } from "./messages.ts";
 import { Queues } from "./queues.ts";
 import { type PlacedSchedule, ScheduleRecords } from "./schedule_records.ts";
@@ -22,6 +31,7 @@ export interface TriggersOptions {
   readonly clock: Clock;
   readonly caller: FunctionCaller;
   readonly quotas: DataQuotas;
+  readonly observer: TriggerObserver;
   newRequestId(): string;
   /** Hears what went wrong, or was missed, where nobody waits. */
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
@@ -36,6 +46,8 @@ export class FunctionTriggers implements TriggerAdmin {
   readonly #records: ScheduleRecords;
   readonly #scheduler: Scheduler;
   readonly #queues: Queues;
+  /** Invocations that nobody waits for. */
+  readonly invocations: AsyncInvocations;
   readonly #cancelCompact: () => void;
 
   constructor(options: TriggersOptions) {
@@ -43,7 +55,9 @@ export class FunctionTriggers implements TriggerAdmin {
     this.#options = options;
     this.#records = new ScheduleRecords(store);
     this.#scheduler = new Scheduler({ ...options, records: this.#records });
-    this.#queues = new Queues({ ...options, messages: new Messages(store) });
+    const deliver = callConsumer.bind(undefined, options.caller);
+    this.#queues = new Queues({ ...options, messages: new Messages(store, "queues"), deliver });
+    this.invocations = new AsyncInvocations(options);
     // Nobody follows this store: what was is of no use.
     this.#cancelCompact = clock.every(COMPACT_MS, () => {
       store
@@ -53,21 +67,27 @@ export class FunctionTriggers implements TriggerAdmin {
   }
 
   /** Goes by what is deployed from now on. */
-  async deployed({ functions }: Deployment): Promise<void> {
+  async deployed(deployment: Deployment): Promise<void> {
+    const { functions } = deployment;
     const schedules: PlacedSchedule[] = [];
     const consumers: PlacedConsumer[] = [];
-    for (const fn of functions.values()) {
-      const version = currentOf(fn);
+    // In one order, whoever was deployed last: of two that want the same queue the same one gets it.
+    const versions = [...functions.values()].map(currentOf).filter((version) => version?.triggers !== undefined);
+    for (const version of versions.toSorted((first, second) => ((first?.key ?? "") < (second?.key ?? "") ? -1 : 1))) {
       if (version?.triggers === undefined) continue;
-      const owner = { project: version.project, functionName: version.name };
-      schedules.push(...version.triggers.schedules.map((rule) => ({ ...rule, ...owner })));
-      const { wallMs } = version.limits;
-      consumers.push(...version.triggers.consumers.map((rule) => ({ ...rule, ...owner, wallMs })));
+      const { project, name, limits, triggers } = version;
+      const owner = { project, functionName: name, wallMs: limits.wallMs };
+      schedules.push(...triggers.schedules.map((rule) => ({ ...rule, ...owner })));
+      consumers.push(...triggers.consumers.map((rule) => ({ ...rule, ...owner })));
     }
-    await Promise.all([this.#scheduler.replace(schedules), this.#queues.replace(consumers, DRAIN_MS)]);
+    await Promise.all([
+      this.#scheduler.replace(schedules),
+      this.#queues.replace(consumers, DRAIN_MS),
+      this.invocations.deployed(deployment),
+    ]);
   }
 
-  async schedules(project: string): Promise<readonly ScheduleView[]> {
+  schedules(project: string): Promise<readonly ScheduleView[]> {
     return this.#scheduler.views(project);
   }
 
@@ -77,6 +97,11 @@ export class FunctionTriggers implements TriggerAdmin {
 
   queues(project: string): Promise<readonly QueueView[]> {
     return this.#queues.views(project);
+  }
+
+  /** How many messages wait in each queue, by project and queue, as far as anybody has asked. */
+  depths(): readonly { readonly queue: string; readonly messages: number }[] {
+    return this.#queues.depths();
   }
 
   peek(project: string, queue: string, limit: number): Promise<readonly QueueMessage[]> {
@@ -96,13 +121,14 @@ export class FunctionTriggers implements TriggerAdmin {
   }
 
   async removeProject(project: string): Promise<void> {
-    await Promise.all([this.#queues.removeProject(project), this.#records.removeProject(project)]);
+    const parts = [this.#queues, this.invocations, this.#records];
+    await Promise.all(parts.map((part) => part.removeProject(project)));
   }
 
   /** Lets what runs go on for up to `drainMs`, then ends it, and closes the store. */
   async close(drainMs: number): Promise<void> {
     this.#cancelCompact();
-    await Promise.all([this.#scheduler.close(drainMs), this.#queues.close(drainMs)]);
+    await Promise.all([this.#scheduler, this.#queues, this.invocations].map((part) => part.close(drainMs)));
     await this.#options.store.close();
   }
 }

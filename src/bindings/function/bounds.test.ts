@@ -45,12 +45,13 @@ const LINK = `
       }
       if (how === "later") { later = told(new Promise((resolve) => { goOn = resolve; }).then(() => NEXT.size(""))); return new Response(""); }
       if (how === "now") { goOn(); return later; }
-      if (how === "exit" && ctx.function.name === "two") { NEXT.fetch("http://x/?how=wait"); setTimeout(() => process.exit(1), 50); }
+      if (how === "exit" && ctx.function.name === "two") setTimeout(() => process.exit(1), 50);
       return NEXT.fetch(request.url, { method: request.method, body: request.body });
     }
     switch (how) {
       case "echo": return new Response(count);
-      case "wait": return new Promise(() => {});
+      case "wait":
+      case "exit": return new Promise(() => {});
       case "spin": for (;;);
       case "flow": return new Response(new ReadableStream({ pull: (c) => c.enqueue(new Uint8Array(1000)) }));
       case "throw": throw new RangeError("thrown there");

@@ -70,6 +70,7 @@ function functionSchema(checks: ValueChecks) {
     env: environment.optional(),
     limits: z.strictObject(settings(LIMIT_RULES)).optional(),
     instances: setting(FUNCTION_INSTANCES_RULE).optional(),
+    cache: z.boolean().optional(),
     egress: z.array(egressRule(checks)).optional(),
     assets: filePath.optional(),
     not_found: oneOf(ASSET_FALLBACKS).optional(),
@@ -112,6 +113,8 @@ const scheduleSchema = z.strictObject({
   timezone: text('the name of a time zone, such as "Europe/Berlin"').optional(),
   name: text("a name").optional(),
   catch_up: z.boolean().optional(),
+  overlap: z.enum(["skip", "allow"], { error: 'expected "skip" or "allow"' }).optional(),
+  enabled: z.boolean().optional(),
 });
 
 const consumerSchema = z.strictObject({
