@@ -11,7 +11,7 @@ export interface FinishedRequest {
   readonly requestId: string;
   readonly method: string;
   readonly host: string;
-  /** Without the query, which may hold secrets. */
+  /** Without the query, which may hold secrets; of an event what has sent it, such as `schedule:nightly`. */
   readonly path: string;
   /** Status that was sent. */
   readonly status: number;
@@ -31,6 +31,8 @@ export interface FinishedRequest {
   readonly version?: string | undefined;
   /** What the response cache did for it; undefined when it did nothing. */
   readonly cache?: CacheUse | undefined;
+  /** Id of the request that made this one, of a call from inside the server. */
+  readonly parentRequestId?: string | undefined;
   /** Why it failed; also when the answer had begun. */
   readonly error: IsopodError | undefined;
   readonly figures: InvocationFigures | undefined;
