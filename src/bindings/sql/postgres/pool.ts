@@ -2,31 +2,7 @@
 import type { Clock } from "../../../core/clock.ts";
 import { IsopodError } from "../../../core/errors.ts";
 import type { PgConnection } from "./connection.ts";
-
-/** How many connections there are, and how long one stays without work. */
-export interface PgPoolLimits {
-  /** Of one project to one database. */
-  readonly connectionsMax: number;
-  /** Of one project. */
-  readonly projectConnectionsMax: number;
-  /** Of the server. */
-  readonly serverConnectionsMax: number;
-  /** Calls of one project that wait for a connection to one database. */
-  readonly waitingMax: number;
-  /** Bytes of those calls. */
-  readonly waitingBytesMax: number;
-  readonly idleMs: number;
-}
-
-/** The limits as they stand when nobody sets others. */
-export const PG_POOL_LIMITS: PgPoolLimits = {
-  connectionsMax: 8,
-  projectConnectionsMax: 16,
-  serverConnectionsMax: 64,
-  waitingMax: 1000,
-  waitingBytesMax: 64 * 1024 * 1024,
-  idleMs: 30_000,
-};
+import { PG_POOL_LIMITS, type PgPoolLimits } from "./pool_limits.ts";
 
 /** Which connections will do. */
 export interface PoolKey {
