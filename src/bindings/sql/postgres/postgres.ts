@@ -14,7 +14,7 @@ import { PgConnection } from "./connection.ts";
 import { isEnd, isWorthRetrying, nameConnectFailure, nameFailure } from "./failures.ts";
 import { PgPool } from "./pool.ts";
 import type { PgPoolLimits } from "./pool_limits.ts";
-import { isPassedOver, type PgMode } from "./rules.ts";
+import type { PgMode } from "./rules.ts";
 import { checkTransaction, NotBegun, type PgResult, runTransaction, type Transaction } from "./run.ts";
 import { splitStatements } from "./scanner.ts";
 
@@ -104,14 +104,12 @@ export class Postgres {
       const { statements, isFirst } = request;
       return await this.#transact({ statements, mode, isFirst }, call, clock);
     }
-    const isScript = request.kind === "script";
-    const texts = request.texts.flatMap((text) => splitStatements(text, this.#limits));
-    checkCount(texts.length, this.#limits);
-    const kept = isScript ? texts.filter((sql) => !isPassedOver(sql)) : texts;
-    const statements = kept.map((sql) => ({ sql, values: [] }));
-    const groups = isScript ? [statements] : statements.map((each) => [each]);
+    const statements = request.texts.flatMap((text) => splitStatements(text, this.#limits));
+    checkCount(statements.length, this.#limits);
+    const asked = statements.map((sql) => ({ sql, values: [] }));
+    const groups = request.kind === "script" ? [asked] : asked.map((each) => [each]);
     for (const group of groups) await this.#transact({ statements: group, mode, isFirst: false }, call, clock);
-    return { count: kept.length };
+    return { count: asked.length };
   }
 
   /** Makes a transaction; on another connection where one that lay idle was dead before it began. */

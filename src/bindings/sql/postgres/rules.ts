@@ -6,8 +6,8 @@ import { Refusal } from "../database/refusal.ts";
 import type { SqlLimits } from "../limits.ts";
 import { leadingWord } from "./scanner.ts";
 
-/** What a call may do: `administer` is for who administers the project, with the rights of the database's role. */
-export type PgMode = "read" | "read-write" | "administer";
+/** What a call may do. */
+export type PgMode = "read" | "read-write";
 
 const READING = ["SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN"];
 const WRITING = [
@@ -15,22 +15,13 @@ const WRITING = [
   ...["INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "ALTER", "DROP", "TRUNCATE", "COMMENT"],
   ...["ANALYZE", "REFRESH", "REINDEX"],
 ];
-/** What migrations hold beside that; a SET lasts as long as the transaction. */
-const ADMINISTERING = [...WRITING, "GRANT", "REVOKE", "SET", "DO", "CALL", "LOCK", "SECURITY", "REASSIGN"];
-
 const ALLOWED: Readonly<Record<PgMode, ReadonlySet<string>>> = {
   read: new Set(READING),
   "read-write": new Set(WRITING),
-  administer: new Set(ADMINISTERING),
 };
 
-/** What begins and ends a migration's or a dump's own transaction: that it is one is what a script gets anyhow. */
-const PASSED_OVER = new Set(["BEGIN", "START", "COMMIT", "END"]);
-
-/** Whether a statement of a script is passed over. */
-export function isPassedOver(sql: string): boolean {
-  return PASSED_OVER.has(leadingWord(sql));
-}
+/** What begins and ends a transaction. */
+const TRANSACTING = new Set(["BEGIN", "START", "COMMIT", "END", "ROLLBACK"]);
 
 /** @throws {Refusal} `binding_denied`, `sql_error` */
 export function checkStatement(sql: string, mode: PgMode, { statementBytesMax: value }: SqlLimits): void {
@@ -45,6 +36,6 @@ export function checkStatement(sql: string, mode: PgMode, { statementBytesMax: v
     throw new Refusal("binding_denied", `Cannot run ${word}: the binding is for reading only`);
   }
   const said = word || sql.trim().slice(0, 20);
-  const hint = PASSED_OVER.has(word) || word === "ROLLBACK" ? "; a batch is the transaction" : "";
+  const hint = TRANSACTING.has(word) ? "; a batch is the transaction" : "";
   throw new Refusal("binding_denied", `Cannot run a statement that begins with "${said}"${hint}`);
 }
