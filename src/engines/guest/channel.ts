@@ -6,8 +6,8 @@
  * and most programs are over without them. Reading can be paused later on (`quiesce`), so that a script which waits
  * for nothing more lets its event loop run empty.
  */
-import { Connection, type ConnectionEvents } from "../../../wire/connection.ts";
-import { GUEST_ACCEPTS } from "../../../wire/frame.ts";
+import { Connection, type ConnectionEvents } from "../../wire/connection.ts";
+import { GUEST_ACCEPTS } from "../../wire/frame.ts";
 import { exit, readSome, takeOverStdout, writeAll } from "./libc.ts";
 
 /** The channel. */
