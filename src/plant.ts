@@ -7,6 +7,7 @@ import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Engine } from "./core/engine.ts";
 import { IsopodError } from "./core/errors.ts";
+import type { EngineName } from "./core/function.ts";
 import type { FunctionCaller } from "./core/function_caller.ts";
 import { newRequestId } from "./gateway/exchange_record.ts";
 import { Builder } from "./pool/builder.ts";
@@ -62,8 +63,8 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
     report: (text, fields) => report({ level: "error", text }, fields),
   });
   const lives = {
-    started: (seconds: number) => metrics.instanceStarted(engine.name, seconds),
-    ended: (reason: string) => metrics.instanceEnded(engine.name, reason),
+    started: (seconds: number, name: EngineName) => metrics.instanceStarted(name, seconds),
+    ended: (reason: string, name: EngineName) => metrics.instanceEnded(name, reason),
   };
   const pool = new Pool({ engine, clock, bindings, sizes: config.pool, lives, report });
   gaugePool(metrics, () => pool.stats());

@@ -6,7 +6,7 @@
  * invocations, memory, a broken limit) is given nothing more and ends when it is idle.
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
-import type { FunctionVersion, Program } from "../core/function.ts";
+import type { FunctionVersion, Program, VersionContents } from "../core/function.ts";
 import type { InvocationRequest } from "../core/invocation.ts";
 import type { Meter } from "./figures.ts";
 import type { Instance, InstanceScheduler } from "./instance.ts";
@@ -176,9 +176,8 @@ export class VersionPool implements InstanceScheduler {
 
   async #start(): Promise<Instance> {
     const contents = await this.version.contents();
-    this.program = contents.program;
-    const instance = await this.#prewarmed.take();
-    const refill = this.#prewarmed.refillSoon();
+    const instance = await this.#newInstance(contents.program);
+    const refill = contents.program.kind === "process" ? () => {} : this.#prewarmed.refillSoon();
     instance.scheduler = this;
     try {
       this.#supervisor.watch(instance, this.version.limits);
@@ -190,6 +189,18 @@ export class VersionPool implements InstanceScheduler {
     this.#instances.add(instance);
     instance.ended.then(() => this.#gone(instance));
     return instance;
+  }
+
+  /** An instance that has no program yet, or that has had its files from its start. */
+  #newInstance(program: VersionContents["program"]): Promise<Instance> {
+    if (program.kind !== "process") {
+      this.program = program;
+      return this.#prewarmed.take();
+    }
+    const { engine: name, limits } = this.version;
+    const engine = this.#options.launching?.get(name);
+    if (engine === undefined) throw new IsopodError("start_failed", { cause: `there is no engine "${name}"` });
+    return this.#prewarmed.launch(engine, { program, memoryBytes: limits.memoryBytes });
   }
 
   #gone(instance: Instance): void {
