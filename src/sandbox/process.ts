@@ -98,6 +98,13 @@ export class SandboxedProcess implements GuestProcess {
     this.#child.exited.then(() => clearTimeout(late));
   }
 
+  finish(ms: number): void {
+    if (this.#over || this.#killed) return;
+    this.#pipe.finish();
+    const late = setTimeout(() => this.kill(), ms);
+    this.#child.exited.then(() => clearTimeout(late));
+  }
+
   /** bubblewrap stays as the parent of the guest; without it the child is the guest. */
   #guestPid(): number {
     this.#guest = onlyChild(this.pid) ?? this.pid;

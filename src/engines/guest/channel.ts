@@ -23,8 +23,8 @@ export interface Channel {
 
 const BUFFER_BYTES = 64 * 1024;
 
-/** Opens the channel. */
-export function openChannel(events: ConnectionEvents): Channel {
+/** Opens the channel; `ended` is called when the host has closed it. */
+export function openChannel(events: ConnectionEvents, ended: () => void = () => exit(0)): Channel {
   const out = takeOverStdout();
   const connection = new Connection({
     side: "guest",
@@ -45,7 +45,7 @@ export function openChannel(events: ConnectionEvents): Channel {
     try {
       for (;;) {
         const { value, done } = await mine.read();
-        if (done) exit(0);
+        if (done) return ended();
         connection.receive(value as Uint8Array);
       }
     } catch (error) {
