@@ -40,9 +40,12 @@ export interface Plant {
 export async function createPlant(config: Config, dataDirectory: string, telemetry: Telemetry): Promise<Plant> {
   const { metrics, report } = telemetry;
   const guest = await prepareGuest(dataDirectory, report);
+  const processGuest = once(() => prepareProcessGuest(dataDirectory, report));
+  // Now, and not when the first request waits for it.
+  if (config.functions.some((each) => each.engine === "process")) await processGuest();
   const parts: EngineParts = {
     ...guest,
-    processGuest: () => prepareProcessGuest(dataDirectory, report),
+    processGuest,
     directory: join(dataDirectory, "sandbox"),
     isolation: config.sandbox,
     memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
@@ -81,6 +84,14 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
     builder: new Builder({ engine, clock, report }),
   };
   return plant;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 /** What a project may keep in bindings of a type, with `quotas` of its own. */

@@ -1,8 +1,8 @@
 /** The guest as the engines take it: its text, and its executable when one can be made on this machine. */
 import { join } from "node:path";
+import type { ProcessGuest } from "./engines/process/engine.ts";
 import { compileGuest } from "./engines/script/compiled_guest.ts";
 import type { ScriptEngineOptions } from "./engines/script/engine.ts";
-import type { ProcessGuest } from "./engines/process/engine.ts";
 import { GUEST_CODE, processGuestCode } from "./guest_code.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
@@ -25,16 +25,16 @@ export async function prepareGuest(
 }
 
 /** Prepares the guest of the `process` engine in the same way. */
-export async function prepareProcessGuest(
-  dataDirectory: string,
-  report: Telemetry["report"],
-): Promise<ProcessGuest> {
+export async function prepareProcessGuest(dataDirectory: string, report: Telemetry["report"]): Promise<ProcessGuest> {
   const bun = process.execPath;
   const code = processGuestCode();
   try {
     return { program: await compileGuest({ bun, code, directory: cacheIn(dataDirectory) }), code: undefined };
   } catch (error) {
-    report({ level: "warn", text: "Programs start slower: their guest could not be compiled" }, { reason: String(error) });
+    report(
+      { level: "warn", text: "Programs start slower: their guest could not be compiled" },
+      { reason: String(error) },
+    );
     return { program: bun, code };
   }
 }

@@ -74,6 +74,11 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
     return this.#over;
   }
 
+  /** Whether its answer is complete; what the program still does for it may go on. */
+  get isAnswered(): boolean {
+    return this.#answerDone;
+  }
+
   /** Bytes of the answer that have arrived and not been read. */
   get waitingBytes(): number {
     return this.#body.waitingBytes;

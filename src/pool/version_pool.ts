@@ -6,11 +6,12 @@
  * invocations, memory, a broken limit) is given nothing more and ends when it is idle.
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
-import type { FunctionVersion, Program, VersionContents } from "../core/function.ts";
+import type { FunctionVersion, Program } from "../core/function.ts";
 import type { InvocationRequest } from "../core/invocation.ts";
 import type { Meter } from "./figures.ts";
+import { newInstance } from "./first_program.ts";
 import type { Instance, InstanceScheduler } from "./instance.ts";
-import { leastLoaded, longestIdle } from "./instance_choice.ts";
+import { FREE_MS, isAboutToBeFree, leastLoaded, longestIdle } from "./instance_choice.ts";
 import { RunningInvocation } from "./invocation.ts";
 import type { PoolOptions } from "./options.ts";
 import type { Prewarmed } from "./prewarmed.ts";
@@ -142,7 +143,9 @@ export class VersionPool implements InstanceScheduler {
     if (turn === undefined) {
       throw new IsopodError("overloaded", { retryAfterSeconds: 1, cause: `${this.version.name}: queue is full` });
     }
-    this.#grow();
+    if (isAboutToBeFree(this.#instances))
+      this.#options.clock.after(FREE_MS, () => this.#waiting.size > 0 && this.#grow());
+    else this.#grow();
     return turn;
   }
 
@@ -176,8 +179,8 @@ export class VersionPool implements InstanceScheduler {
 
   async #start(): Promise<Instance> {
     const contents = await this.version.contents();
-    const instance = await this.#newInstance(contents.program);
-    const refill = contents.program.kind === "process" ? () => {} : this.#prewarmed.refillSoon();
+    if (contents.program.kind !== "process") this.program = contents.program;
+    const { instance, refill } = await newInstance(this.version, contents, this.#options, this.#prewarmed);
     instance.scheduler = this;
     try {
       this.#supervisor.watch(instance, this.version.limits);
@@ -189,18 +192,6 @@ export class VersionPool implements InstanceScheduler {
     this.#instances.add(instance);
     instance.ended.then(() => this.#gone(instance));
     return instance;
-  }
-
-  /** An instance that has no program yet, or that has had its files from its start. */
-  #newInstance(program: VersionContents["program"]): Promise<Instance> {
-    if (program.kind !== "process") {
-      this.program = program;
-      return this.#prewarmed.take();
-    }
-    const { engine: name, limits } = this.version;
-    const engine = this.#options.launching?.get(name);
-    if (engine === undefined) throw new IsopodError("start_failed", { cause: `there is no engine "${name}"` });
-    return this.#prewarmed.launch(engine, { program, memoryBytes: limits.memoryBytes });
   }
 
   #gone(instance: Instance): void {

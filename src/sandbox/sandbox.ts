@@ -169,13 +169,15 @@ export class Sandbox {
       closeSync(theirs);
     }
     slot?.add(child.pid);
-    return new SandboxedProcess(child, pipe, { rlimits, seal, dataBytes }, this.layers, slot, {
+    const remains = {
       killSurvivors: () => slot?.killAll(),
       release: () => {
         if (uid !== undefined) this.#uids?.give(uid);
         slot?.release();
       },
-    });
+    };
+    const hello = { rlimits, seal, dataBytes };
+    return new SandboxedProcess(child, pipe, hello, this.layers, slot, remains, mounts !== undefined);
   }
 }
 

@@ -40,7 +40,8 @@ export function readProcess(
     if (raw.handler === undefined) fail("runtime", 'expected a handler beside it, such as "main.handle"');
   }
   const dialect = raw.dialect ?? (raw.runtime === undefined ? "runtime-api" : "stdio");
-  if (raw.readiness !== undefined && dialect !== "http") fail("readiness", 'only the dialect "http" has a readiness check');
+  if (raw.readiness !== undefined && dialect !== "http")
+    fail("readiness", 'only the dialect "http" has a readiness check');
   if (raw.lines !== undefined && dialect !== "stdio") fail("lines", 'only the dialect "stdio" has lines');
   const isFile = statOf(entry)?.isFile() === true;
   const hasBootstrap = isFile || statOf(join(entry, "bootstrap"))?.isFile() === true;

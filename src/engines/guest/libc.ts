@@ -17,10 +17,38 @@ export const { syscall } = dlopen("libc.so.6", {
 }).symbols;
 
 /** The numbers of the calls on this architecture. */
-const CALL =
+export const CALL =
   process.arch === "arm64"
-    ? { read: 63, write: 64, fcntl: 25, dup3: 24, prlimit: 261, prctl: 167, exitGroup: 94, mknodat: 33, openat: 56, seccomp: 277 }
-    : { read: 0, write: 1, fcntl: 72, dup3: 292, prlimit: 302, prctl: 157, exitGroup: 231, mknodat: 259, openat: 257, seccomp: 317 };
+    ? {
+        read: 63,
+        write: 64,
+        fcntl: 25,
+        dup3: 24,
+        prlimit: 261,
+        prctl: 167,
+        exitGroup: 94,
+        waitid: 95,
+        wait4: 260,
+        statfs: 43,
+        mknodat: 33,
+        openat: 56,
+        seccomp: 277,
+      }
+    : {
+        read: 0,
+        write: 1,
+        fcntl: 72,
+        dup3: 292,
+        prlimit: 302,
+        prctl: 157,
+        exitGroup: 231,
+        waitid: 247,
+        wait4: 61,
+        statfs: 137,
+        mknodat: 259,
+        openat: 257,
+        seccomp: 317,
+      };
 
 /** Makes system call `number`; what it answers, or -1. */
 export function call(number: number, first = 0, second = 0, third = 0, fourth = 0): number {

@@ -72,7 +72,8 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
     name: "process",
     layers: [],
     async start(_purpose, launch): Promise<GuestProcess> {
-      if (launch === undefined) throw new IsopodError("start_failed", { cause: "the process engine starts programs only" });
+      if (launch === undefined)
+        throw new IsopodError("start_failed", { cause: "the process engine starts programs only" });
       try {
         const [{ sandbox, args, binds }, code, layers] = await Promise.all([
           open(),

@@ -7,8 +7,8 @@
 /** How it ended: an exit code, or 128 + the signal's number. */
 export type ExitCode = number;
 
-/** Where its lines go; `level` is one of the log's. */
-export type LogSink = (level: "info" | "error", line: string) => void;
+/** Where its lines go, those of its standard output and of its standard error alike. */
+export type LogSink = (line: string) => void;
 
 /** How it is started. */
 export interface ChildOptions {
@@ -42,8 +42,8 @@ export class Child {
       detached: true,
     }) as Process;
     this.pid = this.#process.pid;
-    const errors = readLines(this.#process.stderr, (line) => log("error", line));
-    const output = pipes ? Promise.resolve() : readLines(this.#process.stdout, (line) => log("info", line));
+    const errors = readLines(this.#process.stderr, log);
+    const output = pipes ? Promise.resolve() : readLines(this.#process.stdout, log);
     this.ended = this.#watch(Promise.all([errors, output]));
   }
 

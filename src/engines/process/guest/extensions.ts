@@ -126,15 +126,18 @@ export class Extensions {
   #known(head: RequestStart, reply: Reply): Extension | undefined {
     const id = head.headers.get("lambda-extension-identifier");
     const extension = this.#byId.get(id ?? "");
-    if (id === undefined) refuse(reply, 403, "Extension.MissingExtensionIdentifier", "Missing Lambda-Extension-Identifier header");
+    if (id === undefined)
+      refuse(reply, 403, "Extension.MissingExtensionIdentifier", "Missing Lambda-Extension-Identifier header");
     else if (extension === undefined) refuse(reply, 403, "Extension.UnknownExtensionIdentifier", "Unknown extension");
     return extension;
   }
 
   #register(head: RequestStart, reply: Reply, body: string): void {
     const name = head.headers.get("lambda-extension-name") ?? "";
-    if (!/^[^/\0]{1,128}$/.test(name)) return refuse(reply, 403, "Extension.InvalidExtensionName", "Invalid extension name");
-    if (!this.#isInit) return refuse(reply, 403, "Extension.RegistrationClosed", "Extension registration closed already");
+    if (!/^[^/\0]{1,128}$/.test(name))
+      return refuse(reply, 403, "Extension.InvalidExtensionName", "Invalid extension name");
+    if (!this.#isInit)
+      return refuse(reply, 403, "Extension.RegistrationClosed", "Extension registration closed already");
     const isExternal = this.#external.has(name);
     if ([...this.#byId.values()].some((each) => each.name === name)) {
       return refuse(reply, 403, "Extension.AlreadyRegistered", `Extension "${name}" is registered already`);
@@ -144,18 +147,22 @@ export class Extensions {
     }
     const events = eventsOf(body);
     const wrong = events?.find((event) => event !== "INVOKE" && !(event === "SHUTDOWN" && isExternal));
-    if (events === undefined) return refuse(reply, 400, "InvalidRequestFormat", "Expected a JSON object with a list of events");
+    if (events === undefined)
+      return refuse(reply, 400, "InvalidRequestFormat", "Expected a JSON object with a list of events");
     if (wrong !== undefined) return refuse(reply, 403, "Extension.InvalidEventType", `Invalid event type: ${wrong}`);
     const id = crypto.randomUUID();
     this.#byId.set(id, { id, name, isExternal, events, waiting: undefined, held: undefined, isReady: false });
     const { fn, process: settings } = this.#host.load;
     const answer = { functionName: fn?.name, functionVersion: fn?.version, handler: settings?.handler ?? "" };
-    const account = head.headers.get("lambda-extension-accept-feature")?.includes("accountId") ? { accountId: "000000000000" } : {};
+    const account = head.headers.get("lambda-extension-accept-feature")?.includes("accountId")
+      ? { accountId: "000000000000" }
+      : {};
     reply.send(200, { ...JSON_TYPE, "Lambda-Extension-Identifier": id }, JSON.stringify({ ...answer, ...account }));
   }
 
   #next(extension: Extension, reply: Reply): void {
-    if (extension.waiting !== undefined) return refuse(reply, 403, "Extension.InvalidExtensionState", "It waits already");
+    if (extension.waiting !== undefined)
+      return refuse(reply, 403, "Extension.InvalidExtensionState", "It waits already");
     extension.isReady = extension.held === undefined;
     extension.waiting = reply;
     reply.onGone = () => {

@@ -103,7 +103,8 @@ export class HttpParser {
     const coding = headers.get("transfer-encoding");
     const length = headers.get("content-length");
     if (coding !== undefined) {
-      if (coding.toLowerCase() !== "chunked" || length !== undefined) throw new HttpError(400, "the framing is unclear");
+      if (coding.toLowerCase() !== "chunked" || length !== undefined)
+        throw new HttpError(400, "the framing is unclear");
       this.#stage = "chunk-line";
     } else if (length !== undefined && !/^\d{1,15}$/.test(length)) {
       throw new HttpError(400, "the length is no number");

@@ -3,7 +3,7 @@
  *
  * Requests go to it as they are, many at a time when the function allows it, and stream both ways.
  */
-import { parseJson, type Pairs, type RequestHead, type ResponseHead } from "../../../wire/heads.ts";
+import { type Pairs, parseJson, type RequestHead, type ResponseHead } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { type BodyReceiver, pump, receiveBody } from "../../guest/bodies.ts";
 import { fitsHead } from "../../guest/calls.ts";

@@ -85,7 +85,9 @@ export class EventInvocation implements StreamEvents {
 
   end(): void {
     if (this.#isOver) return;
-    this.#event = this.#makeEvent(this.#chunks.length === 1 ? (this.#chunks[0] ?? NOTHING) : Buffer.concat(this.#chunks));
+    this.#event = this.#makeEvent(
+      this.#chunks.length === 1 ? (this.#chunks[0] ?? NOTHING) : Buffer.concat(this.#chunks),
+    );
     this.#chunks = [];
     if (this.#event !== undefined) this.#owner.arrived(this);
   }
@@ -171,7 +173,8 @@ export class EventInvocation implements StreamEvents {
     } catch {
       throw new EventError("Cannot read the program's result: it is not JSON");
     }
-    const isEvent = this.#form === "cloudevent" && typeof value === "object" && value !== null && "specversion" in value;
+    const isEvent =
+      this.#form === "cloudevent" && typeof value === "object" && value !== null && "specversion" in value;
     const type = isEvent ? "application/cloudevents+json" : "application/json";
     return { status: 200, headers: [["content-type", type]], body: Buffer.from(json) };
   }

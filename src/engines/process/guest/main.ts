@@ -8,6 +8,7 @@
 import { FRAME, type FrameType } from "../../../wire/frame.ts";
 import { decodeParcel, type LoadParcel } from "../../../wire/heads.ts";
 import { type Channel, openChannel } from "../../guest/channel.ts";
+import { collectOrphans, filesAt } from "../../guest/first_process.ts";
 import { exit, hideProcess } from "../../guest/libc.ts";
 import { applyHello } from "../../guest/seal.ts";
 import { Apis } from "./apis.ts";
@@ -15,8 +16,14 @@ import { Child } from "./child.ts";
 import type { Dialect, DialectHost, StartOptions } from "./dialect.ts";
 import { environmentOf } from "./environment.ts";
 
+/** How often the guest looks after what nobody else does, in milliseconds. */
+const LOOK_MS = 250;
+
+/** Files and folders in one place that programs can write to: each takes a kilobyte of the kernel's memory. */
+const FILES_MAX = 65_536;
+
 /** Marks of the levels of lines on the wire. */
-const LEVEL_MARK = { info: 105, error: 101, warn: 119 } as const;
+const LEVEL_MARK = { info: 105, warn: 119 } as const;
 
 /** Starts the guest. */
 export function startProcessGuest(): void {
@@ -54,6 +61,7 @@ class Guest implements DialectHost {
   readonly #apis: Apis;
   #isLoading = true;
   #isEnding = false;
+  readonly #children = new Set<number>();
 
   constructor(channel: Channel, load: LoadParcel) {
     this.#channel = channel;
@@ -61,6 +69,7 @@ class Guest implements DialectHost {
     this.env = environmentOf(load);
     this.#apis = new Apis(this, channel.connection);
     this.dialect = this.#apis.dialect;
+    setInterval(() => this.#look(), LOOK_MS);
     try {
       this.dialect.start();
     } catch (error) {
@@ -71,12 +80,14 @@ class Guest implements DialectHost {
   start(command: readonly string[], { pipes, source = "function" }: StartOptions): Child {
     const child = new Child({
       ...{ command, env: this.env, pipes },
-      log: (level, line) => {
-        this.#log(level, line);
+      log: (line) => {
+        this.#log("info", line);
         this.#apis.telemetry.publish(source, line);
       },
     });
+    this.#children.add(child.pid);
     child.ended.then((code) => {
+      this.#children.delete(child.pid);
       if (!this.#isEnding) this.end(code);
     });
     return child;
@@ -114,6 +125,15 @@ class Guest implements DialectHost {
   shutDown(): void {
     this.#isEnding = true;
     this.dialect.shutDown().then(() => this.end(0));
+  }
+
+  #look(): void {
+    collectOrphans((pid) => this.#children.has(pid));
+    for (const path of ["/tmp", "/dev/shm"]) {
+      if (filesAt(path) <= FILES_MAX) continue;
+      this.note(`The program made more than ${FILES_MAX} files in ${path}`);
+      this.end(1);
+    }
   }
 
   #log(level: keyof typeof LEVEL_MARK, line: string): void {

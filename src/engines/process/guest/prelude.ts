@@ -15,7 +15,9 @@ export class PreludeReader {
   #held = Buffer.alloc(0);
 
   /** Takes bytes; gives the head and the first of the body once it is complete. @throws {EventError} */
-  push(bytes: Uint8Array): { readonly head: Pick<HttpResult, "status" | "headers">; readonly rest: Uint8Array } | undefined {
+  push(
+    bytes: Uint8Array,
+  ): { readonly head: Pick<HttpResult, "status" | "headers">; readonly rest: Uint8Array } | undefined {
     this.#held = Buffer.concat([this.#held, bytes]);
     const end = this.#held.indexOf(DELIMITER);
     if (end < 0) {
@@ -28,7 +30,8 @@ export class PreludeReader {
     } catch {
       throw new EventError("Cannot read the answer: its prelude is not JSON");
     }
-    if (typeof value !== "object" || value === null) throw new EventError("Cannot read the answer: its prelude is no object");
+    if (typeof value !== "object" || value === null)
+      throw new EventError("Cannot read the answer: its prelude is no object");
     return { head: answerHead(value as Record<string, unknown>), rest: this.#held.subarray(end + DELIMITER.length) };
   }
 }

@@ -17,7 +17,8 @@ import { EVENT_BYTES_MAX, EventInvocation, type InvocationOwner } from "./invoca
 import { functionError, type ResponseEnd, streamedResponse, wholeResponse } from "./responses.ts";
 import * as states from "./runtime_state.ts";
 
-const CALL = /^\/2018-06-01\/runtime\/(?:invocation\/(next)|invocation\/([^/?]{1,128})\/(response|error)|(init)\/error)$/;
+const CALL =
+  /^\/2018-06-01\/runtime\/(?:invocation\/(next)|invocation\/([^/?]{1,128})\/(response|error)|(init)\/error)$/;
 const IGNORE: BodySink = { data() {}, end() {} };
 
 /** The dialect. */
@@ -220,5 +221,7 @@ function traceId(): string {
 }
 
 function decodeBase64(text: string): string {
-  return Buffer.from(text, "base64").toString("latin1").replace(/[\r\n\0]/g, "");
+  return Buffer.from(text, "base64")
+    .toString("latin1")
+    .replace(/[\r\n\0]/g, "");
 }

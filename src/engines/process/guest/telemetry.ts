@@ -108,7 +108,8 @@ export class Telemetry {
     if (!["sandbox.localdomain", "sandbox", "localhost", "127.0.0.1"].includes(host)) {
       return "the destination must be on sandbox.localdomain";
     }
-    if (!this.#subscriptions.has(name) && this.#subscriptions.size >= SUBSCRIPTIONS_MAX) return "too many subscriptions";
+    if (!this.#subscriptions.has(name) && this.#subscriptions.size >= SUBSCRIPTIONS_MAX)
+      return "too many subscriptions";
     const sizes = (buffering ?? {}) as Record<string, unknown>;
     const { maxItems, maxBytes, timeoutMs } = BUFFERING;
     return {

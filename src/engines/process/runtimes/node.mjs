@@ -11,14 +11,16 @@ const { _HANDLER: handlerName = "", LAMBDA_TASK_ROOT: root, AWS_LAMBDA_FUNCTION_
 const at = handlerName.lastIndexOf(".");
 const [stem, name] = [handlerName.slice(0, at), handlerName.slice(at + 1)];
 const file = ["mjs", "js", "cjs"].map((ending) => `${root}/${stem}.${ending}`).find((path) => existsSync(path));
-if (file === undefined) throw new Error(`Cannot load the handler "${handlerName}": there is no ${stem}.mjs, .js or .cjs`);
+if (file === undefined)
+  throw new Error(`Cannot load the handler "${handlerName}": there is no ${stem}.mjs, .js or .cjs`);
 
 // The standard output is for answers; what handlers print there goes to the log.
 process.stdout.write = process.stderr.write.bind(process.stderr);
 
 const module = await import(pathToFileURL(file).href);
 const handler = module[name] ?? module.default?.[name];
-if (typeof handler !== "function") throw new Error(`Cannot load the handler "${handlerName}": ${file} exports no ${name}`);
+if (typeof handler !== "function")
+  throw new Error(`Cannot load the handler "${handlerName}": ${file} exports no ${name}`);
 
 for await (const line of createInterface({ input: process.stdin })) {
   let answer;
