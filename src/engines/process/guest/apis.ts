@@ -31,7 +31,7 @@ export class Apis {
     if (dialect === "stdio") return new Stdio(host);
     if (dialect === "http") return new HttpProgram(host);
     const extensions = new Extensions(host, this.telemetry);
-    const runtime = new RuntimeApi(host, extensions);
+    const runtime = new RuntimeApi(host, extensions, this.telemetry);
     this.#routes.push(
       (head, reply) => runtime.handle(head, reply),
       (head, reply) => extensions.handle(head, reply),

@@ -21,8 +21,8 @@ export interface DialectHost {
   ready(): void;
   /** The program cannot be used, and says why; the instance is over. */
   failInit(message: string, stack?: string): void;
-  /** The after-work of an invocation is over. */
-  settled(stream: WireStream): void;
+  /** The after-work of an invocation is over, or has gone wrong. */
+  settled(stream: WireStream | undefined, wrong?: string): void;
   /** Writes a line of our own to the log. */
   note(line: string): void;
   /** Ends the instance with all that runs in it. */
@@ -37,6 +37,8 @@ export interface Dialect {
   open(stream: WireStream, head: Uint8Array): StreamEvents;
   /** The stream of the invocation that runs; 0 when there is none. */
   readonly current: number;
+  /** An invocation has no answer, and its program was told to end: what is left is its deadline, which the host keeps. */
+  readonly isTimedOut: boolean;
   /** Nothing more comes: what has registered for it is told; resolves when the guest may end. */
   shutDown(): Promise<void>;
 }

@@ -56,6 +56,10 @@ export class HttpProgram implements Dialect {
     return exchange;
   }
 
+  get isTimedOut(): boolean {
+    return [...this.#open].some(({ isTimedOut }) => isTimedOut);
+  }
+
   async shutDown(): Promise<void> {}
 
   #url(path: string): string {
@@ -107,6 +111,8 @@ class HttpExchange implements StreamEvents {
   readonly #abort = new AbortController();
   readonly #body: BodyReceiver | undefined;
   #resume: (() => void) | undefined;
+  /** The program has been told to end before it had answered. */
+  isTimedOut = false;
 
   constructor(stream: WireStream, head: Uint8Array, parts: ExchangeParts) {
     this.stream = stream;
@@ -122,7 +128,13 @@ class HttpExchange implements StreamEvents {
 
   async run(graceMs: number, terminate: () => void): Promise<void> {
     const ms = Math.max(0, this.#request.d - Date.now() - graceMs);
-    const timer = graceMs === 0 ? undefined : setTimeout(terminate, ms);
+    const timer =
+      graceMs === 0
+        ? undefined
+        : setTimeout(() => {
+            this.isTimedOut = true;
+            terminate();
+          }, ms);
     try {
       const answer = await this.#send();
       const headers = [...answer.headers].filter(([name]) => !HOP.has(name.toLowerCase())) as unknown as Pairs;
@@ -137,11 +149,13 @@ class HttpExchange implements StreamEvents {
       }
       this.stream.end();
     } catch (error) {
+      // The host ends it at its deadline.
+      if (this.isTimedOut) return;
       const message = `The program's answer cannot be read: ${error instanceof Error ? error.message : error}`;
       this.stream.reset(JSON.stringify({ code: "dialect_error", message }));
     } finally {
       clearTimeout(timer);
-      this.#parts.over();
+      if (!this.isTimedOut) this.#parts.over();
     }
   }
 

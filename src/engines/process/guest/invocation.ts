@@ -144,12 +144,6 @@ export class EventInvocation implements StreamEvents {
     this.stream.reset(JSON.stringify({ code, message: message.slice(0, 8192), ...(stack && { stack }) }));
   }
 
-  /** Gives up an invocation that has been answered already: its instance must not have another. */
-  condemn(code: string, message: string): void {
-    this.#isOver = true;
-    this.stream.reset(JSON.stringify({ code, message }));
-  }
-
   #makeEvent(body: Uint8Array): Uint8Array | undefined {
     const { id: requestId, m: method, u: url, h: headers, p: params } = this.request;
     const request = { requestId, method, url, headers, params, body, now: Date.now() };

@@ -88,7 +88,7 @@ class Guest implements DialectHost {
     this.#children.add(child.pid);
     child.ended.then((code) => {
       this.#children.delete(child.pid);
-      if (!this.#isEnding) this.end(code);
+      if (!this.#isEnding && !this.dialect.isTimedOut) this.end(code);
     });
     return child;
   }
@@ -108,8 +108,10 @@ class Guest implements DialectHost {
     this.#channel.connection.flush();
   }
 
-  settled(stream: { readonly id: number }): void {
-    this.#channel.connection.sendBytes(FRAME.ready, stream.id);
+  settled(stream: { readonly id: number } | undefined, wrong?: string): void {
+    if (stream === undefined) return;
+    const reason = wrong === undefined ? "" : JSON.stringify({ code: "dialect_error", message: wrong });
+    this.#channel.connection.sendText(FRAME.ready, stream.id, reason);
   }
 
   note(line: string): void {

@@ -14,8 +14,10 @@ import { Grace } from "./grace.ts";
 import type { RequestStart } from "./http_parser.ts";
 import type { BodySink, Reply } from "./http_server.ts";
 import { EVENT_BYTES_MAX, EventInvocation, type InvocationOwner } from "./invocation.ts";
+import { PlatformRecord } from "./platform_record.ts";
 import { functionError, type ResponseEnd, streamedResponse, wholeResponse } from "./responses.ts";
 import * as states from "./runtime_state.ts";
+import type { Telemetry } from "./telemetry.ts";
 
 const CALL =
   /^\/2018-06-01\/runtime\/(?:invocation\/(next)|invocation\/([^/?]{1,128})\/(response|error)|(init)\/error)$/;
@@ -27,16 +29,18 @@ export class RuntimeApi implements Dialect, InvocationOwner {
   readonly #extensions: Extensions;
   readonly #grace: Grace;
   readonly #arn: string;
+  readonly #record: PlatformRecord;
   #child: Child | undefined;
   #state: states.RuntimeState = "RuntimeStarted";
   #waiting: Reply[] = [];
   #invocation: EventInvocation | undefined;
 
-  constructor(host: DialectHost, extensions: Extensions) {
+  constructor(host: DialectHost, extensions: Extensions, telemetry: Telemetry) {
     this.#host = host;
     this.#extensions = extensions;
     this.#arn = functionArn(host.load);
     this.#grace = new Grace(host.load.process?.graceMs ?? 0, () => (this.#child === undefined ? [] : [this.#child]));
+    this.#record = new PlatformRecord(host, telemetry);
     extensions.onSettled = () => this.#settle();
   }
 
@@ -45,6 +49,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
   }
 
   start(): void {
+    this.#record.initStart();
     this.#extensions.start();
     this.#child = this.#host.start(commandOf(this.#host.load), { pipes: false });
   }
@@ -57,6 +62,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
 
   arrived(invocation: EventInvocation): void {
     this.#grace.begin(invocation.deadline);
+    this.#record.start(invocation);
     this.#extensions.invoke(invocation, this.#arn);
     this.#deliver();
   }
@@ -64,6 +70,10 @@ export class RuntimeApi implements Dialect, InvocationOwner {
   /** Nobody wants the answer: what works on it is ended. */
   gone(): void {
     this.#host.end(0);
+  }
+
+  get isTimedOut(): boolean {
+    return this.#grace.hasStruck && this.#invocation?.isOver === false;
   }
 
   async shutDown(): Promise<void> {
@@ -97,8 +107,11 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     reply.onGone = () => {
       this.#waiting = this.#waiting.filter((each) => each !== reply);
     };
-    if (before === "RuntimeStarted") this.#extensions.runtimeReady();
-    else if (before === "RuntimeResponseSent") this.#settle();
+    if (before === "RuntimeStarted") {
+      this.#record.initDone();
+      this.#extensions.runtimeReady();
+    }
+    if (before === "RuntimeResponseSent") this.#settle();
     this.#deliver();
   }
 
@@ -177,7 +190,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
       this.#host.note(`The program answered when it was not asked: ${error.errorMessage}`);
       // Who answers twice does not know which invocation it is at.
       if (this.#state === "RuntimeResponseSent") {
-        invocation?.condemn("dialect_error", `The program answered the invocation "${id}" twice.`);
+        this.#host.settled(invocation?.stream, `The program answered the invocation "${id}" twice.`);
       }
       return undefined;
     }
@@ -192,6 +205,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
 
   #answered(invocation: EventInvocation, reply: Reply): void {
     this.#state = "RuntimeResponseSent";
+    this.#record.runtimeDone(invocation);
     invocation.finish(true);
     accept(reply);
   }
@@ -202,6 +216,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     if (invocation?.isOver !== true || this.#state !== "RuntimeReady" || !this.#extensions.isReady) return;
     this.#grace.end();
     this.#invocation = undefined;
+    this.#record.report(invocation);
     this.#host.settled(invocation.stream);
   }
 }

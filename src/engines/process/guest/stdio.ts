@@ -18,6 +18,7 @@ import { tooLarge } from "./runtime_state.ts";
 
 const INPUT = "/tmp/runtime-input";
 const OUTPUT = "/tmp/runtime-output";
+const TOO_LARGE = tooLarge(ANSWER_BYTES_MAX).errorMessage;
 const LINE_END = Buffer.from("\n");
 
 /** The dialect. */
@@ -70,6 +71,10 @@ export class Stdio implements Dialect, InvocationOwner {
     this.#host.end(0);
   }
 
+  get isTimedOut(): boolean {
+    return this.#grace.hasStruck && this.#invocation !== undefined;
+  }
+
   async shutDown(): Promise<void> {}
 
   async #read(output: ReadableStream<Uint8Array>): Promise<void> {
@@ -78,6 +83,7 @@ export class Stdio implements Dialect, InvocationOwner {
     for await (const chunk of output) {
       let rest = chunk;
       for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+        if (bytes + end > ANSWER_BYTES_MAX) return this.#break("response_limit", TOO_LARGE);
         chunks.push(rest.subarray(0, end));
         rest = rest.subarray(end + 1);
         await this.#take(Buffer.concat(chunks).toString("utf8"));
@@ -86,7 +92,7 @@ export class Stdio implements Dialect, InvocationOwner {
       }
       if (rest.length > 0) chunks.push(rest);
       bytes += rest.length;
-      if (bytes > ANSWER_BYTES_MAX) return this.#break("response_limit", tooLarge(ANSWER_BYTES_MAX).errorMessage);
+      if (bytes > ANSWER_BYTES_MAX) return this.#break("response_limit", TOO_LARGE);
     }
   }
 
