@@ -10,6 +10,8 @@ export interface RequestStart {
   readonly method: string;
   /** Path and query, as sent; an absolute form is cut down to it. */
   readonly target: string;
+  /** The same as it was sent. */
+  readonly sent: string;
   /** By lower-case names; of those that are repeated, the last. */
   readonly headers: ReadonlyMap<string, string>;
 }
@@ -99,7 +101,7 @@ export class HttpParser {
     const [, method, target] = /^([A-Z]{1,20}) (\S+) HTTP\/1\.[01]$/.exec(line) ?? [];
     if (method === undefined || target === undefined) throw new HttpError(400, "the request line is none");
     const headers = readFields(fields);
-    this.#reader.start({ method, target: target.replace(/^https?:\/\/[^/]*/i, "") || "/", headers });
+    this.#reader.start({ method, target: target.replace(/^https?:\/\/[^/]*/i, "") || "/", sent: target, headers });
     const coding = headers.get("transfer-encoding");
     const length = headers.get("content-length");
     if (coding !== undefined) {

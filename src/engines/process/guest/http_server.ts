@@ -16,9 +16,7 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   400: "Bad Request",
   403: "Forbidden",
   404: "Not Found",
-  405: "Method Not Allowed",
   413: "Payload Too Large",
-  431: "Request Header Fields Too Large",
 };
 
 /** Takes the body of a request. */
@@ -31,7 +29,6 @@ export interface BodySink {
 
 /** The way of one request's answer. */
 export interface Reply {
-  /** Answers, once. */
   send(status: number, headers: Readonly<Record<string, string>>, body?: string | Uint8Array): void;
   /** Begins an answer whose body follows in pieces. */
   begin(status: number, headers: readonly (readonly [string, string])[]): void;
@@ -42,9 +39,8 @@ export interface Reply {
   onDrain: (() => void) | undefined;
   /** Called when the connection is gone before the answer. */
   onGone: (() => void) | undefined;
-  /** Reads no more of the request for now. */
+  /** Reads no more of the request for now, or reads on. */
   pause(): void;
-  /** Reads on. */
   resume(): void;
   readonly isGone: boolean;
 }
@@ -53,6 +49,8 @@ export interface Reply {
 export type Handler = (head: RequestStart, reply: Reply) => BodySink;
 
 type Socket = Bun.Socket<Connection>;
+const NOTHING = new Uint8Array(0);
+const LINE_END = Buffer.from("\r\n");
 
 class Connection implements Reply {
   readonly #socket: Socket;
@@ -179,9 +177,6 @@ class Connection implements Reply {
     this.#timer = undefined;
   }
 }
-
-const NOTHING = new Uint8Array(0);
-const LINE_END = Buffer.from("\r\n");
 
 /** Listens on a port of the sandbox's loopback, or on a Unix socket. @throws {Error} when it cannot */
 export function listen(where: { readonly port: number } | { readonly unix: string }, handler: Handler): void {
