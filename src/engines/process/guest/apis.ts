@@ -56,7 +56,7 @@ export class Apis {
 
   #telemetry(extensions: Extensions, head: RequestStart, reply: Reply): BodySink | undefined {
     if (!this.telemetry.isCall(head)) return undefined;
-    const name = extensions.nameOf(head, reply);
+    const name = extensions.known(head, reply)?.name;
     return name === undefined ? IGNORE : this.telemetry.subscribe(name, head, reply);
   }
 }

@@ -33,7 +33,7 @@ interface Extension {
   isReady: boolean;
 }
 
-/** The extensions of one instance. */
+/** Those of one instance. */
 export class Extensions {
   readonly #host: DialectHost;
   readonly #telemetry: Telemetry;
@@ -96,7 +96,7 @@ export class Extensions {
     if (call === "register") {
       return collect(REGISTRATION_BYTES_MAX, (body) => this.#register(head, reply, body));
     }
-    const extension = this.#known(head, reply);
+    const extension = this.known(head, reply);
     if (extension === undefined) return IGNORE;
     if (call === "event/next") {
       this.#next(extension, reply);
@@ -116,12 +116,8 @@ export class Extensions {
     });
   }
 
-  /** The name of the extension that asks, for what else only extensions may; else answers why not. */
-  nameOf(head: RequestStart, reply: Reply): string | undefined {
-    return this.#known(head, reply)?.name;
-  }
-
-  #known(head: RequestStart, reply: Reply): Extension | undefined {
+  /** The extension that asks, for what only extensions may; else answers why not. */
+  known(head: RequestStart, reply: Reply): Extension | undefined {
     const id = head.headers.get("lambda-extension-identifier");
     const extension = this.#byId.get(id ?? "");
     if (id === undefined)
