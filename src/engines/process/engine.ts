@@ -40,7 +40,7 @@ const DATA_BASELINE_BYTES = 512 * 1024 * 1024;
 
 /** Less machine code than a program's guest would ever have. */
 const ENVIRONMENT = {
-  BUN_JSC_jitMemoryReservationSize: String(32 * 1024 * 1024),
+  BUN_JSC_jitMemoryReservationSize: String(64 * 1024 * 1024),
   TZ: "UTC",
   LANG: "C.UTF-8",
 };
