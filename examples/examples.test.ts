@@ -22,6 +22,7 @@ test("the configuration serves every example, and the addresses in its comments 
     "stars",
     "greet",
     "badge",
+    "products",
   ]);
   const text = await Bun.file(file).text();
   const addresses = [...text.matchAll(/^# .*localhost:8080\/(\w+)/gm)].map(([, name]) => name);
@@ -63,7 +64,7 @@ test("what uses the SDK or a framework is served as it stands", async () => {
   const config = (name: string, path: string) =>
     `[[functions]]\nname = "${name}"\npath = ${JSON.stringify(join(here, path))}\nroutes = ["ANY /${name}/*"]\n`;
   const head = 'listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n';
-  const text = `${head}${config("greet", "greet.ts")}env = { GREETING = "Welcome" }\n${config("badge", "badge.ts")}`;
+  const text = `${head}${config("greet", "greet.ts")}env = { GREETING = "Welcome" }\n${config("badge", "badge.ts")}${config("products", "products.ts")}`;
   await using server = await ServeProcess.start({ "isopod.toml": text });
   const greeted = await fetch(`${server.url}/greet/Ada`);
   expect([greeted.headers.get("cache-control"), await greeted.json()]).toEqual([
@@ -72,4 +73,16 @@ test("what uses the SDK or a framework is served as it stands", async () => {
   ]);
   expect((await fetch(`${server.url}/greet/Ada`, { headers: { "x-stop": "1" } })).status).toBe(403);
   expect(await (await fetch(`${server.url}/badge/build/passing`)).text()).toContain(">passing</text>");
+
+  const product = async (path: string) => {
+    const answer = await fetch(`${server.url}/products/${path}`);
+    return [answer.headers.get("cf-cache-status"), (await answer.json()) as object] as const;
+  };
+  const [, made] = await product("7");
+  // What is put by `waitUntil` is there a moment after the answer.
+  let again = await product("7?utm_source=x");
+  while (again[0] === null) again = await product("7?utm_source=x");
+  expect(again[0]).toBe("HIT");
+  expect(again[1]).toMatchObject({ ...made, madeAt: expect.any(String) });
+  expect((await product("8"))[0]).toBeNull();
 });

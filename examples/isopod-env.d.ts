@@ -13,4 +13,5 @@ interface IsopodEnv {
     readonly GREETING: string;
   };
   readonly badge: Record<string, never>;
+  readonly products: Record<string, never>;
 }

@@ -21,7 +21,7 @@ import { createSnapshot } from "./gateway/snapshot.ts";
 import { closePlant, createPlant, type Plant } from "./plant.ts";
 import { examineMachine, requireSandbox } from "./sandbox/machine.ts";
 import type { Server, ServerOptions } from "./server.ts";
-import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
+import { createTelemetry, gaugeCache, type Telemetry } from "./telemetry/telemetry.ts";
 
 /** What the machine offers, for `isopod doctor`. */
 export const examine = examineMachine;
@@ -39,8 +39,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   try {
     plant = await createPlant(config, dataDirectory, telemetry);
     const front = await createFront(config, dataDirectory, plant);
+    gaugeCache(telemetry.metrics, () => front.cache?.bytes ?? 0);
     const warm = plant.pool.warm();
-    deploying = await openDeploying({ config, dataDirectory, plant, telemetry, tryOut });
+    const removed = (project: string) => void front.cache?.purge({ project });
+    deploying = await openDeploying({ config, dataDirectory, plant, telemetry, tryOut, removed });
     const server = openServer(options, telemetry, { plant, front, deploying });
     await warm;
     return server;
@@ -79,6 +81,7 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
   deploying.onPublish((deployment) => {
     snapshot = createSnapshot(deployment, snapshot);
     gateway.replace(snapshot);
+    front.cache?.retain((project, name) => snapshot.functionOf(project, name) !== undefined);
     follow(deployment);
   });
   follow(deploying.deployment);
@@ -102,6 +105,7 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
     async close() {
       const drained = listener.drain();
       front.admission.close();
+      front.cache?.close();
       await Promise.all([plant.triggers.close(present.pool.drainMs), pool.close(present.pool.drainMs)]);
       await Promise.race([drained, listener.close()]);
       front.sources.close();

@@ -43,6 +43,8 @@ export interface DeclaredFunction {
   readonly exportName: string;
   /** As they are written: `GET /hello/:name`. */
   readonly routes: readonly string[];
+  /** Absolute path of the folder with its static files. */
+  readonly assets?: string;
   readonly settings: {
     readonly env: Readonly<Record<string, string>>;
     /** By the names of `core/limits.ts`. */
@@ -52,9 +54,13 @@ export interface DeclaredFunction {
     /** What stands on `env` beside variables and secrets; left out where there is nothing. */
     readonly bindings?: Readonly<Record<string, Readonly<Record<string, unknown> & { readonly type: string }>>>;
     readonly instancesMax: number;
+    /** Left out where answers may be kept. */
+    readonly cache?: boolean;
     /** What calls it by itself; left out where nothing does. */
-    readonly schedules?: readonly object[];
-    readonly consumers?: readonly object[];
+    readonly schedules?: readonly { readonly name: string }[];
+    readonly consumers?: readonly { readonly queue: string }[];
+    /** What answers where no static file is; left out where there are none. */
+    readonly notFound?: string;
   };
 }
 
@@ -64,19 +70,18 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
   return functions.map((declared) => {
     const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax, triggers } =
       declared;
-    if (declared.assets !== undefined) {
-      throw new Error(
-        `Cannot deploy "${name}": this command does not upload its assets yet; the admin API takes them (docs/deploying.md), and \`isopod serve\` serves them from disk`,
-      );
-    }
+    const { assets, cache } = declared;
     return {
       ...{ name, engine, path, exportName },
       routes: routes.map(formatRoute),
+      ...(assets && { assets: assets.folder }),
       settings: {
         ...{ env, limits, egress, instancesMax },
+        ...(!cache && { cache }),
         ...(bindings.size > 0 && { bindings: saidOf(bindings) }),
         ...(triggers.schedules.length > 0 && { schedules: triggers.schedules }),
         ...(triggers.consumers.length > 0 && { consumers: triggers.consumers }),
+        ...(assets && { notFound: assets.fallback }),
         secrets: secrets.map(({ binding, name: secret, hosts }) => ({ binding, name: secret, hosts })),
       },
     };

@@ -71,6 +71,16 @@ function reportFunction(logs: WritableLogStore, line: LogLine, fields: Readonly<
   logs.line({ requestId: "", target: functionName, functionName, programHash: undefined, project, version }, line);
 }
 
+/** Shows on `/metrics` how much the response cache keeps. */
+export function gaugeCache(metrics: Metrics, bytes: () => number): void {
+  metrics.gauge({
+    name: "isopod_cache_bytes",
+    help: "Memory that cached answers take.",
+    labels: [],
+    read: () => [{ labels: {}, value: bytes() }],
+  });
+}
+
 /** Shows what a pool is doing on `/metrics`. */
 export function gaugePool(metrics: Metrics, read: () => PoolFigures): void {
   metrics.gauge({

@@ -1,5 +1,6 @@
 /** `isopod deploy`: what is compared, uploaded and served, and what is refused with its place in the source. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { isopod } from "../../testing/command_line.ts";
 import { ask } from "../../testing/control_client.ts";
@@ -159,7 +160,7 @@ test("secrets are named and never sent", async () => {
   expect(await text("/secretive")).toContain("from-the-server");
 });
 
-test("bindings are deployed with their function, and assets are said to be none of the command's yet", async () => {
+test("bindings are deployed with their function", async () => {
   const bindings = (mode: string) =>
     `[functions.bindings]\nKV = { type = "kv", name = "visits", mode = "${mode}" }\nDB = { type = "sql", name = "shop" }\n`;
   using folder = project("counting", bindings("read-write"));
@@ -178,12 +179,38 @@ test("bindings are deployed with their function, and assets are said to be none 
   folder.write("isopod.toml", tomlOf("counting", bindings("read")));
   expect((await deploy(folder.path)).answer.functions[0].details).toEqual(["~ binding KV"]);
   expect(await text("/counting")).toContain("the program may only read it");
+});
 
-  folder.write("public/page.html", "<p>");
-  folder.write("isopod.toml", tomlOf("counting", 'assets = "./public"\n'));
-  const { code, stderr } = await deploy(folder.path);
-  expect(code).toBe(2);
-  expect(stderr).toContain('Cannot deploy "counting": this command does not upload its assets yet');
+test("static files, schedules and queues are deployed with their function, and what changed of them is said", async () => {
+  const triggers = (cron: string) =>
+    `[[schedules]]\nfunction = "site"\ncron = "${cron}"\n[[consumers]]\nqueue = "site-jobs"\nfunction = "site"\n`;
+  const toml = (cron: string, more = "") =>
+    tomlOf("site", `assets = "./public"\n${more}`).replace("GET /site", "GET /site/*") + triggers(cron);
+  using folder = project("site");
+  folder.write("isopod.toml", toml("0 6 * * *"));
+  folder.write("public/page.html", "<p>page");
+  folder.write("public/deep/style.css", "p {}");
+  folder.write("public/.hidden", "not served");
+  symlinkSync("/etc/passwd", join(folder.path, "public/link"));
+  folder.write("src/main.ts", "export default { fetch: () => new Response('function'), scheduled() {}, queue() {} };");
+  const { stdout, stderr } = await isopod(["deploy", folder.path], { env });
+  expect(stderr).toBe("");
+  expect(stdout).toContain("    + schedule default\n    + queue site-jobs\n    + static files\n");
+  expect([await text("/site/page.html"), await text("/site/deep/style.css")]).toEqual(["<p>page", "p {}"]);
+  expect([await text("/site/.hidden"), await text("/site/link")]).toEqual(["function", "function"]);
+  const changes = async () => (await deploy(folder.path)).answer.functions[0].details;
+  expect(await changes()).toEqual([]);
+  folder.write("public/page.html", "<p>new");
+  expect(await changes()).toEqual(["~ static files"]);
+  expect(await text("/site/page.html")).toBe("<p>new");
+  folder.write("isopod.toml", toml("0 7 * * *", 'not_found = "404"\n'));
+  expect(await changes()).toEqual(["~ schedule default", "~ not_found 404"]);
+  expect(await text("/site/link")).not.toContain("function");
+
+  folder.write("public/large", "x".repeat(11 * 1024 * 1024));
+  const large = await isopod(["deploy", folder.path], { env });
+  expect(large.code).toBe(2);
+  expect(large.stderr).toContain('Cannot deploy the static files of "site": large has 11');
 });
 
 test("a broken function is told with file, line, column and the lines around, and changes nothing", async () => {

@@ -75,7 +75,7 @@ async function deploy(dir: string, options: DeployOptions): Promise<void> {
     return;
   }
   if (changing.length > 0 && canAsk() && options.yes !== true && !(await confirm("Deploy?", true))) return;
-  const files = changing.flatMap((each) => each.files);
+  const files = changing.flatMap(({ files: code, assets }) => [...code, ...assets]);
   const uploaded = files.length === 0 ? { blobs: 0, bytes: 0 } : await uploadMissing(client, files);
   const done: { readonly planned: PlannedFunction; readonly deployed: DeployedView }[] = [];
   // Those that give up a route come first: another function of the same deploy may be waiting for it.
@@ -100,11 +100,12 @@ async function deployOne(
   { alias, message }: DeployOptions,
   folder: string,
 ): Promise<DeployedView> {
-  const { declared, bundle: bundled, files, routes, revision } = planned;
+  const { declared, bundle: bundled, files, assets, routes, revision } = planned;
   const { name, engine, exportName, settings } = declared;
   const body = {
     ...{ engine, exportName, settings, alias, entry: bundled.entry },
     files: files.map(({ path, hash }) => ({ path, hash })),
+    ...(assets.length > 0 && { assets: assets.map(({ path, hash }) => ({ path, hash })) }),
     ...(alias === "production" && { routes }),
     ...(message !== undefined && { message }),
   };
@@ -136,11 +137,11 @@ const MARKS = { new: ["green", "+"], changed: ["yellow", "~"], unchanged: ["grey
 function showPlan(plan: readonly PlannedFunction[], { target }: AdminClient, options: DeployOptions, paint: Paint) {
   const to = `${target.url.origin}, project ${target.project}${options.alias === "production" ? "" : `, alias ${options.alias}`}`;
   if (plan.length === 0) return `There are no functions to deploy to ${to}\n`;
-  const lines = plan.flatMap(({ declared, change, details, files, routes }) => {
+  const lines = plan.flatMap(({ declared, change, details, files, assets, routes }) => {
     const [colour, mark] = MARKS[change];
-    const size = byteSize(files.reduce((sum, { content }) => sum + content.byteLength, 0));
+    const size = byteSize(sizeOf([...files, ...assets]));
     const first = `${paint(colour, mark)} ${declared.name}  ${paint("grey", `${change}, ${size}`)}`;
-    const { env, secrets, bindings = {} } = declared.settings;
+    const { env, secrets, bindings = {}, schedules = [], consumers = [] } = declared.settings;
     const all =
       change !== "new"
         ? details
@@ -149,6 +150,9 @@ function showPlan(plan: readonly PlannedFunction[], { target }: AdminClient, opt
             ...Object.keys(env).map((name) => `+ env ${name}`),
             ...secrets.map(({ binding }) => `+ secret ${binding}`),
             ...Object.entries(bindings).map(([name, { type }]) => `+ binding ${name} (${type})`),
+            ...schedules.map(({ name }) => `+ schedule ${name}`),
+            ...consumers.map(({ queue }) => `+ queue ${queue}`),
+            ...(assets.length === 0 ? [] : ["+ static files"]),
           ];
     return [first, ...all.map((line) => `    ${line}`)];
   });
@@ -162,8 +166,12 @@ function showDeployed(planned: PlannedFunction, deployed: DeployedView, { target
   return `${head}${routes.join("")}  ${paint("grey", `preview ${deployed.preview}`)}\n`;
 }
 
-function planJson({ declared, change, details, routes, files }: PlannedFunction) {
-  const bytes = files.reduce((sum, { content }) => sum + content.byteLength, 0);
+function sizeOf(files: PlannedFunction["files"]): number {
+  return files.reduce((sum, { content }) => sum + content.byteLength, 0);
+}
+
+function planJson({ declared, change, details, routes, files, assets }: PlannedFunction) {
+  const bytes = sizeOf([...files, ...assets]);
   return { name: declared.name, change, details, bytes, routes: routes.map(({ route }) => route) };
 }
 

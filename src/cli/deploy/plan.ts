@@ -4,6 +4,7 @@ import type { DeclaredFunction } from "../project_file.ts";
 import type { AdminClient } from "../reaching/admin_client.ts";
 import { ApiFailure } from "../reaching/admin_client.ts";
 import type { FunctionView, RouteView, SettingsView, VersionView } from "../reaching/api_answers.ts";
+import { readAssetFiles } from "./asset_files.ts";
 import type { Bundle } from "./bundle.ts";
 
 /** A file to be deployed. */
@@ -18,6 +19,8 @@ export interface PlannedFunction {
   readonly declared: DeclaredFunction;
   readonly bundle: Bundle;
   readonly files: readonly PlannedFile[];
+  /** Its static files. */
+  readonly assets: readonly PlannedFile[];
   readonly routes: readonly RouteView[];
   readonly change: "new" | "changed" | "unchanged";
   /** What changes, a line each: `+ route GET /x`, `~ code`. Values of variables are not in it. */
@@ -34,22 +37,26 @@ export async function planDeploy(
   alias: string,
 ): Promise<PlannedFunction[]> {
   return Promise.all(
-    functions.map(async (declared, at) => {
-      const bundle = bundles[at] as Bundle;
-      const files = [fileOf(bundle.entry, bundle.code), fileOf(`${bundle.entry}.map`, bundle.map)];
+    functions.map(async (declared, index) => {
+      const bundle = bundles[index] as Bundle;
+      const utf8 = new TextEncoder();
+      const code = fileOf(bundle.entry, utf8.encode(bundle.code));
+      const files = [code, fileOf(`${bundle.entry}.map`, utf8.encode(bundle.map))];
+      const found = declared.assets === undefined ? [] : readAssetFiles(declared.name, declared.assets);
+      const assets = found.map(({ path, content }) => fileOf(path, content));
       const known = await absentIfMissing(client.get<FunctionView>(client.ofFunction(declared.name)));
-      const path = client.ofFunction(declared.name, `/versions/${encodeURIComponent(alias)}`);
-      const version = known?.aliases[alias] && (await absentIfMissing(client.get<VersionView>(path)));
+      const at = client.ofFunction(declared.name, `/versions/${encodeURIComponent(alias)}`);
+      const version = known?.aliases[alias] && (await absentIfMissing(client.get<VersionView>(at)));
       const routes = routesFor(declared, known, alias);
-      const details = known === undefined ? [] : compare(declared, bundle, files, routes, { known, version });
+      const details =
+        known === undefined ? [] : compare({ declared, bundle, files, assets, routes }, { known, version });
       const change = known === undefined ? "new" : details.length === 0 ? "unchanged" : "changed";
-      return { declared, bundle, files, routes, change, details, revision: known?.revision };
+      return { declared, bundle, files, assets, routes, change, details, revision: known?.revision };
     }),
   );
 }
 
-function fileOf(path: string, text: string): PlannedFile {
-  const content = new TextEncoder().encode(text);
+function fileOf(path: string, content: Uint8Array<ArrayBuffer>): PlannedFile {
   return { path, content, hash: `sha256-${new Bun.CryptoHasher("sha256").update(content).digest("hex")}` };
 }
 
@@ -73,19 +80,21 @@ function routesFor(declared: DeclaredFunction, known: FunctionView | undefined, 
 }
 
 function compare(
-  declared: DeclaredFunction,
-  bundle: Bundle,
-  files: readonly PlannedFile[],
-  routes: readonly RouteView[],
+  here: Pick<PlannedFunction, "declared" | "bundle" | "files" | "assets" | "routes">,
   { known, version }: { readonly known: FunctionView; readonly version: VersionView | undefined },
 ): string[] {
+  const { declared, bundle, files, assets, routes } = here;
   const changes = lists("route", known.routes, routes, ({ route }) => route);
   if (version === undefined) return [...changes, "+ alias"];
-  const before = new Map(version.files.map(({ path, hash }) => [path, hash]));
-  const sameFiles = files.length === before.size && files.every(({ path, hash }) => before.get(path) === hash);
-  if (!sameFiles || version.entry !== bundle.entry) changes.push("~ code");
+  if (!sameFiles(version.files, files) || version.entry !== bundle.entry) changes.push("~ code");
+  if (!sameFiles(version.assets ?? [], assets)) changes.push("~ static files");
   if (version.exportName !== declared.exportName) changes.push(`~ export ${declared.exportName}`);
   return [...changes, ...compareSettings(version.settings, declared.settings)];
+}
+
+function sameFiles(before: NonNullable<VersionView["assets"]>, after: readonly PlannedFile[]) {
+  const hashes = new Map(before.map(({ path, hash }) => [path, hash]));
+  return after.length === hashes.size && after.every(({ path, hash }) => hashes.get(path) === hash);
 }
 
 function compareSettings(before: SettingsView, after: SettingsView): string[] {
@@ -95,7 +104,11 @@ function compareSettings(before: SettingsView, after: SettingsView): string[] {
     ...lists("egress", before.egress, after.egress, String),
     ...tables("secret", byBinding(before), byBinding(after)),
     ...tables("binding", asTexts(before.bindings), asTexts(after.bindings)),
+    ...tables("schedule", schedulesOf(before), schedulesOf(after)),
+    ...tables("queue", queuesOf(before), queuesOf(after)),
+    ...(before.notFound === after.notFound ? [] : [`~ not_found ${after.notFound ?? "function"}`]),
     ...(before.instancesMax === after.instancesMax ? [] : [`~ instances ${after.instancesMax}`]),
+    ...((before.cache ?? true) === (after.cache ?? true) ? [] : [`~ cache ${after.cache ?? true}`]),
   ];
 }
 
@@ -104,9 +117,24 @@ function byBinding({ secrets }: SettingsView): Record<string, string> {
 }
 
 function asTexts(bindings: SettingsView["bindings"] = {}): Record<string, string> {
-  // In one order: the server may say the keys of a binding in another than the file.
-  const said = (binding: object) => JSON.stringify(Object.entries(binding).sort());
-  return Object.fromEntries(Object.entries(bindings).map(([name, binding]) => [name, said(binding)]));
+  return Object.fromEntries(Object.entries(bindings).map(([name, binding]) => [name, inOneOrder(binding)]));
+}
+
+function schedulesOf({ schedules = [] }: SettingsView): Record<string, string> {
+  return Object.fromEntries(schedules.map((schedule) => [schedule.name, inOneOrder(schedule)]));
+}
+
+function queuesOf({ consumers = [] }: SettingsView): Record<string, string> {
+  return Object.fromEntries(consumers.map((consumer) => [consumer.queue, inOneOrder(consumer)]));
+}
+
+/** In one order: the server may say the keys of an item in another than the file. */
+function inOneOrder(item: object): string {
+  return JSON.stringify(
+    Object.entries(item)
+      .filter(([, value]) => value !== undefined)
+      .sort(),
+  );
 }
 
 function tables(

@@ -31,6 +31,10 @@ export interface SettingsView {
   readonly secrets: readonly { readonly binding: string; readonly name: string; readonly hosts: readonly string[] }[];
   readonly bindings?: Readonly<Record<string, object>>;
   readonly instancesMax: number;
+  readonly cache?: boolean;
+  readonly schedules?: readonly { readonly name: string }[];
+  readonly consumers?: readonly { readonly queue: string }[];
+  readonly notFound?: string;
 }
 
 /** A version. */
@@ -38,6 +42,7 @@ export interface VersionView {
   readonly version: string;
   readonly short: string;
   readonly files: readonly { readonly path: string; readonly hash: string; readonly bytes: number }[];
+  readonly assets?: readonly { readonly path: string; readonly hash: string }[];
   readonly entry: string;
   readonly exportName: string;
   readonly settings: SettingsView;

@@ -2,13 +2,13 @@
  * Reads what `bindings` of a function or a plan names: secrets, whose values come from the server's environment or from
  * files, and what has data behind it, by the table of `core/binding_kinds.ts`.
  */
+import { readDeclaration } from "../../core/binding_declaration.ts";
 import {
   BINDING_NAME_EXPECTED,
   BINDINGS_MAX,
   type BindingDeclaration,
   isBindingName,
   isPostgres,
-  readDeclaration,
 } from "../../core/binding_kinds.ts";
 import type { RawBinding, RawPlanBinding } from "./binding_schema.ts";
 import type { SecretConfig } from "./config.ts";

@@ -95,6 +95,8 @@ export interface FunctionConfig {
   readonly bindings: ReadonlyMap<string, BindingDeclaration>;
   /** The most instances at a time. */
   readonly instancesMax: number;
+  /** Whether the gateway keeps answers that say that they may be kept. */
+  readonly cache: boolean;
   /** What calls it by itself. */
   readonly triggers: Triggers;
   /** Static files; `folder` is an absolute path. */

@@ -1,5 +1,6 @@
 /** What a version's settings say of its secrets and its bindings. A secret may stand in either list. */
-import { type BindingDeclaration, readDeclaration, type SaidBinding } from "../../core/binding_kinds.ts";
+import { readDeclaration, type SaidBinding } from "../../core/binding_declaration.ts";
+import type { BindingDeclaration } from "../../core/binding_kinds.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { readConsumers, readSchedules } from "../../core/trigger_rules.ts";
 import type { Triggers } from "../../core/triggers.ts";

@@ -88,7 +88,7 @@ export class FunctionLoader {
 }
 
 function makeVersion(config: FunctionConfig, program: Program | ProcessProgram): FunctionVersion {
-  const { name, engine, instancesMax, secrets } = config;
+  const { name, engine, instancesMax, cache, secrets } = config;
   const values = secrets.map(({ binding, hosts, value, placeholder }) => [
     binding,
     hosts.length > 0 ? placeholder : value,
@@ -104,12 +104,15 @@ function makeVersion(config: FunctionConfig, program: Program | ProcessProgram):
   const calls = triggers.schedules.length + triggers.consumers.length > 0 ? triggers : undefined;
   const declared = config.bindings.size === 0 ? undefined : [...config.bindings];
   const version = hashOf(
-    JSON.stringify([{ engine, env, limits, egress, instancesMax, declared, assets, calls }, program.hash]),
+    JSON.stringify([
+      { engine, env, limits, egress, instancesMax, declared, assets, calls, ...(!cache && { cache }) },
+      program.hash,
+    ]),
   );
   const contents = { program, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
   return {
     ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
-    ...{ engine, limits, instancesMax, triggers: calls },
+    ...{ engine, limits, instancesMax, cache, triggers: calls },
     assets: assets && new DiskAssets(assets.folder, assets.fallback),
     contents: () => Promise.resolve(contents),
   };
