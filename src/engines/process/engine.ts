@@ -60,6 +60,8 @@ const DEVICES = ["zero", "full", "random", "urandom"];
 /** Creates the engine; what it needs of the machine is looked for when the first instance is started. */
 export function createProcessEngine(options: ProcessEngineOptions): Engine {
   const trees = new FileTrees(() => makeCodeFolder(options.directory));
+  /** Known once the first sandbox is opened. */
+  let layers: readonly string[] = [];
   /** By the folder that is the root; the machine's own has no name. */
   const opened = new Map<string, Promise<Opened>>();
   const open = (folder = "") => {
@@ -67,12 +69,19 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
     if (known !== undefined) return known;
     const opening = openSandbox(options, folder);
     opened.set(folder, opening);
-    opening.catch(() => opened.delete(folder));
+    opening.then(
+      ({ sandbox }) => {
+        layers = sandbox.layers;
+      },
+      () => opened.delete(folder),
+    );
     return opening;
   };
   return {
     name: "process",
-    layers: [],
+    get layers() {
+      return layers;
+    },
     async start(_purpose, launch): Promise<GuestProcess> {
       if (launch === undefined)
         throw new IsopodError("start_failed", { cause: "the process engine starts programs only" });

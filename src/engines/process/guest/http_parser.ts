@@ -68,7 +68,11 @@ export class HttpParser {
   push(bytes: Uint8Array, isStopped: () => boolean): void {
     this.#held = this.#held.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
     while (this.#held.length > 0) {
-      if (this.#stage === "head" && isStopped()) return;
+      if (this.#stage === "head" && isStopped()) {
+        // Sent ahead of its turn; a client that goes on without its answer is no client.
+        if (this.#held.length > HEAD_BYTES_MAX) throw new HttpError(400, "too much was sent ahead");
+        return;
+      }
       if (!this.#step()) return;
     }
   }

@@ -91,6 +91,8 @@ class Connection implements Reply {
       this.#parser.push(bytes, () => this.#isBusy);
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
+      // While an answer is owed, another would be taken for it.
+      if (this.#isBusy && this.#sink === undefined) return void this.#socket.terminate();
       this.#sink?.cut?.();
       this.#sink = undefined;
       this.#closing = true;
