@@ -8,7 +8,6 @@ import { HttpError, HttpParser, type RequestStart } from "./http_parser.ts";
 const CONNECTIONS_MAX = 128;
 /** A request that has begun must be complete within this time, in milliseconds; waiting for an answer has no end. */
 const REQUEST_MS_MAX = 900_000;
-
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   200: "OK",
   202: "Accepted",
@@ -47,7 +46,6 @@ export interface Reply {
 
 /** Answers requests: what it returns takes the body. */
 export type Handler = (head: RequestStart, reply: Reply) => BodySink;
-
 type Socket = Bun.Socket<Connection>;
 const NOTHING = new Uint8Array(0);
 const LINE_END = Buffer.from("\r\n");
