@@ -23,6 +23,7 @@ test("the configuration serves every example, and the addresses in its comments 
     "greet",
     "badge",
     "products",
+    "uploads",
   ]);
   const text = await Bun.file(file).text();
   const addresses = [...text.matchAll(/^# .*localhost:8080\/(\w+)/gm)].map(([, name]) => name);
@@ -85,4 +86,34 @@ test("what uses the SDK or a framework is served as it stands", async () => {
   expect(again[0]).toBe("HIT");
   expect(again[1]).toMatchObject({ ...made, madeAt: expect.any(String) });
   expect((await product("8"))[0]).toBeNull();
+});
+
+test("uploads is a Worker for R2, and is served as it stands", async () => {
+  const path = JSON.stringify(join(import.meta.dir, "uploads.js"));
+  const config = `listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n[[functions]]\nname = "uploads"\npath = ${path}
+routes = ["ANY /uploads/*"]\nbindings = { FILES = { type = "blob", name = "uploads" } }\n`;
+  await using server = await ServeProcess.start({ "isopod.toml": config });
+  const ask = (key: string, init?: RequestInit) => fetch(`${server.url}/uploads/${key}`, init);
+  const put = await ask("a/b%20c.txt", { method: "PUT", body: "0123456789", headers: { "content-type": "text/x" } });
+  const etag = put.headers.get("etag") ?? "";
+  expect([put.status, await put.text(), etag.length]).toEqual([201, "10 bytes\n", 34]);
+  const whole = await ask("a/b%20c.txt");
+  expect([whole.status, whole.headers.get("content-type"), await whole.text()]).toEqual([200, "text/x", "0123456789"]);
+  const some = await ask("a/b%20c.txt", { headers: { range: "bytes=2-4" } });
+  expect([some.status, some.headers.get("content-range"), await some.text()]).toEqual([206, "bytes 2-4/10", "234"]);
+  // What nobody can serve is answered as if it had not been asked for, and is no error of the Worker.
+  for (const range of ["bytes=90-", "bytes=0-1,3-4", "pages=1"]) {
+    expect([range, (await ask("a/b%20c.txt", { headers: { range, "if-modified-since": "soon" } })).status]).toEqual([
+      range,
+      200,
+    ]);
+  }
+  expect((await ask("a/b%20c.txt", { headers: { "if-none-match": etag } })).status).toBe(304);
+  expect((await ask("a/b%20c.txt", { headers: { "if-match": '"other"' } })).status).toBe(412);
+  expect((await ask("a/b%20c.txt", { method: "PUT", body: "new", headers: { "if-none-match": "*" } })).status).toBe(
+    412,
+  );
+  expect(await (await ask("")).json()).toEqual([{ key: "a/b c.txt", size: 10 }]);
+  expect((await ask("a/b%20c.txt", { method: "DELETE" })).status).toBe(204);
+  expect((await ask("a/b%20c.txt")).status).toBe(404);
 });

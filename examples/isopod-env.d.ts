@@ -14,4 +14,8 @@ interface IsopodEnv {
   };
   readonly badge: Record<string, never>;
   readonly products: Record<string, never>;
+  readonly uploads: {
+    /** A blob binding: docs/bindings.md of Isopod. */
+    readonly FILES: any;
+  };
 }

@@ -10,13 +10,17 @@ import { createAdmin } from "./control/api/admin.ts";
 import { type Config, isLoopback } from "./control/config/config.ts";
 import { largestLimit } from "./control/config/extremes.ts";
 import { openDataDirectory, readOrCreateToken } from "./control/data_directory.ts";
+import type { CallerAdmission } from "./core/caller_admission.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Deployment } from "./core/deployment.ts";
 import { type Deploying, openDeploying } from "./deploying.ts";
 import { CODE_BYTES_MAX, createFront, type Front } from "./front.ts";
+import { newRequestId } from "./gateway/exchange_record.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { createFunctionCaller } from "./gateway/internal_calls.ts";
+import { createKeyAdmission } from "./gateway/key_admission.ts";
 import { type Listener, openListener } from "./gateway/listener.ts";
+import { ReservedConcurrency } from "./gateway/reserved_concurrency.ts";
 import { createSnapshot } from "./gateway/snapshot.ts";
 import { closePlant, createPlant, type Plant } from "./plant.ts";
 import { examineMachine, requireSandbox } from "./sandbox/machine.ts";
@@ -71,8 +75,10 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
   let present = config;
   let snapshot = createSnapshot(deploying.deployment);
   const loopback = isLoopback(config.listen.host);
-  const gateway = new Gateway({ invoker: pool, ...front, observer, loopback, snapshot });
-  plant.functions = createFunctionCaller({ invoker: pool, observer, snapshot: () => snapshot });
+  const invoker = new ReservedConcurrency(pool, () => snapshot.source.reserved);
+  const gateway = new Gateway({ invoker, ...front, observer, loopback, snapshot });
+  plant.functions = createFunctionCaller({ invoker, observer, snapshot: () => snapshot });
+  const admission = createKeyAdmission(front.admission, () => snapshot);
   const follow = (deployment: Deployment) => {
     plant.triggers
       .deployed(deployment)
@@ -93,7 +99,7 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
     ...{ pool: pool.stats(), admission: front.admission.figures(), deployed: deployedFigures(deploying) },
     ...{ layers: plant.engine.layers, pid: process.pid },
   });
-  const admin = openAdmin(options, telemetry, parts, { status, listener, present: () => present });
+  const admin = openAdmin(options, telemetry, parts, { status, listener, admission, present: () => present });
   return {
     ...{ listener, admin, log, status },
     async reload(next) {
@@ -130,6 +136,7 @@ function deployedFigures({ plane: { replica } }: Deploying) {
 /** What the admin listener tells of the server as a whole. */
 interface Told {
   readonly listener: Listener;
+  readonly admission: CallerAdmission;
   status(): object;
   present(): Config;
 }
@@ -151,6 +158,11 @@ function openAdmin(options: ServerOptions, telemetry: Telemetry, parts: Parts, t
     program: parts.front.program,
     databases: parts.plant.bindings.databases,
     triggers: parts.plant.triggers,
+    lambda: {
+      functions: { call: (call) => parts.plant.functions.call(call) },
+      invocations: parts.plant.triggers.invocations,
+      ...{ admission: told.admission, newRequestId, wallNow: () => clock.wallNow() },
+    },
     cache: { purge: (purge) => parts.front.cache?.purge(purge) ?? 0 },
     baseUrl: () => `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
     version: packageJson.version,

@@ -99,3 +99,13 @@ export function gaugePool(metrics: Metrics, read: () => PoolFigures): void {
     read: () => [{ labels: {}, value: read().invocations }],
   });
 }
+
+/** Gauges what became of invocations that nobody waits for, by their outcome. */
+export function gaugeInvocations(metrics: Metrics, read: () => Readonly<Record<string, number>>): void {
+  metrics.gauge({
+    name: "isopod_async_invocations",
+    help: "Invocations that nobody waits for, since the server started: accepted, succeeded, failed attempts, given up.",
+    labels: ["outcome"],
+    read: () => Object.entries(read()).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  });
+}
