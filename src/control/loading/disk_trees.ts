@@ -17,6 +17,7 @@ const TREE_BYTES_MAX = 1024 * 1024 * 1024;
 /** Unpacked, and held in memory until it is laid. */
 const ZIP_BYTES_MAX = 256 * 1024 * 1024;
 const EXECUTABLE = 0o111;
+const NOTHING = new Uint8Array(0);
 
 /** Reads folders, and remembers the hashes of files that have not changed. */
 export class DiskTrees {
@@ -52,9 +53,9 @@ export class DiskTrees {
     if (!statSync(path).isFile()) return this.read(path, denied);
     const bounds = { filesMax: ENTRIES_MAX, bytesMax: ZIP_BYTES_MAX };
     const files = await readZip(await Bun.file(path).bytes(), bounds);
-    const contents = new Map(files.map((file) => [file.path, file.content]));
+    const contents = new Map(files.map(({ path: name, content = NOTHING }) => [name, content]));
     const entries = [...contents].map(([name, bytes]) => ({ path: name, hash: hashOf(bytes), isExecutable: true }));
-    const read = async (entry: TreeEntry) => contents.get(entry.path) ?? new Uint8Array(0);
+    const read = async (entry: TreeEntry) => contents.get(entry.path) ?? NOTHING;
     return { hash: hashOf(JSON.stringify(entries)), entries, read };
   }
 
