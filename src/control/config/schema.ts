@@ -120,6 +120,8 @@ const scheduleSchema = z.strictObject({
   timezone: text('the name of a time zone, such as "Europe/Berlin"').optional(),
   name: text("a name").optional(),
   catch_up: z.boolean().optional(),
+  overlap: z.enum(["skip", "allow"], { error: 'expected "skip" or "allow"' }).optional(),
+  enabled: z.boolean().optional(),
 });
 
 const consumerSchema = z.strictObject({
