@@ -14,6 +14,7 @@ import { measureDeploys } from "./deploy.ts";
 import { measureFresh } from "./fresh.ts";
 import { measureHello, type Pace, type Section } from "./hello.ts";
 import { measureMemory } from "./memory.ts";
+import { measureProcesses } from "./processes.ts";
 import { goalTable } from "./report.ts";
 import { measureSql } from "./sql.ts";
 import { measureStore } from "./store.ts";
@@ -33,6 +34,7 @@ const ALONE: Readonly<Record<string, Measure>> = {
   deploy: measureDeploys,
   sql: measureSql,
   bindings: measureBindings,
+  processes: measureProcesses,
 };
 const SECTIONS = [...Object.keys(WITH_PEERS), ...Object.keys(ALONE)];
 

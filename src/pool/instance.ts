@@ -9,11 +9,12 @@ import type { IsopodError } from "../core/errors.ts";
 import type { Connection } from "../wire/connection.ts";
 import { AnswerHeads } from "./answer_heads.ts";
 import { GuestChannel } from "./guest_channel.ts";
+import { endsInstance } from "./guest_error.ts";
 import type { InstanceLoad } from "./handshake.ts";
 import type { RunningInvocation } from "./invocation.ts";
 import { requestHead } from "./invocation_heads.ts";
 import type { InstanceOptions } from "./options.ts";
-import { deathError } from "./process_death.ts";
+import { deathError, FINISH_MS } from "./process_death.ts";
 
 /** Who gives an instance its work. */
 export interface InstanceScheduler {
@@ -57,6 +58,8 @@ export class Instance {
   #mode: InstanceLoad["mode"] | undefined;
   #end: IsopodError | undefined;
   #bootCpuMs = 0;
+  /** Its guest has something to end in good order. */
+  #finishes = false;
   /** The limit of its program; undefined until it has one. */
   #memoryBytesMax: number | undefined;
 
@@ -80,7 +83,6 @@ export class Instance {
   get alive(): boolean {
     return this.#end === undefined;
   }
-
   /** It has been given a function and has not said that it is loaded. */
   get loading(): boolean {
     return this.#channel.loading;
@@ -103,6 +105,7 @@ export class Instance {
   load(load: InstanceLoad, memoryBytes: number): Promise<void> {
     this.#mode = load.mode;
     this.#memoryBytesMax = memoryBytes;
+    this.#finishes = load.program.kind === "process" && load.program.layers.length > 0;
     this.startedAt = this.now();
     this.idleSince = this.startedAt;
     this.process.limitMemory(memoryBytes + CGROUP_SLACK_BYTES);
@@ -128,7 +131,9 @@ export class Instance {
   end(reason: IsopodError): void {
     if (this.#end !== undefined) return;
     this.#end = reason;
-    this.process.kill();
+    const isIdle = reason.code === "draining" && this.invocations.size === 0 && !this.broken;
+    if (isIdle && this.#finishes) this.process.finish?.(FINISH_MS);
+    else this.process.kill();
     this.#channel.fail(reason);
     for (const invocation of [...this.invocations]) invocation.fail(reason);
     this.#channel.close();
@@ -147,6 +152,7 @@ export class Instance {
     if (this.#mode === "program") this.#chargeAll(invocation);
     this.invocations.delete(invocation);
     this.idleSince = this.now();
+    this.broken ||= error !== undefined && endsInstance(error);
     if (error?.code === "client_gone" && this.#mode === "function") this.#suspect(invocation);
     this.scheduler?.finished(this, invocation);
   }

@@ -73,6 +73,10 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
   get over(): boolean {
     return this.#over;
   }
+  /** Whether its answer is complete; what the program still does for it may go on. */
+  get isAnswered(): boolean {
+    return this.#answerDone;
+  }
 
   /** Bytes of the answer that have arrived and not been read. */
   get waitingBytes(): number {
@@ -83,10 +87,7 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
     return this.#stream?.id ?? 0;
   }
 
-  /**
-   * Ends with its caller from now on. Not done at once for every invocation: a listener's signal costs 5 µs to make,
-   * and most invocations are over before the supervisor's first look.
-   */
+  /** Ends with its caller from now on; not at once, since a signal costs 5 µs and most invocations are short. */
   watchCaller(): void {
     if (this.#onAbort !== undefined || this.#over || this.#socket !== undefined) return;
     this.#onAbort = () => this.cancelled();
@@ -145,9 +146,9 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
     this.#socket?.writable();
   }
 
-  /** The guest says that the after-work is over. */
-  workFinished(): void {
-    if (this.#answerDone) this.#finish(undefined);
+  /** The guest says that the after-work is over, or in `payload` what it failed of. */
+  workFinished(payload: Uint8Array): void {
+    if (this.#answerDone) this.#finish(payload.length === 0 ? undefined : errorFromGuest(parseReset(payload)));
   }
 
   /** The program has broken a limit: its instance decides what ends with it. */

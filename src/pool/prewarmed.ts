@@ -7,6 +7,7 @@
  * most `STARTS_PER_CORE` starts run for each core.
  */
 import { availableParallelism } from "node:os";
+import type { Engine, Launch } from "../core/engine.ts";
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import { Instance } from "./instance.ts";
@@ -17,7 +18,6 @@ const REFILL_MS = 25;
 
 /** The answer leaves the server in this time, before a start keeps its thread busy. In milliseconds. */
 const ANSWER_MS = 2;
-
 const STARTS_PER_CORE = 1.5;
 
 /** After a failed start the next one waits this long, doubled each time up to the second value. */
@@ -47,11 +47,6 @@ export class Prewarmed {
     this.#makeRoom = makeRoom;
   }
 
-  /** Instances that exist, whoever has them. */
-  get count(): number {
-    return this.#all.size;
-  }
-
   /**
    * Whether one more would be one too many. Those that are about to end do not count: who comes may wait for them, for
    * a few milliseconds; and those who wait for a start that there is room for do.
@@ -62,14 +57,14 @@ export class Prewarmed {
     return settled + Math.max(this.#starting, this.#waiting.length) >= this.#options.sizes.instancesMax;
   }
 
+  /** Every instance that exists, whoever has it. */
+  get all(): ReadonlySet<Instance> {
+    return this.#all;
+  }
+
   /** Instances that wait. */
   get ready(): number {
     return this.#ready.length;
-  }
-
-  /** Every instance that exists. */
-  get all(): ReadonlySet<Instance> {
-    return this.#all;
   }
 
   /** An instance, from the stock or the next that is ready; `refillSoon` must be called when its request is on its way. */
@@ -84,6 +79,15 @@ export class Prewarmed {
     this.#waiting.push(waiting);
     this.#startMore();
     return waiting.promise;
+  }
+
+  /** A fresh instance of `engine` that begins with a program; never from the stock. @throws {IsopodError} `start_failed` */
+  launch(engine: Engine, launch: Launch): Promise<Instance> {
+    this.#makeRoom();
+    this.#starting += 1;
+    return this.#start(engine, launch).finally(() => {
+      this.#starting -= 1;
+    });
   }
 
   /** Plans a refill: a moment after the returned function is called, or a little later by itself. */
@@ -127,7 +131,7 @@ export class Prewarmed {
     this.#starting += 1;
     let instance: Instance;
     try {
-      instance = await this.#start();
+      instance = await this.#start(this.#options.engine);
     } catch (error) {
       this.#starting -= 1;
       return this.#failed(toIsopodError(error));
@@ -140,16 +144,16 @@ export class Prewarmed {
     this.#startMore();
   }
 
-  async #start(): Promise<Instance> {
-    const { engine, clock, bindings, lives, report } = this.#options;
+  async #start(engine: Engine, launch?: Launch): Promise<Instance> {
+    const { clock, bindings, lives, report } = this.#options;
     const startedAt = clock.now();
-    const process = await engine.start("run");
+    const process = await engine.start("run", launch);
     const instance = new Instance({ process, clock, bindings, report });
     this.#all.add(instance);
     // Who closes waits for what exists; what has come to be meanwhile must not stay.
     if (this.#closed) instance.end(new IsopodError("draining"));
     instance.ended.then((reason) => {
-      lives.ended(reason.code);
+      lives.ended(reason.code, engine.name);
       this.#gone(instance);
     });
     this.#preparing += 1;
@@ -158,7 +162,7 @@ export class Prewarmed {
     } finally {
       this.#preparing -= 1;
     }
-    lives.started((clock.now() - startedAt) / 1000);
+    lives.started((clock.now() - startedAt) / 1000, engine.name);
     report(
       { level: "debug", text: "An instance is ready" },
       { instance: instance.id, pid: process.pid, layers: process.layers },

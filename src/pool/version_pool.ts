@@ -1,16 +1,16 @@
 /**
  * The instances of one function version: who gets the next invocation, when there must be more, when one must go.
  *
- * The least loaded instance is chosen. Another is started when all are full, or when all have been using a whole core
- * for a while; until it is there, those that have room go on. An instance that is due for replacement (age,
- * invocations, memory, a broken limit) is given nothing more and ends when it is idle.
+ * The least loaded instance is chosen. Another is started when all are full, or have been using a whole core for a while;
+ * until it is there, those that have room go on. One that is due for replacement is given nothing more and ends when idle.
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion, Program } from "../core/function.ts";
 import type { InvocationRequest } from "../core/invocation.ts";
 import type { Meter } from "./figures.ts";
+import { newInstance } from "./first_program.ts";
 import type { Instance, InstanceScheduler } from "./instance.ts";
-import { leastLoaded, longestIdle } from "./instance_choice.ts";
+import { FREE_MS, isAboutToBeFree, leastLoaded, longestIdle } from "./instance_choice.ts";
 import { RunningInvocation } from "./invocation.ts";
 import type { PoolOptions } from "./options.ts";
 import type { Prewarmed } from "./prewarmed.ts";
@@ -142,7 +142,8 @@ export class VersionPool implements InstanceScheduler {
     if (turn === undefined) {
       throw new IsopodError("overloaded", { retryAfterSeconds: 1, cause: `${this.version.name}: queue is full` });
     }
-    this.#grow();
+    const grow = () => void (this.#waiting.size > 0 && this.#grow());
+    isAboutToBeFree(this.#instances) ? this.#options.clock.after(FREE_MS, grow) : grow();
     return turn;
   }
 
@@ -176,9 +177,8 @@ export class VersionPool implements InstanceScheduler {
 
   async #start(): Promise<Instance> {
     const contents = await this.version.contents();
-    this.program = contents.program;
-    const instance = await this.#prewarmed.take();
-    const refill = this.#prewarmed.refillSoon();
+    if (contents.program.kind !== "process") this.program = contents.program;
+    const { instance, refill } = await newInstance(this.version, contents, this.#options, this.#prewarmed);
     instance.scheduler = this;
     try {
       this.#supervisor.watch(instance, this.version.limits);

@@ -13,6 +13,7 @@ import { bindingSchema, planBindingSchema } from "./binding_schema.ts";
 import { blobsSchema } from "./blobs_schema.ts";
 import type { ValueChecks } from "./checks.ts";
 import { SANDBOX_NAMES } from "./config.ts";
+import { PROCESS_SHAPE } from "./process_rules.ts";
 import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import {
   address,
@@ -76,11 +77,7 @@ function functionSchema(checks: ValueChecks) {
     not_found: oneOf(ASSET_FALLBACKS).optional(),
     bindings: z.record(z.string(), bindingSchema(checks)).optional(),
     middlewares: words.optional(),
-    dialect: oneOf(["runtime-api", "stdio", "http"]).optional(),
-    command: text("a command line").optional(),
-    handler: text("what the program calls its handler").optional(),
-    event: oneOf(["http", "json", "cloudevent"]).optional(),
-    layers: words.optional(),
+    ...PROCESS_SHAPE,
   });
 }
 
