@@ -54,11 +54,10 @@ describe.skipIf(missing)(name, () => {
       "SELECT set_config('client_connection_check_interval', '0', false), deaf()",
     ]) {
       const since = performance.now();
-      await expect(query(sql, [], { workMs: 200 })).rejects.toMatchObject({
-        code: "sql_timeout",
-        details: { limit: { name: "callMsMax", value: 200 } },
-      });
-      expect([sql, performance.now() - since < 1500]).toEqual([sql, true]);
+      const error = await refusal(query(sql, [], { workMs: 200 }));
+      const tookMs = performance.now() - since;
+      expect(error).toMatchObject({ code: "sql_timeout", details: { limit: { name: "callMsMax", value: 200 } } });
+      expect([sql, tookMs < 3000]).toEqual([sql, true]);
     }
     await until(active, (found) => found === 0);
     expect(await server.admin("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")).toBe("0");
