@@ -4,14 +4,18 @@
  */
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { databaseCode, GUEST_CODE } from "../src/guest_code.ts";
+import { databaseCode, GUEST_CODE, processGuestCode } from "../src/guest_code.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const { values } = parseArgs({ options: { outfile: { type: "string", default: join(ROOT, "dist", "isopod") } } });
 const outfile = resolve(process.env.INIT_CWD ?? ROOT, values.outfile);
 const { success, logs } = await Bun.build({
   entrypoints: [join(ROOT, "src", "cli", "main.ts")],
-  define: { ISOPOD_GUEST_CODE: JSON.stringify(GUEST_CODE), ISOPOD_DATABASE_CODE: JSON.stringify(databaseCode()) },
+  define: {
+    ISOPOD_GUEST_CODE: JSON.stringify(GUEST_CODE),
+    ISOPOD_PROCESS_GUEST_CODE: JSON.stringify(processGuestCode()),
+    ISOPOD_DATABASE_CODE: JSON.stringify(databaseCode()),
+  },
   compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
 });
 for (const log of logs) console.error(String(log));

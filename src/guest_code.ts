@@ -7,11 +7,17 @@
  */
 
 declare const ISOPOD_GUEST_CODE: string | undefined;
+declare const ISOPOD_PROCESS_GUEST_CODE: string | undefined;
 declare const ISOPOD_DATABASE_CODE: string | undefined;
 
 /** The guest of the `script` engine. */
 export const GUEST_CODE: string =
   typeof ISOPOD_GUEST_CODE === "string" ? ISOPOD_GUEST_CODE : bundleGuest("standard_guest.ts");
+
+/** The guest of the `process` engine; made when the first instance is. */
+export function processGuestCode(): string {
+  return typeof ISOPOD_PROCESS_GUEST_CODE === "string" ? ISOPOD_PROCESS_GUEST_CODE : bundleGuest("process_guest.ts");
+}
 
 /** The process of one database; made when the first one is asked for. */
 export function databaseCode(): string {

@@ -7,12 +7,13 @@ import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Engine } from "./core/engine.ts";
 import { IsopodError } from "./core/errors.ts";
+import type { EngineName } from "./core/function.ts";
 import type { FunctionCaller } from "./core/function_caller.ts";
 import { newRequestId } from "./gateway/exchange_record.ts";
 import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
-import { prepareGuest } from "./prepare_guest.ts";
-import { createBindings, ENGINES, type StandardBindings } from "./standard.ts";
+import { prepareGuest, prepareProcessGuest } from "./prepare_guest.ts";
+import { createBindings, ENGINES, type EngineParts, type StandardBindings } from "./standard.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import { gaugePool, type Telemetry } from "./telemetry/telemetry.ts";
 import { FunctionTriggers } from "./triggers/triggers.ts";
@@ -23,6 +24,8 @@ export const BUILD_BYTES = 512 * 1024 * 1024;
 /** What runs code. */
 export interface Plant {
   readonly engine: Engine;
+  /** Engines whose instances begin with their program. */
+  readonly launching: readonly Engine[];
   readonly bindings: StandardBindings;
   readonly triggers: FunctionTriggers;
   /** How much projects may keep; what the store says takes its place once that is open. */
@@ -37,15 +40,18 @@ export interface Plant {
 export async function createPlant(config: Config, dataDirectory: string, telemetry: Telemetry): Promise<Plant> {
   const { metrics, report } = telemetry;
   const guest = await prepareGuest(dataDirectory, report);
-  const [engine] = ENGINES.map((create) =>
-    create({
-      ...guest,
-      directory: join(dataDirectory, "sandbox"),
-      isolation: config.sandbox,
-      memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
-    }),
-  );
-  if (engine === undefined) throw new Error("Cannot start: there is no engine");
+  const processGuest = once(() => prepareProcessGuest(dataDirectory, report));
+  // Now, and not when the first request waits for it.
+  if (config.functions.some((each) => each.engine === "process")) await processGuest();
+  const parts: EngineParts = {
+    ...guest,
+    processGuest,
+    directory: join(dataDirectory, "sandbox"),
+    isolation: config.sandbox,
+    memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
+  };
+  const engine = ENGINES.waiting(parts);
+  const launching = new Map(ENGINES.launching.map((create) => create(parts)).map((each) => [each.name, each]));
   const quotas: DataQuotas = { bytesMax: (type) => quotaOf(type, {}) };
   const caller: FunctionCaller = { call: (call) => plant.functions.call(call) };
   const triggers = new FunctionTriggers({
@@ -62,14 +68,14 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
     report: (text, fields) => report({ level: "error", text }, fields),
   });
   const lives = {
-    started: (seconds: number) => metrics.instanceStarted(engine.name, seconds),
-    ended: (reason: string) => metrics.instanceEnded(engine.name, reason),
+    started: (seconds: number, name: EngineName) => metrics.instanceStarted(name, seconds),
+    ended: (reason: string, name: EngineName) => metrics.instanceEnded(name, reason),
   };
-  const pool = new Pool({ engine, clock, bindings, sizes: config.pool, lives, report });
+  const pool = new Pool({ engine, launching, clock, bindings, sizes: config.pool, lives, report });
   gaugePool(metrics, () => pool.stats());
   const functions: FunctionCaller = { call: () => Promise.reject(new IsopodError("overloaded")) };
   const plant: Plant = {
-    engine,
+    ...{ engine, launching: [...launching.values()] },
     bindings,
     triggers,
     quotas,
@@ -78,6 +84,14 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
     builder: new Builder({ engine, clock, report }),
   };
   return plant;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 /** What a project may keep in bindings of a type, with `quotas` of its own. */
@@ -93,7 +107,7 @@ export async function removeData({ bindings, triggers }: Plant, project: string)
 }
 
 /** Ends it; the pool is closed before. */
-export async function closePlant({ engine, bindings, builder }: Plant): Promise<void> {
+export async function closePlant({ engine, launching, bindings, builder }: Plant): Promise<void> {
   const { egress, cache, byType } = bindings;
   await Promise.all([
     builder.close(),
@@ -101,5 +115,5 @@ export async function closePlant({ engine, bindings, builder }: Plant): Promise<
     cache?.close(),
     ...[...byType.values()].map((binding) => binding.close()),
   ]);
-  await engine.close();
+  await Promise.all([engine, ...launching].map((each) => each.close()));
 }

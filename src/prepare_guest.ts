@@ -1,8 +1,9 @@
 /** The guest as the engines take it: its text, and its executable when one can be made on this machine. */
 import { join } from "node:path";
+import type { ProcessGuest } from "./engines/process/engine.ts";
 import { compileGuest } from "./engines/script/compiled_guest.ts";
 import type { ScriptEngineOptions } from "./engines/script/engine.ts";
-import { GUEST_CODE } from "./guest_code.ts";
+import { GUEST_CODE, processGuestCode } from "./guest_code.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
 /**
@@ -14,11 +15,30 @@ export async function prepareGuest(
   report: Telemetry["report"],
 ): Promise<Pick<ScriptEngineOptions, "bun" | "guestCode" | "compiledGuest">> {
   const bun = process.execPath;
-  const directory = process.env["ISOPOD_CACHE"] || join(dataDirectory, "guests");
+  const directory = cacheIn(dataDirectory);
   try {
     return { bun, guestCode: GUEST_CODE, compiledGuest: await compileGuest({ bun, code: GUEST_CODE, directory }) };
   } catch (error) {
     report({ level: "warn", text: "Guests start slower: they could not be compiled" }, { reason: String(error) });
     return { bun, guestCode: GUEST_CODE };
   }
+}
+
+/** Prepares the guest of the `process` engine in the same way. */
+export async function prepareProcessGuest(dataDirectory: string, report: Telemetry["report"]): Promise<ProcessGuest> {
+  const bun = process.execPath;
+  const code = processGuestCode();
+  try {
+    return { program: await compileGuest({ bun, code, directory: cacheIn(dataDirectory) }), code: undefined };
+  } catch (error) {
+    report(
+      { level: "warn", text: "Programs start slower: their guest could not be compiled" },
+      { reason: String(error) },
+    );
+    return { program: bun, code };
+  }
+}
+
+function cacheIn(dataDirectory: string): string {
+  return process.env["ISOPOD_CACHE"] || join(dataDirectory, "guests");
 }

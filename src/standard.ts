@@ -20,11 +20,21 @@ import type { DatabaseAdmin } from "./core/database_admin.ts";
 import type { Engine } from "./core/engine.ts";
 import type { FunctionCaller } from "./core/function_caller.ts";
 import type { QueueSender } from "./core/triggers.ts";
+import { createProcessEngine, type ProcessGuest } from "./engines/process/engine.ts";
 import { createScriptEngine, type ScriptEngineOptions } from "./engines/script/engine.ts";
 import { databaseCode } from "./guest_code.ts";
 
-/** Every engine; each is made from the same options. */
-export const ENGINES: readonly ((options: ScriptEngineOptions) => Engine)[] = [createScriptEngine];
+/** What engines are made of. */
+export type EngineParts = ScriptEngineOptions & { processGuest(): Promise<ProcessGuest> };
+
+/** Every engine: the one whose instances can wait for a program, and those whose instances begin with it. */
+export const ENGINES: {
+  readonly waiting: (parts: EngineParts) => Engine;
+  readonly launching: readonly ((parts: EngineParts) => Engine)[];
+} = {
+  waiting: createScriptEngine,
+  launching: [(parts) => createProcessEngine({ ...parts, guest: parts.processGuest })],
+};
 
 /** What bindings are made of. */
 export interface BindingParts {

@@ -41,8 +41,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "bindings/*": { rooms: BASE, packages: "any", platform: "any" },
   "store/*": { rooms: BASE, packages: "any", platform: "any" },
   // The two `node:` modules are cheap to load, and loaded after the seal or in a builder only.
+  // What the guests of all engines stand on: the channel, the hello, native calls, bodies.
+  guest_base: { rooms: ["wire"], types: ["core"], packages: "none", platform: ["bun:ffi"] },
   "engines/guest": {
-    rooms: ["wire"],
+    rooms: ["wire", "guest_base"],
     types: ["core"],
     packages: "none",
     platform: ["bun:ffi", "node:async_hooks", "node:module"],
@@ -71,6 +73,7 @@ const ROOM_OF_FILE: Readonly<Record<string, string>> = {
   "src/front.ts": "main",
   "src/deploying.ts": "main",
   "src/standard_guest.ts": "standard_guest",
+  "src/process_guest.ts": "standard_guest",
   "src/cli/serve.ts": "cli/serve",
   "src/cli/dev/dev.ts": "cli/serve",
   // Reads isopod.toml as the server does, for the commands that deploy what stands in it or derive types from it.
@@ -82,6 +85,7 @@ const ROOM_OF_FILE: Readonly<Record<string, string>> = {
 const ENTRIES = [
   "src/cli/main.ts",
   "src/standard_guest.ts",
+  "src/process_guest.ts",
   "src/sdk/main.ts",
   "src/pinning/*_plugin.ts",
   "src/*/*/guest/main.ts",
@@ -137,6 +141,7 @@ function roomOf(path: string): { row: string; folder: string } | undefined {
   const [, first = "", second = "", third = ""] = path.split("/");
   const byFile = ROOM_OF_FILE[path];
   if (byFile !== undefined) return { row: byFile, folder: path };
+  if (first === "engines" && second === "guest") return { row: "guest_base", folder: "src/engines/guest/" };
   if (`${first}/*` in ROOMS) {
     const guest = third === "guest";
     const folder = `src/${first}/${second}/`;

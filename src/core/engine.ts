@@ -7,6 +7,7 @@
  * Errors: `start` rejects with an `IsopodError` (`start_failed`) that names the cause for the log.
  */
 import type { EngineName } from "./function.ts";
+import type { ProcessProgram } from "./process_program.ts";
 
 /** What a process uses now. */
 export interface Usage {
@@ -63,8 +64,17 @@ export interface GuestProcess {
   limitMemory(bytes: number): void;
   /** Ends it at once, with everything that runs in its sandbox. */
   kill(): void;
+  /** Tells the guest that nothing more comes, so that it may end what it runs in good order; it is killed after `ms`. */
+  finish?(ms: number): void;
   /** Settles when it is gone; never rejects. */
   readonly exited: Promise<ProcessEnd>;
+}
+
+/** What must be known before a process starts, where it has its program's files from the start. */
+export interface Launch {
+  readonly program: ProcessProgram;
+  /** The limit of its memory, in bytes. */
+  readonly memoryBytes: number;
 }
 
 /** The port. Implementations stand in `engines/`. */
@@ -76,8 +86,9 @@ export interface Engine {
    * Starts a process whose guest waits for its hello.
    * @param purpose `build` for one that only bundles: it is not sealed, since a bundler opens folders, and gets no
    * code to run
+   * @param launch the program, for an engine whose instances begin with it; others are given theirs afterwards
    */
-  start(purpose: "run" | "build"): Promise<GuestProcess>;
+  start(purpose: "run" | "build", launch?: Launch): Promise<GuestProcess>;
   /** Removes what the engine holds. */
   close(): Promise<void>;
 }

@@ -54,6 +54,8 @@ export const ERROR_RULES = {
   concurrency_limited: user(429, "The caller is over the concurrency of its plan."),
   call_depth: user(500, "Functions call one another deeper than the limit."),
   uncaught_exception: user(500, "The program threw."),
+  init_failed: user(500, "The program failed while it was starting."),
+  dialect_error: user(500, "The program broke the protocol of its dialect."),
   invalid_result: user(500, "The program's result cannot be sent as a response."),
   cpu_limit: user(500, "The program used more processor time than its limit."),
   memory_limit: user(500, "The program used more memory than its limit."),

@@ -2,6 +2,7 @@
 import type { AssetFolder } from "./assets.ts";
 import type { BindingGrant } from "./binding_kinds.ts";
 import type { Limits } from "./limits.ts";
+import type { ProcessProgram } from "./process_program.ts";
 import type { Triggers } from "./triggers.ts";
 
 /** The names of the engines. */
@@ -20,6 +21,7 @@ export function languageOf(fileName: string): Language {
 
 /** A self-contained program: nothing is left to resolve but what the engine itself provides. */
 export interface Program {
+  readonly kind?: "script" | undefined;
   /** What stack traces call it, such as `hello.ts`. */
   readonly name: string;
   readonly language: Language;
@@ -45,7 +47,7 @@ export interface EgressGrant {
 
 /** What an instance of a version is given when it is loaded. Secrets are in the clear here and nowhere else. */
 export interface VersionContents {
-  readonly program: Program;
+  readonly program: Program | ProcessProgram;
   /** The export that is the function; `default` when left out. */
   readonly exportName?: string | undefined;
   readonly env: Readonly<Record<string, string>>;

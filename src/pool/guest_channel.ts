@@ -146,7 +146,7 @@ export class GuestChannel {
   #frame(type: FrameType, id: number, payload: Uint8Array): void {
     const { invocations } = this.#owner;
     if (type === FRAME.log) return this.#log.receive(payload, attribute(invocations, id));
-    if (type === FRAME.ready && id !== 0) return invocationOf(invocations, id)?.workFinished();
+    if (type === FRAME.ready && id !== 0) return invocationOf(invocations, id)?.workFinished(payload);
     const pong = type === FRAME.pong ? this.#pongs.shift() : undefined;
     if (pong !== undefined) return pong();
     this.#handshake.receive(type, payload);

@@ -7,7 +7,19 @@ import { type ErrorCode, IsopodError, isErrorCode } from "../core/errors.ts";
 import type { ResetReason } from "../wire/heads.ts";
 
 /** Codes that a guest may give as the reason for a reset. */
-const GUEST_CODES = new Set<ErrorCode>(["uncaught_exception", "syntax_error", "unresolved_import", "invalid_result"]);
+const GUEST_CODES = new Set<ErrorCode>([
+  ...(["uncaught_exception", "syntax_error", "unresolved_import", "invalid_result"] as const),
+  // Of programs beside a guest, which says what they or their callers did wrong.
+  ...(["init_failed", "dialect_error", "response_limit", "bad_request", "body_too_large"] as const),
+]);
+
+/** After these the program cannot be trusted with another invocation, whatever it does. */
+const ENDING_CODES = new Set<ErrorCode>(["dialect_error", "response_limit", "program_ended"]);
+
+/** Whether an instance of which a guest has told `error` must not go on. */
+export function endsInstance(error: IsopodError): boolean {
+  return ENDING_CODES.has(error.code);
+}
 
 /** What the guest says it failed of; it may say only what a program can be guilty of. */
 export function errorFromGuest(reason: ResetReason): IsopodError {

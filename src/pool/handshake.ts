@@ -8,16 +8,19 @@ import type { Grants } from "../core/binding.ts";
 import type { GuestProcess } from "../core/engine.ts";
 import type { Program } from "../core/function.ts";
 import type { GuestDeclaration } from "../core/guest.ts";
+import type { ProcessProgram } from "../core/process_program.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
 import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
 import { errorFromGuest } from "./guest_error.ts";
 
+const NO_BYTES = new Uint8Array(0);
+
 /** What an instance is told to become. */
 export interface InstanceLoad {
   readonly mode: LoadParcel["mode"];
-  readonly program: Program;
+  readonly program: Program | ProcessProgram;
   readonly env: Readonly<Record<string, string>>;
   readonly grants: Grants;
   /** Whose function or key it is. */
@@ -25,6 +28,8 @@ export interface InstanceLoad {
   readonly fn?: { readonly name: string; readonly version: string } | undefined;
   /** The export that is the function. */
   readonly exportName?: string | undefined;
+  /** What its instance may use, in bytes. */
+  readonly memoryBytes?: number | undefined;
 }
 
 /** The host's side of it, for one instance. */
@@ -55,15 +60,21 @@ export class Handshake {
 
   /** Hands the program over. A function's promise waits until it is evaluated; a program's does not wait. */
   load(load: InstanceLoad, bindings: readonly GuestDeclaration[]): Promise<void> {
-    const { name, language, code } = load.program;
-    const { mode, env, fn, exportName } = load;
+    const { mode, env, fn, exportName, program, memoryBytes } = load;
+    const { name } = program;
+    const own =
+      program.kind === "process"
+        ? ({ language: "javascript", process: program.settings } as const)
+        : { language: program.language };
     const parcel: LoadParcel = {
-      ...{ name, language, mode, env },
+      ...{ name, mode, env, ...own },
       ...(fn && { fn }),
       ...(exportName && { exportName }),
       ...(bindings.length > 0 && { bindings }),
+      ...(memoryBytes !== undefined && { memoryBytes }),
     };
-    this.#connection.sendBytes(FRAME.load, 0, encodeParcel(parcel, new TextEncoder().encode(code)));
+    const code = program.kind === "process" ? NO_BYTES : new TextEncoder().encode(program.code);
+    this.#connection.sendBytes(FRAME.load, 0, encodeParcel(parcel, code));
     this.#loading = load.mode === "function";
     this.#awaited = this.#loading ? FRAME.ready : undefined;
     if (!this.#loading) this.#loaded.resolve();

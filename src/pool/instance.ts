@@ -9,6 +9,7 @@ import type { IsopodError } from "../core/errors.ts";
 import type { Connection } from "../wire/connection.ts";
 import { AnswerHeads } from "./answer_heads.ts";
 import { GuestChannel } from "./guest_channel.ts";
+import { endsInstance } from "./guest_error.ts";
 import type { InstanceLoad } from "./handshake.ts";
 import type { RunningInvocation } from "./invocation.ts";
 import { requestHead } from "./invocation_heads.ts";
@@ -25,6 +26,9 @@ export interface InstanceScheduler {
 
 /** The cgroup's bound is above the limit: it also counts pipes and page tables; polling holds to the limit itself. */
 const CGROUP_SLACK_BYTES = 32 * 1024 * 1024;
+
+/** What an instance has for ending in good order, in milliseconds: extensions have 2000 of them, as at AWS. */
+const FINISH_MS = 2500;
 
 let nextId = 1;
 
@@ -57,6 +61,8 @@ export class Instance {
   #mode: InstanceLoad["mode"] | undefined;
   #end: IsopodError | undefined;
   #bootCpuMs = 0;
+  /** Its guest has something to end in good order. */
+  #finishes = false;
   /** The limit of its program; undefined until it has one. */
   #memoryBytesMax: number | undefined;
 
@@ -103,6 +109,7 @@ export class Instance {
   load(load: InstanceLoad, memoryBytes: number): Promise<void> {
     this.#mode = load.mode;
     this.#memoryBytesMax = memoryBytes;
+    this.#finishes = load.program.kind === "process" && load.program.layers.length > 0;
     this.startedAt = this.now();
     this.idleSince = this.startedAt;
     this.process.limitMemory(memoryBytes + CGROUP_SLACK_BYTES);
@@ -128,7 +135,9 @@ export class Instance {
   end(reason: IsopodError): void {
     if (this.#end !== undefined) return;
     this.#end = reason;
-    this.process.kill();
+    const isIdle = reason.code === "draining" && this.invocations.size === 0 && !this.broken && !this.loading;
+    if (isIdle && this.#finishes) this.process.finish?.(FINISH_MS);
+    else this.process.kill();
     this.#channel.fail(reason);
     for (const invocation of [...this.invocations]) invocation.fail(reason);
     this.#channel.close();
@@ -147,6 +156,7 @@ export class Instance {
     if (this.#mode === "program") this.#chargeAll(invocation);
     this.invocations.delete(invocation);
     this.idleSince = this.now();
+    if (error !== undefined && endsInstance(error)) this.broken = true;
     if (error?.code === "client_gone" && this.#mode === "function") this.#suspect(invocation);
     this.scheduler?.finished(this, invocation);
   }

@@ -23,3 +23,14 @@ export function longestIdle(instances: Iterable<Instance>): Instance | undefined
   }
   return oldest;
 }
+
+/** An instance whose answer is out is as a rule free within this time, in milliseconds: no other need be started for it. */
+export const FREE_MS = 5;
+
+/** Whether one of the instances has answered all that it has, and is about to say that it is ready for more. */
+export function isAboutToBeFree(instances: Iterable<Instance>): boolean {
+  for (const { broken, invocations } of instances) {
+    if (!broken && invocations.size > 0 && [...invocations].every(({ isAnswered }) => isAnswered)) return true;
+  }
+  return false;
+}

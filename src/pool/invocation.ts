@@ -74,6 +74,11 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
     return this.#over;
   }
 
+  /** Whether its answer is complete; what the program still does for it may go on. */
+  get isAnswered(): boolean {
+    return this.#answerDone;
+  }
+
   /** Bytes of the answer that have arrived and not been read. */
   get waitingBytes(): number {
     return this.#body.waitingBytes;
@@ -145,9 +150,9 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
     this.#socket?.writable();
   }
 
-  /** The guest says that the after-work is over. */
-  workFinished(): void {
-    if (this.#answerDone) this.#finish(undefined);
+  /** The guest says that the after-work is over, or in `payload` what it failed of. */
+  workFinished(payload: Uint8Array): void {
+    if (this.#answerDone) this.#finish(payload.length === 0 ? undefined : errorFromGuest(parseReset(payload)));
   }
 
   /** The program has broken a limit: its instance decides what ends with it. */

@@ -2,6 +2,7 @@
 import type { BindingSet } from "../core/binding.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Engine, GuestProcess } from "../core/engine.ts";
+import type { EngineName } from "../core/function.ts";
 import type { LogLine } from "../core/invocation.ts";
 
 /** Sizes and times of a pool. */
@@ -23,14 +24,17 @@ export interface PoolSizes {
 /** Hears when instances come and go. */
 export interface InstanceLives {
   /** An instance is ready, this many seconds after its start. */
-  started(seconds: number): void;
+  started(seconds: number, engine: EngineName): void;
   /** An instance is gone; `reason` is a code of the catalogue. */
-  ended(reason: string): void;
+  ended(reason: string, engine: EngineName): void;
 }
 
 /** What a pool is made of. */
 export interface PoolOptions {
+  /** The engine whose instances are given their program when they are there, so that some can wait for one. */
   readonly engine: Engine;
+  /** Engines whose instances begin with their program. */
+  readonly launching?: ReadonlyMap<EngineName, Engine> | undefined;
   readonly clock: Clock;
   readonly bindings: BindingSet;
   readonly sizes: PoolSizes;

@@ -7,6 +7,7 @@
  * most `STARTS_PER_CORE` starts run for each core.
  */
 import { availableParallelism } from "node:os";
+import type { Engine, Launch } from "../core/engine.ts";
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import { Instance } from "./instance.ts";
@@ -86,6 +87,18 @@ export class Prewarmed {
     return waiting.promise;
   }
 
+  /** A fresh instance of `engine` that begins with a program; never from the stock. @throws {IsopodError} `start_failed` */
+  async launch(engine: Engine, launch: Launch): Promise<Instance> {
+    this.#makeRoom();
+    if (this.#closed) throw new IsopodError("draining");
+    this.#starting += 1;
+    try {
+      return await this.#start(engine, launch);
+    } finally {
+      this.#starting -= 1;
+    }
+  }
+
   /** Plans a refill: a moment after the returned function is called, or a little later by itself. */
   refillSoon(): () => void {
     let planned = true;
@@ -127,7 +140,7 @@ export class Prewarmed {
     this.#starting += 1;
     let instance: Instance;
     try {
-      instance = await this.#start();
+      instance = await this.#start(this.#options.engine);
     } catch (error) {
       this.#starting -= 1;
       return this.#failed(toIsopodError(error));
@@ -140,16 +153,16 @@ export class Prewarmed {
     this.#startMore();
   }
 
-  async #start(): Promise<Instance> {
-    const { engine, clock, bindings, lives, report } = this.#options;
+  async #start(engine: Engine, launch?: Launch): Promise<Instance> {
+    const { clock, bindings, lives, report } = this.#options;
     const startedAt = clock.now();
-    const process = await engine.start("run");
+    const process = await engine.start("run", launch);
     const instance = new Instance({ process, clock, bindings, report });
     this.#all.add(instance);
     // Who closes waits for what exists; what has come to be meanwhile must not stay.
     if (this.#closed) instance.end(new IsopodError("draining"));
     instance.ended.then((reason) => {
-      lives.ended(reason.code);
+      lives.ended(reason.code, engine.name);
       this.#gone(instance);
     });
     this.#preparing += 1;
@@ -158,7 +171,7 @@ export class Prewarmed {
     } finally {
       this.#preparing -= 1;
     }
-    lives.started((clock.now() - startedAt) / 1000);
+    lives.started((clock.now() - startedAt) / 1000, engine.name);
     report(
       { level: "debug", text: "An instance is ready" },
       { instance: instance.id, pid: process.pid, layers: process.layers },

@@ -29,6 +29,7 @@ export async function loadVersion(
         grants: { egress, cacheSpace: `${project}/functions`, bindings },
         project,
         fn: { name, version },
+        memoryBytes: limits.memoryBytes,
       },
       limits.memoryBytes,
     );

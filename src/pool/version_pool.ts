@@ -9,8 +9,9 @@ import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionVersion, Program } from "../core/function.ts";
 import type { InvocationRequest } from "../core/invocation.ts";
 import type { Meter } from "./figures.ts";
+import { newInstance } from "./first_program.ts";
 import type { Instance, InstanceScheduler } from "./instance.ts";
-import { leastLoaded, longestIdle } from "./instance_choice.ts";
+import { FREE_MS, isAboutToBeFree, leastLoaded, longestIdle } from "./instance_choice.ts";
 import { RunningInvocation } from "./invocation.ts";
 import type { PoolOptions } from "./options.ts";
 import type { Prewarmed } from "./prewarmed.ts";
@@ -142,7 +143,9 @@ export class VersionPool implements InstanceScheduler {
     if (turn === undefined) {
       throw new IsopodError("overloaded", { retryAfterSeconds: 1, cause: `${this.version.name}: queue is full` });
     }
-    this.#grow();
+    if (isAboutToBeFree(this.#instances))
+      this.#options.clock.after(FREE_MS, () => this.#waiting.size > 0 && this.#grow());
+    else this.#grow();
     return turn;
   }
 
@@ -176,9 +179,8 @@ export class VersionPool implements InstanceScheduler {
 
   async #start(): Promise<Instance> {
     const contents = await this.version.contents();
-    this.program = contents.program;
-    const instance = await this.#prewarmed.take();
-    const refill = this.#prewarmed.refillSoon();
+    if (contents.program.kind !== "process") this.program = contents.program;
+    const { instance, refill } = await newInstance(this.version, contents, this.#options, this.#prewarmed);
     instance.scheduler = this;
     try {
       this.#supervisor.watch(instance, this.version.limits);

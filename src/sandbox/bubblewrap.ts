@@ -1,13 +1,21 @@
 /** The arguments for bubblewrap: the namespaces, mounts and rights of a sandbox, as one list. */
 import type { SandboxRoot } from "./root.ts";
 
+/** What is mounted over the root for programs of users. */
+export interface Mounts {
+  /** Size of /tmp, and of /dev/shm, in bytes. */
+  readonly tmpBytes: number;
+  /** Folders or files of this machine to bind read-only, by their path in the sandbox, in order. */
+  readonly binds: readonly (readonly [to: string, from: string])[];
+  /** Devices beside /dev/null, by their names. */
+  readonly devices: readonly string[];
+}
+
 /** What differs between sandboxes. */
 export interface BubblewrapOptions {
   readonly root: SandboxRoot;
-  /** Size of /tmp in bytes; undefined for a /tmp that is sealed read-only with the rest. */
-  readonly tmpBytes: number | undefined;
-  /** Folders or files to bind read-only, by their path in the sandbox. */
-  readonly binds: Readonly<Record<string, string>>;
+  /** Undefined for a root that is sealed read-only as it is. */
+  readonly mounts: Mounts | undefined;
   /** The descriptor that holds the seccomp filter. */
   readonly seccompFd: number;
   readonly env: Readonly<Record<string, string>>;
@@ -36,7 +44,6 @@ export const FORKED_LAYERS = [...BUBBLEWRAP_LAYERS.filter((layer) => layer !== "
 /** Arguments for `bwrap`, without its own name. */
 export function bubblewrapArgs(options: BubblewrapOptions): string[] {
   const { root } = options;
-  const binds = Object.entries(options.binds).flatMap(([to, from]) => ["--ro-bind", from, to]);
   return [
     ...["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try"],
     ...(options.zygote ? [] : ["--disable-userns"]),
@@ -44,11 +51,21 @@ export function bubblewrapArgs(options: BubblewrapOptions): string[] {
     ...["--cap-drop", "ALL", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"],
     ...["--ro-bind", root.path, "/"],
     ...(root.programSource === undefined ? [] : ["--ro-bind", root.programSource, root.program]),
-    ...binds,
+    ...(options.mounts?.binds ?? []).flatMap(([to, from]) => ["--ro-bind", from, to]),
     ...["--proc", "/proc", "--dev-bind", "/dev/null", "/dev/null"],
-    ...(options.tmpBytes === undefined ? [] : ["--size", String(options.tmpBytes), "--tmpfs", "/tmp"]),
+    ...(options.mounts === undefined ? [] : writable(options.mounts)),
     ...Object.entries(options.env).flatMap(([name, value]) => ["--setenv", name, value]),
     ...["--chdir", "/"],
     ...["--seccomp", String(options.seccompFd), root.program, ...options.args],
+  ];
+}
+
+/** What a program of a user can write to, and the devices that it may open. */
+function writable({ tmpBytes, devices }: Mounts): string[] {
+  const size = ["--perms", "1777", "--size", String(tmpBytes)];
+  const each = devices.map((name) => `/dev/${name}`);
+  return [
+    ...each.flatMap((device) => ["--dev-bind", device, device]),
+    ...[...size, "--tmpfs", "/tmp", ...size, "--tmpfs", "/dev/shm"],
   ];
 }

@@ -70,6 +70,11 @@ export class GuestPipe {
     if (this.#unreadBytes > UNREAD_BYTES_MAX) this.#overflow();
   }
 
+  /** Writes no more: the guest sees the end of its input. */
+  finish(): void {
+    this.#socket?.shutdown();
+  }
+
   /** The guest is gone: nobody reads, and what it said last is for who reads it. */
   close(): void {
     if (this.#reader === undefined) this.#socket?.terminate();

@@ -8,6 +8,7 @@ import type { GuestProcess, GuestReader, ProcessEnd, Usage } from "../core/engin
 import type { CgroupSlot } from "./cgroup_slot.ts";
 import { GuestPipe } from "./guest_pipe.ts";
 import { endTree, signal } from "./tree.ts";
+import { treeUsage } from "./tree_usage.ts";
 import { KnownUsage, onlyChild } from "./usage.ts";
 
 /**
@@ -40,11 +41,16 @@ export class SandboxedProcess implements GuestProcess {
   readonly #pipe: GuestPipe;
   readonly #slot: CgroupSlot | undefined;
   readonly #usage: KnownUsage;
+  readonly #isTree: boolean;
+  #treeUsage: Usage | undefined;
   #guest: number | undefined;
   #killed = false;
   #over = false;
 
-  /** @param pipe the host's end of the child's standard input and output, which becomes the object's */
+  /**
+   * @param pipe the host's end of the child's standard input and output, which becomes the object's
+   * @param isTree whether it starts processes of its own, which are counted with it
+   */
   constructor(
     child: Child,
     pipe: number,
@@ -52,7 +58,9 @@ export class SandboxedProcess implements GuestProcess {
     layers: readonly string[],
     slot: CgroupSlot | undefined,
     remains: Remains,
+    isTree = false,
   ) {
+    this.#isTree = isTree;
     this.#child = child;
     this.pid = child.pid;
     this.hello = hello;
@@ -80,7 +88,9 @@ export class SandboxedProcess implements GuestProcess {
   }
 
   usage(): Usage | undefined {
-    return this.#usage.read();
+    if (!this.#isTree) return this.#usage.read();
+    if (!this.#over) this.#treeUsage = laterUsage(this.#treeUsage, treeUsage(this.#guest ?? this.#guestPid()));
+    return this.#treeUsage;
   }
 
   limitMemory(bytes: number): void {
@@ -95,6 +105,13 @@ export class SandboxedProcess implements GuestProcess {
     if (this.#guest === undefined) endTree(this.pid);
     else signal(this.#guest, "SIGKILL");
     const late = setTimeout(() => this.#child.kill("SIGKILL"), SURVIVOR_MS);
+    this.#child.exited.then(() => clearTimeout(late));
+  }
+
+  finish(ms: number): void {
+    if (this.#over || this.#killed) return;
+    this.#pipe.finish();
+    const late = setTimeout(() => this.kill(), ms);
     this.#child.exited.then(() => clearTimeout(late));
   }
 
@@ -121,6 +138,12 @@ export class SandboxedProcess implements GuestProcess {
     if (text !== undefined) remains.release();
     return { code, outOfMemory, stderr: text ?? "" };
   }
+}
+
+/** Figures that never go back: between two looks a process may end before anybody has waited for it. */
+function laterUsage(before: Usage | undefined, now: Usage | undefined): Usage | undefined {
+  if (before === undefined || now === undefined) return now ?? before;
+  return { cpuMs: Math.max(before.cpuMs, now.cpuMs), memoryBytes: now.memoryBytes };
 }
 
 /** What `promise` gives within `ms` milliseconds, else undefined. */

@@ -10,6 +10,7 @@ import {
   chmodSync,
   constants,
   copyFileSync,
+  cpSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -17,6 +18,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -30,6 +32,14 @@ export interface RootOptions {
   readonly program: string;
   /** Further files, by their path in the sandbox. */
   readonly files: Readonly<Record<string, string | Uint8Array>>;
+  /** Further folders: empty ones, for something to be mounted on. */
+  readonly folders?: readonly string[] | undefined;
+  /** Symbolic links, by their path in the sandbox. */
+  readonly links?: Readonly<Record<string, string>> | undefined;
+  /** Files and folders of this machine that are copied to the same path, links as they are. */
+  readonly copies?: readonly string[] | undefined;
+  /** Whether programs of users run in it, which may be of another user's: libraries are left to what is mounted. */
+  readonly withoutLibraries?: boolean | undefined;
 }
 
 /** A laid tree. */
@@ -58,13 +68,20 @@ export function layRoot(options: RootOptions): SandboxRoot {
   chmodSync(path, 0o755);
   for (const folder of ["proc", "dev", "tmp"]) mkdirSync(join(path, folder), { mode: 0o755 });
   writeFileSync(join(path, "dev/null"), "");
-  for (const library of librariesOf(options.program)) {
+  for (const folder of options.folders ?? []) mkdirSync(join(path, folder), { recursive: true, mode: 0o755 });
+  for (const [name, target] of Object.entries(options.links ?? {})) symlinkSync(target, join(path, name));
+  for (const library of options.withoutLibraries === true ? [] : librariesOf(options.program)) {
     mkdirSync(join(path, dirname(library)), { recursive: true, mode: 0o755 });
     copyFileSync(library, join(path, library));
     chmodSync(join(path, library), 0o755);
   }
   for (const [name, content] of Object.entries(options.files)) {
+    mkdirSync(join(path, dirname(name)), { recursive: true, mode: 0o755 });
     writeFileSync(join(path, name), content, { mode: 0o444 });
+  }
+  for (const name of options.copies ?? []) {
+    mkdirSync(join(path, dirname(name)), { recursive: true, mode: 0o755 });
+    cpSync(`/${name}`, join(path, name), { recursive: true, verbatimSymlinks: true });
   }
   const inTree = join(path, PROGRAM);
   const readable = isReachable(options.program, READ_BY_OTHERS | ENTER_BY_OTHERS);
@@ -81,10 +98,17 @@ export function layRoot(options: RootOptions): SandboxRoot {
 /** Removes the trees of servers that were killed before they could: each names the process that laid it. */
 function removeAbandoned(parent: string): void {
   for (const name of readdirSync(parent)) {
-    const pid = /^root-(\d+)-/.exec(name)?.[1];
+    const pid = /^(?:root|code)-(\d+)-/.exec(name)?.[1];
     if (pid === undefined || existsSync(`/proc/${pid}`) || Number(pid) === process.pid) continue;
     rmSync(join(parent, name), { recursive: true, force: true });
   }
+}
+
+/** A new folder for files of programs, which sandboxed uids can reach; its name says whose it is. @throws {Error} */
+export function makeCodeFolder(directory: string): string {
+  const path = mkdtempSync(join(placeFor(directory), `code-${process.pid}-`));
+  chmodSync(path, 0o755);
+  return path;
 }
 
 /** The wanted directory when sandboxed uids can enter it, else one below the system's temporary folder. */

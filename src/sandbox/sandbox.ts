@@ -8,7 +8,7 @@ import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GuestProcess } from "../core/engine.ts";
 import { IsopodError } from "../core/errors.ts";
-import { BUBBLEWRAP_LAYERS, bubblewrapArgs, FORKED_LAYERS } from "./bubblewrap.ts";
+import { BUBBLEWRAP_LAYERS, bubblewrapArgs, FORKED_LAYERS, type Mounts } from "./bubblewrap.ts";
 import { type Cgroups, openCgroups } from "./cgroup.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
 import { closeAll, socketPair } from "./native.ts";
@@ -80,8 +80,8 @@ export class Sandbox {
   }
 
   /** Starts the root's program with `args`, to be sealed or not. @throws {IsopodError} `start_failed` */
-  start(args: readonly string[], sealed: boolean): GuestProcess {
-    return this.#start(args, sealed, undefined);
+  start(args: readonly string[], sealed: boolean, mounts?: Mounts): GuestProcess {
+    return this.#start(args, sealed, undefined, mounts);
   }
 
   /** Starts the root's program with `args` as a zygote, and waits until it has booted. @throws {IsopodError} `start_failed` */
@@ -125,7 +125,7 @@ export class Sandbox {
     return [...isolation, ...own, ...cgroup, "rlimits", ...seal, "supervisor"];
   }
 
-  #start(args: readonly string[], sealed: boolean, requests: number | undefined): GuestProcess {
+  #start(args: readonly string[], sealed: boolean, requests: number | undefined, mounts?: Mounts): GuestProcess {
     let filter: number | undefined;
     let uid: number | undefined;
     let slot: CgroupSlot | undefined;
@@ -133,7 +133,7 @@ export class Sandbox {
       filter = openSync(requests === undefined ? this.#filterPath : this.#zygoteFilterPath, "r");
       uid = this.#uids?.take();
       slot = this.#cgroups?.take();
-      return this.#spawn({ args, sealed, requests, filter, uid, slot });
+      return this.#spawn({ args, sealed, requests, filter, uid, slot, mounts });
     } catch (cause) {
       if (uid !== undefined) this.#uids?.give(uid);
       slot?.release();
@@ -143,12 +143,12 @@ export class Sandbox {
     }
   }
 
-  #spawn({ args, sealed, requests, filter, uid, slot }: Start): GuestProcess {
+  #spawn({ args, sealed, requests, filter, uid, slot, mounts }: Start): GuestProcess {
     const { root, isolation, rlimits, env } = this.#options;
     // A cgroup bounds memory better, and without this limit a start needs no shell: 1 of 8 ms.
     const dataBytes = slot === undefined ? this.#options.dataBytes : 0;
     const seal = sealed ? this.#options.seal : NO_FILTER;
-    const wrapped = { root, tmpBytes: undefined, binds: {}, seccompFd: 3, env, args, zygote: requests !== undefined };
+    const wrapped = { root, mounts, seccompFd: 3, env, args, zygote: requests !== undefined };
     const command =
       isolation === "none"
         ? [root.programSource ?? join(root.path, root.program), ...args.map((arg) => join(root.path, arg))]
@@ -169,13 +169,15 @@ export class Sandbox {
       closeSync(theirs);
     }
     slot?.add(child.pid);
-    return new SandboxedProcess(child, pipe, { rlimits, seal, dataBytes }, this.layers, slot, {
+    const remains = {
       killSurvivors: () => slot?.killAll(),
       release: () => {
         if (uid !== undefined) this.#uids?.give(uid);
         slot?.release();
       },
-    });
+    };
+    const hello = { rlimits, seal, dataBytes };
+    return new SandboxedProcess(child, pipe, hello, this.layers, slot, remains, mounts !== undefined);
   }
 }
 
@@ -188,6 +190,7 @@ interface Start {
   readonly filter: number;
   readonly uid: number | undefined;
   readonly slot: CgroupSlot | undefined;
+  readonly mounts: Mounts | undefined;
 }
 
 function withDataLimit(command: readonly string[], dataBytes: number): string[] {

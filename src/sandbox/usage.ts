@@ -93,6 +93,13 @@ export function parseCpuMs(stat: string): number {
   return (ticks * 1000) / TICKS_PER_SECOND;
 }
 
+/** The same, with that of children that have ended and were waited for. */
+export function parseFamilyCpuMs(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0);
+  return (ticks * 1000) / TICKS_PER_SECOND;
+}
+
 /** Anonymous and shared memory, from the text of /proc/PID/status, in bytes. */
 export function parseMemoryBytes(status: string): number {
   return (kilobytes(status, "RssAnon:") + kilobytes(status, "RssShmem:")) * 1024;

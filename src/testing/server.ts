@@ -15,7 +15,7 @@ import type { Server } from "../server.ts";
 export interface TestServerOptions {
   /** TOML after the addresses, which the harness writes. */
   readonly config?: string;
-  /** Files beside the configuration, by their relative path. */
+  /** Files beside the configuration, by their relative path; what begins with `#!` can be executed. */
   readonly files?: Readonly<Record<string, string>>;
   /** Where the data plane listens; a loopback address when left out. */
   readonly listen?: string;
@@ -48,7 +48,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const data = join(directory, "data");
   for (const [name, text] of Object.entries(options.files ?? {})) {
     mkdirSync(dirname(join(directory, name)), { recursive: true });
-    writeFileSync(join(directory, name), text);
+    writeFileSync(join(directory, name), text, { mode: text.startsWith("#!") ? 0o755 : 0o644 });
   }
   const configFile = join(directory, "isopod.toml");
   const read = (text: string) => {

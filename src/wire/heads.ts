@@ -4,6 +4,7 @@
  * Heads are JSON with short keys: one native call on each side, and still readable in a trace. Whatever comes from a
  * guest is checked here, by hand, before anything else sees it; a failed check is a `WireError`.
  */
+import type { ProcessSettings } from "../core/process_program.ts";
 import { readU32, WireError } from "./frame.ts";
 
 /** Header names and values. */
@@ -96,6 +97,10 @@ export interface LoadParcel {
     readonly type: string;
     readonly options: Readonly<Record<string, unknown>>;
   }[];
+  /** How to start a program whose files are there already; its parcel has no bytes. */
+  readonly process?: ProcessSettings;
+  /** What its instance may use, as far as its guest must know: the memory, in bytes. */
+  readonly memoryBytes?: number;
 }
 
 const encoder = new TextEncoder();

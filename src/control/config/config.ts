@@ -10,6 +10,7 @@ import { type BindingDeclaration, NO_BINDINGS } from "../../core/binding_kinds.t
 import type { EngineName } from "../../core/function.ts";
 import type { Limits } from "../../core/limits.ts";
 import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
+import type { ProcessSettings } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
 import type { Triggers } from "../../core/triggers.ts";
 import type { TextPosition } from "./error.ts";
@@ -67,6 +68,15 @@ export interface BlobStoreConfig {
   readonly secretAccessKey: string;
 }
 
+/** What only a function of the `process` engine has. Its `path` is a folder, or the one file that is run. */
+export interface ProcessConfig {
+  readonly settings: ProcessSettings;
+  /** Absolute path of a folder with a root file system; the machine's own when left out. */
+  readonly root: string | undefined;
+  /** Absolute paths of folders, or of zip archives. */
+  readonly layers: readonly string[];
+}
+
 /** A function as the file declares it. */
 export interface FunctionConfig {
   readonly name: string;
@@ -89,6 +99,8 @@ export interface FunctionConfig {
   readonly triggers: Triggers;
   /** Static files; `folder` is an absolute path. */
   readonly assets: { readonly folder: string; readonly fallback: AssetFallback } | undefined;
+  /** Undefined for other engines. */
+  readonly process?: ProcessConfig | undefined;
   /** Where the function's table begins in the file. */
   readonly position: TextPosition;
 }

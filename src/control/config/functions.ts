@@ -12,6 +12,8 @@ import { NO_TRIGGERS } from "../../core/triggers.ts";
 import { readAssets } from "./assets.ts";
 import { readBindings } from "./bindings.ts";
 import type { FunctionConfig } from "./config.ts";
+import { readProcess } from "./process_function.ts";
+import { PROCESS_KEYS } from "./process_rules.ts";
 import type { ConfigReport } from "./report.ts";
 import { checkRoutes, type PlacedFunction } from "./routes.ts";
 import { FUNCTION_INSTANCES_RULE } from "./rules.ts";
@@ -20,7 +22,11 @@ import { limitsOf, type RawApplication, type RawConfig, type RawFunction } from 
 import type { SecretSource } from "./secrets.ts";
 
 /** Keys of `[[functions]]` that are known and do nothing yet. */
-const LATER_KEYS = ["middlewares", "dialect", "command", "handler", "event", "layers"] as const;
+const LATER_KEYS = ["middlewares"] as const;
+
+/** Instances of a program take one invocation at a time, unless it is said that they can do more. */
+const PROCESS_CONCURRENCY = 1;
+
 const SCRIPT_FILE = /\.([mc]?[jt]s|[jt]sx)$/i;
 const ENTRY_NAMES = ["index", "main"].flatMap((name) =>
   ["ts", "tsx", "mts", "js", "jsx", "mjs"].map((extension) => `${name}.${extension}`),
@@ -62,11 +68,17 @@ export function readFunctions(raw: RawConfig, source: FunctionSource): FunctionC
 
 function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): PlacedFunction {
   const { report } = source;
-  const entry = readEntry(raw.engine, raw, "path", path, source);
+  const engine = raw.engine ?? (raw.command === undefined && raw.runtime === undefined ? undefined : "process");
+  const entry = readEntry(engine, raw.path, "path", path, source);
   for (const key of LATER_KEYS) {
     if (raw[key] !== undefined) report.fail([...path, key], "the key is known, but what it is for is not there yet");
   }
   const { secrets, bindings } = readBindings(raw, path, source);
+  const isProcess = entry.engine === "process";
+  for (const key of isProcess ? [] : PROCESS_KEYS) {
+    if (raw[key] !== undefined) report.fail([...path, key], `only functions of the engine "process" have it`);
+  }
+  const limits = limitsOf(raw.limits);
   const config: FunctionConfig = {
     name: raw.name,
     engine: entry.engine,
@@ -74,7 +86,8 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     exportName: raw.export ?? "default",
     routes: raw.routes ?? [],
     env: raw.env ?? {},
-    limits: limitsOf(raw.limits),
+    limits: isProcess ? { concurrencyMax: PROCESS_CONCURRENCY, ...limits } : limits,
+    process: isProcess ? readProcess(raw, path, entry.path, source) : undefined,
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
     instancesMax: raw.instances ?? FUNCTION_INSTANCES_RULE.default,
@@ -92,7 +105,7 @@ function readApplication(
   names: ReadonlyMap<string, unknown>,
   source: FunctionSource,
 ): PlacedFunction {
-  const { engine, path: file } = readEntry(undefined, { path: raw.file_path }, "file_path", path, source);
+  const { engine, path: file } = readEntry(undefined, raw.file_path, "file_path", path, source);
   const config: FunctionConfig = {
     name: freeName(raw, names),
     engine,
@@ -138,21 +151,22 @@ function freeName(raw: RawApplication, names: ReadonlyMap<string, unknown>): str
 /** The engine of a function and the file that it begins with. */
 function readEntry(
   engine: EngineName | undefined,
-  raw: { readonly path: string; readonly command?: string | undefined },
+  said: string,
   key: string,
   path: KeyPath,
   source: FunctionSource,
 ): { engine: EngineName; path: string } {
   const at = [...path, key];
   const notYet = (name: EngineName): void => {
-    if (name === "script") return;
+    if (name === "script" || name === "process") return;
     const place = engine === undefined ? at : [...path, "engine"];
-    source.report.fail(place, `engine "${name}" is not there yet; "script" (JavaScript and TypeScript) is`);
+    source.report.fail(place, `engine "${name}" is not there yet; "script" and "process" are`);
   };
-  const absolute = resolve(source.folder, raw.path);
-  const named = engine ?? (raw.command === undefined ? engineOfName(absolute) : "process");
+  const absolute = resolve(source.folder, said);
+  const named = engine ?? engineOfName(absolute);
   if (named !== undefined) notYet(named);
-  const stats = statOf(absolute) ?? source.report.fail(at, `no file or folder is at "${raw.path}" (${absolute})`);
+  const stats = statOf(absolute) ?? source.report.fail(at, `no file or folder is at "${said}" (${absolute})`);
+  if (engine === "process") return { engine, path: absolute };
   if (stats.isFile()) {
     if (SCRIPT_FILE.test(absolute)) return { engine: "script", path: absolute };
     return source.report.fail(at, "expected a file that ends in .ts, .tsx, .js, .jsx or .mjs, or a folder with one");
@@ -160,7 +174,7 @@ function readEntry(
   if (!stats.isDirectory()) return source.report.fail(at, "expected a file or a folder");
   const entry = ENTRY_NAMES.map((name) => join(absolute, name)).find((file) => statOf(file)?.isFile());
   if (entry !== undefined) return { engine: "script", path: entry };
-  if (engine === undefined && statOf(join(absolute, "bootstrap"))) notYet("process");
+  if (engine === undefined && statOf(join(absolute, "bootstrap"))) return { engine: "process", path: absolute };
   if (engine === undefined && statOf(join(absolute, "index.html"))) notYet("browser");
   return source.report.fail(at, "expected a folder that holds index.ts, main.ts, or one of them with another ending");
 }

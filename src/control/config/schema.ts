@@ -9,10 +9,12 @@ import { ASSET_FALLBACKS } from "../../core/assets.ts";
 import { ENGINE_NAMES } from "../../core/function.ts";
 import { LIMIT_RULES, type LimitRule, type Limits } from "../../core/limits.ts";
 import { RUN_RIGHTS } from "../../core/plan.ts";
+import { DIALECTS, EVENT_FORMS, LINE_PLACES, RUNTIMES } from "../../core/process_program.ts";
 import { bindingSchema, planBindingSchema } from "./binding_schema.ts";
 import { blobsSchema } from "./blobs_schema.ts";
 import type { ValueChecks } from "./checks.ts";
 import { SANDBOX_NAMES } from "./config.ts";
+import { GRACE_RULE } from "./process_rules.ts";
 import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import {
   address,
@@ -75,11 +77,16 @@ function functionSchema(checks: ValueChecks) {
     not_found: oneOf(ASSET_FALLBACKS).optional(),
     bindings: z.record(z.string(), bindingSchema(checks)).optional(),
     middlewares: words.optional(),
-    dialect: oneOf(["runtime-api", "stdio", "http"]).optional(),
+    dialect: oneOf(DIALECTS).optional(),
     command: text("a command line").optional(),
     handler: text("what the program calls its handler").optional(),
-    event: oneOf(["http", "json", "cloudevent"]).optional(),
+    event: oneOf(EVENT_FORMS).optional(),
     layers: words.optional(),
+    runtime: oneOf(RUNTIMES).optional(),
+    root: text('"system" or the path of a folder').optional(),
+    readiness: text('a path that begins with "/"', (path) => path.startsWith("/")).optional(),
+    lines: oneOf(LINE_PLACES).optional(),
+    grace_ms: setting(GRACE_RULE).optional(),
   });
 }
 

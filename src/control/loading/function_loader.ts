@@ -10,11 +10,13 @@ import { grantsOf } from "../../core/binding_kinds.ts";
 import { PRODUCTION, type RoutedFunction } from "../../core/deployment.ts";
 import { DEFAULT_PROJECT, type FunctionVersion, type Program } from "../../core/function.ts";
 import { completeLimits } from "../../core/limits.ts";
+import type { ProcessProgram } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
 import { hashOf } from "../../stdx/hash.ts";
-import type { FunctionConfig } from "../config/config.ts";
+import type { FunctionConfig, ProcessConfig } from "../config/config.ts";
 import { findVersion } from "../deploy/version_names.ts";
 import { DiskAssets } from "./disk_assets.ts";
+import { DiskTrees } from "./disk_trees.ts";
 import { type Build, bundleFunction, type FunctionBundle } from "./function_bundles.ts";
 
 /** A function of the configuration, ready to be routed to. */
@@ -27,6 +29,7 @@ export interface LoadedFunction {
 export class FunctionLoader {
   readonly #build: Build;
   #known = new Map<string, FunctionVersion>();
+  readonly #trees = new DiskTrees();
   /** By function; a build costs a process, and most reloads change one function of many. */
   #bundles = new Map<string, FunctionBundle>();
 
@@ -51,6 +54,13 @@ export class FunctionLoader {
       const message = reason instanceof Error ? reason.message : String(reason);
       return new Error(`Cannot load function "${config.name}": ${message} (${config.path})`, { cause: reason });
     };
+    if (config.process !== undefined) {
+      const program = await this.#program(config, config.process, denied).catch((reason) => {
+        throw fail(reason);
+      });
+      const made = makeVersion(config, program);
+      return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+    }
     const source = { ...config, denied };
     const known = this.#bundles.get(config.name);
     const bundle = known?.isUpToDate(source)
@@ -59,12 +69,25 @@ export class FunctionLoader {
           throw fail(reason);
         });
     this.#bundles.set(config.name, bundle);
-    const made = makeVersion(config, bundle.program);
+    const { program: bundled } = bundle;
+    const made = makeVersion(config, { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) });
     return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+  }
+
+  /** A program of the `process` engine, named by all of its files and by how it is started. */
+  async #program(
+    config: FunctionConfig,
+    { settings, root, layers: paths }: ProcessConfig,
+    denied: ReadonlySet<string>,
+  ): Promise<ProcessProgram> {
+    const code = await this.#trees.read(config.path, denied);
+    const layers = await Promise.all(paths.map((path) => this.#trees.read(path, denied)));
+    const hash = hashOf(JSON.stringify([code.hash, layers.map((layer) => layer.hash), root, settings]));
+    return { kind: "process", name: basename(config.path), hash, code, layers, root, settings };
   }
 }
 
-function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion {
+function makeVersion(config: FunctionConfig, program: Program | ProcessProgram): FunctionVersion {
   const { name, engine, instancesMax, secrets } = config;
   const values = secrets.map(({ binding, hosts, value, placeholder }) => [
     binding,
@@ -77,7 +100,6 @@ function makeVersion(config: FunctionConfig, bundled: Program): FunctionVersion 
   };
   const env = { ...config.env, ...Object.fromEntries(values) } as Record<string, string>;
   const limits = completeLimits(config.limits);
-  const program = { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) };
   const { assets, triggers } = config;
   const calls = triggers.schedules.length + triggers.consumers.length > 0 ? triggers : undefined;
   const declared = config.bindings.size === 0 ? undefined : [...config.bindings];

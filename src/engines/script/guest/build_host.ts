@@ -7,7 +7,7 @@
 import type { GuestPort } from "../../../core/guest.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
-import type { Channel } from "./channel.ts";
+import type { Channel } from "../../guest/channel.ts";
 import { Invocation } from "./invocations.ts";
 import type { ProgramRunner } from "./runner.ts";
 

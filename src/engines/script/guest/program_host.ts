@@ -7,11 +7,11 @@
 import { FRAME } from "../../../wire/frame.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
-import type { Channel } from "./channel.ts";
+import type { Channel } from "../../guest/channel.ts";
+import { exit } from "../../guest/libc.ts";
 import { createConsole, type Level } from "./console.ts";
 import { installFacades } from "./facade.ts";
 import { Invocation } from "./invocations.ts";
-import { exit } from "./libc.ts";
 import { describeFailure, offerToListen, type PendingProgram, parseProgram } from "./program.ts";
 import type { ProgramRunner } from "./runner.ts";
 import { ScriptReading } from "./script_reading.ts";

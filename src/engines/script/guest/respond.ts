@@ -2,8 +2,8 @@
 
 import type { ResponseHead } from "../../../wire/heads.ts";
 import type { WireStream } from "../../../wire/stream.ts";
-import { pump } from "./bodies.ts";
-import { fitsHead } from "./calls.ts";
+import { pump } from "../../guest/bodies.ts";
+import { fitsHead } from "../../guest/calls.ts";
 import { InvalidResult } from "./program.ts";
 import { type BoundSocket, bindSocket, PairSocket } from "./sockets.ts";
 

@@ -4,7 +4,7 @@
  * A script is over when its event loop has nothing left to wait for, and reading is something to wait for. So it
  * begins with the first call or the first look at the input, and stops when nothing more is expected.
  */
-import type { Channel } from "./channel.ts";
+import type { Channel } from "../../guest/channel.ts";
 
 /** A timer that only keeps the event loop alive, in milliseconds. */
 const HOLD_MS = 2 ** 30;

@@ -11,7 +11,7 @@
  * them, and the host has nothing more forked by a zygote once it has been at it for a while, or has a second thread.
  */
 import { ptr } from "bun:ffi";
-import { syscall } from "./libc.ts";
+import { syscall } from "../../guest/libc.ts";
 import { reseed } from "./reseed.ts";
 import * as child from "./zygote_child.ts";
 import { CALL, NEW_NAMESPACES } from "./zygote_numbers.ts";

@@ -3,7 +3,7 @@
  * else with it. What cannot be done ends it.
  */
 import { ptr } from "bun:ffi";
-import { call, type Descriptor, exit, writeAll } from "./libc.ts";
+import { call, type Descriptor, exit, writeAll } from "../../guest/libc.ts";
 import { CALL, CHILD_ENDED, EPOLL_DATA_AT } from "./zygote_numbers.ts";
 
 const O_CLOEXEC = 0x80000;

@@ -17,10 +17,38 @@ export const { syscall } = dlopen("libc.so.6", {
 }).symbols;
 
 /** The numbers of the calls on this architecture. */
-const CALL =
+export const CALL =
   process.arch === "arm64"
-    ? { read: 63, write: 64, dup: 23, dup3: 24, prlimit: 261, prctl: 167, exitGroup: 94, seccomp: 277 }
-    : { read: 0, write: 1, dup: 32, dup3: 292, prlimit: 302, prctl: 157, exitGroup: 231, seccomp: 317 };
+    ? {
+        read: 63,
+        write: 64,
+        fcntl: 25,
+        dup3: 24,
+        prlimit: 261,
+        prctl: 167,
+        exitGroup: 94,
+        waitid: 95,
+        wait4: 260,
+        statfs: 43,
+        mknodat: 33,
+        openat: 56,
+        seccomp: 277,
+      }
+    : {
+        read: 0,
+        write: 1,
+        fcntl: 72,
+        dup3: 292,
+        prlimit: 302,
+        prctl: 157,
+        exitGroup: 231,
+        waitid: 247,
+        wait4: 61,
+        statfs: 137,
+        mknodat: 259,
+        openat: 257,
+        seccomp: 317,
+      };
 
 /** Makes system call `number`; what it answers, or -1. */
 export function call(number: number, first = 0, second = 0, third = 0, fourth = 0): number {
@@ -50,11 +78,26 @@ export function readSome(descriptor: number, buffer: Uint8Array): number {
   return exit(1);
 }
 
+const F_DUPFD_CLOEXEC = 1030;
+
 /** A copy of descriptor 1 that only this guest's channel knows; what programs write to 1 then goes where 2 goes. */
 export function takeOverStdout(): number {
-  const own = call(CALL.dup, 1);
+  const own = call(CALL.fcntl, 1, F_DUPFD_CLOEXEC, 3);
   call(CALL.dup3, 2, 1, 0);
   return own;
+}
+
+const AT_FDCWD = -100;
+const FIFO = 0o010666;
+const O_RDWR_CLOEXEC = 0o2000002;
+
+/** Makes a named pipe and opens it for both ways, so that neither end waits for the other. @throws {Error} */
+export function makePipe(path: string): Descriptor {
+  const name = new TextEncoder().encode(`${path}\0`);
+  if (call(CALL.mknodat, AT_FDCWD, ptr(name), FIFO, 0) !== 0) throw new Error(`Cannot make the pipe ${path}`);
+  const opened = call(CALL.openat, AT_FDCWD, ptr(name), O_RDWR_CLOEXEC, 0);
+  if (opened < 0) throw new Error(`Cannot open the pipe ${path}`);
+  return opened;
 }
 
 /** Sets the soft and the hard value of a resource limit. */
@@ -70,6 +113,13 @@ export function softLimit(resource: number): number {
   const pair = new BigUint64Array(2);
   call(CALL.prlimit, 0, resource, 0, ptr(pair));
   return Number(pair[0]);
+}
+
+const PR_SET_DUMPABLE = 4;
+
+/** Keeps other processes of the same user from tracing this one, and from reading its memory and descriptors. */
+export function hideProcess(): void {
+  if (call(CALL.prctl, PR_SET_DUMPABLE, 0) !== 0) throw new Error("Cannot hide the guest from its program");
 }
 
 const PR_SET_NO_NEW_PRIVS = 38;

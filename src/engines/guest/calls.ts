@@ -4,10 +4,10 @@
  * At most `CALLS_MAX` are open at a time; further ones wait here, so that a program which starts a thousand requests
  * at once is slowed down and not ended for breaking the protocol.
  */
-import type { GuestAnswer, GuestCall, GuestPort } from "../../../core/guest.ts";
-import type { Connection } from "../../../wire/connection.ts";
-import { type AnswerHead, type CallHead, type Pairs, parseJson, type ResetReason } from "../../../wire/heads.ts";
-import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
+import type { GuestAnswer, GuestCall, GuestPort } from "../../core/guest.ts";
+import type { Connection } from "../../wire/connection.ts";
+import { type AnswerHead, type CallHead, type Pairs, parseJson, type ResetReason } from "../../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../../wire/stream.ts";
 import { pump, receiveBody } from "./bodies.ts";
 
 const CALLS_MAX = 128;

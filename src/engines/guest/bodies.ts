@@ -1,5 +1,5 @@
 /** Bodies between Web streams and wire streams, under credit in both directions. */
-import type { WireStream } from "../../../wire/stream.ts";
+import type { WireStream } from "../../wire/stream.ts";
 
 /** Bytes in one frame: what a sender overshoots its credit by, and small enough that other streams get their turn. */
 const CHUNK_BYTES = 64 * 1024;

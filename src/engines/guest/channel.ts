@@ -6,8 +6,8 @@
  * and most programs are over without them. Reading can be paused later on (`quiesce`), so that a script which waits
  * for nothing more lets its event loop run empty.
  */
-import { Connection, type ConnectionEvents } from "../../../wire/connection.ts";
-import { GUEST_ACCEPTS } from "../../../wire/frame.ts";
+import { Connection, type ConnectionEvents } from "../../wire/connection.ts";
+import { GUEST_ACCEPTS } from "../../wire/frame.ts";
 import { exit, readSome, takeOverStdout, writeAll } from "./libc.ts";
 
 /** The channel. */
@@ -23,8 +23,8 @@ export interface Channel {
 
 const BUFFER_BYTES = 64 * 1024;
 
-/** Opens the channel. */
-export function openChannel(events: ConnectionEvents): Channel {
+/** Opens the channel; `ended` is called when the host has closed it. */
+export function openChannel(events: ConnectionEvents, ended: () => void = () => exit(0)): Channel {
   const out = takeOverStdout();
   const connection = new Connection({
     side: "guest",
@@ -45,7 +45,7 @@ export function openChannel(events: ConnectionEvents): Channel {
     try {
       for (;;) {
         const { value, done } = await mine.read();
-        if (done) exit(0);
+        if (done) return ended();
         connection.receive(value as Uint8Array);
       }
     } catch (error) {

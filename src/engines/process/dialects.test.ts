@@ -1,0 +1,198 @@
+/** The dialects `stdio` and `http`, the forms of events, and the ready-made runtimes. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { errorOf, startProcesses } from "../../testing/process_rig.ts";
+import type { TestServer } from "../../testing/server.ts";
+
+const LINES = `
+import json, sys
+sys.stderr.write("ready\\n")
+for line in sys.stdin:
+    event = json.loads(line)
+    what = event.get("what")
+    if what == "bad": print("{no json", flush=True)
+    elif what == "fail": print('{"errorType":"Oops","errorMessage":"it went wrong"}', flush=True)
+    elif what == "exit": sys.exit(4)
+    elif what == "large": print('"' + "x" * (6 * 1024 * 1024 + 200) + '"', flush=True)
+    else: print(json.dumps({"got": event}), flush=True)
+`;
+
+const HTTP = (place: string) => `
+import http.server, json, os, socketserver, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        if self.path == "/ready" and time.time() < started + 0.2:
+            self.send_response(503); self.send_header("Content-Length", "0"); self.end_headers(); return
+        if self.path.endswith("/sleep"): time.sleep(0.3)
+        n = int(self.headers.get("Content-Length") or 0)
+        body = json.dumps({"path": self.path, "method": self.command, "host": self.headers.get("Host"),
+            "body": self.rfile.read(n).decode(), "pid": os.getpid(), "late": time.time() - started}).encode()
+        self.send_response(202)
+        self.send_header("Content-Type", "application/json"); self.send_header("X-Two", "1"); self.send_header("X-Two", "2")
+        self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+    do_POST = do_GET
+    def address_string(self): return "x"
+started = time.time()
+${place}
+`;
+const ON_PORT = 'http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()';
+const ON_SOCKET = `
+class Server(socketserver.ThreadingUnixStreamServer): pass
+Server(os.environ["PORT"], Handler).serve_forever()`;
+
+const FUNCTIONS = {
+  lines: { code: LINES, config: 'dialect = "stdio"\nevent = "json"' },
+  pipes: {
+    code: `
+import json, sys
+print("the log", sys.argv[1], flush=True)
+answers = open("/tmp/runtime-output", "w")
+for line in open("/tmp/runtime-input"):
+    answers.write(json.dumps({"handler": sys.argv[1], "event": json.loads(line)}) + "\\n")
+    answers.flush()
+`,
+    config: 'dialect = "stdio"\nlines = "pipes"\nevent = "json"\nhandler = "a.b"',
+  },
+  python: {
+    code: `
+import os
+count = 0
+def handle(event, context):
+    global count
+    count += 1
+    print("a line of the log")
+    if event["rawPath"].endswith("/throw"): raise ValueError("no good")
+    return {"statusCode": 418, "headers": {"x-n": str(count)}, "cookies": ["a=1"], "body": context.function_name}
+`,
+    config: 'runtime = "python"\nhandler = "main.handle"',
+  },
+  node: {
+    code: "",
+    files: {
+      "app.mjs": `
+export async function handle(event) {
+  console.log("a line of the log");
+  if (event.rawPath.endsWith("/throw")) throw new TypeError("no good");
+  return { path: event.rawPath };
+}`,
+    },
+    config: 'runtime = "node"\nhandler = "app.handle"',
+  },
+  noimport: { code: "import nothing_like_it", config: 'runtime = "python"\nhandler = "main.handle"' },
+  cloud: { code: "import rt\nrt.serve(lambda event: event)", config: 'event = "cloudevent"' },
+  plain: { code: "import rt\nrt.serve(lambda event: event)", config: 'event = "json"' },
+  web: { code: HTTP(ON_PORT), config: 'dialect = "http"\nreadiness = "/ready"\nlimits = { concurrency = 8 }' },
+  sock: { code: HTTP(ON_SOCKET), config: 'dialect = "http"\nenv = { PORT = "/tmp/app.sock" }' },
+};
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startProcesses(FUNCTIONS);
+}, 30_000);
+afterAll(() => server[Symbol.asyncDispose]());
+
+const get = (path: string, init?: RequestInit) => fetch(`${server.url}${path}`, init);
+const post = (path: string, value: unknown, headers: Record<string, string> = {}) =>
+  get(path, {
+    method: "POST",
+    body: JSON.stringify(value),
+    headers: { "content-type": "application/json", ...headers },
+  });
+const value = async (answer: Promise<Response>) => (await (await answer).json()) as Record<string, unknown>;
+
+describe("stdio", () => {
+  test("is one JSON document a line", async () => {
+    for (const word of ["a", "b\nc", "\u2028"]) {
+      expect(await value(post("/lines", { word }))).toEqual({ got: { word } });
+    }
+  });
+
+  test("an error in AWS's form is the handler's, and the program goes on", async () => {
+    const answer = await post("/lines", { what: "fail" });
+    expect(await errorOf(answer)).toMatchObject({ code: "uncaught_exception", message: "Oops: it went wrong" });
+    expect(await value(post("/lines", {}))).toEqual({ got: {} });
+  });
+
+  test("what is no JSON, too large, or an end, is an error with a name", async () => {
+    for (const [what, code] of [
+      ["bad", "dialect_error"],
+      ["large", "response_limit"],
+      ["exit", "program_ended"],
+    ] as const) {
+      const answer = await post("/lines", { what });
+      expect([what, ((await answer.json()) as { error?: { code: string } }).error?.code]).toEqual([what, code]);
+      expect(await value(post("/lines", { what: "" }))).toEqual({ got: { what: "" } });
+    }
+  });
+
+  test("on named pipes has the handler as its argument", async () => {
+    for (let count = 0; count < 3; count += 1) {
+      expect(await value(post("/pipes", { count }))).toEqual({ handler: "a.b", event: { count } });
+    }
+  });
+});
+
+describe("a ready-made runtime", () => {
+  test("for Python calls module.function", async () => {
+    const answer = await get("/python");
+    expect([answer.status, answer.headers.get("x-n"), answer.headers.get("set-cookie"), await answer.text()]).toEqual([
+      418,
+      "1",
+      "a=1",
+      "python",
+    ]);
+    expect(await errorOf(await get("/python/throw"))).toMatchObject({ message: "ValueError: no good" });
+    expect((await get("/python")).headers.get("x-n")).toBe("3");
+  });
+
+  const hasNode = Bun.which("node", { PATH: "/usr/local/bin:/usr/bin:/bin" }) !== null;
+  test.skipIf(!hasNode)(
+    "for Node calls module.export (skipped where the machine's own folders have no node)",
+    async () => {
+      expect(await value(get("/node"))).toEqual({ path: "/node" });
+      expect(await errorOf(await get("/node/throw"))).toMatchObject({ message: "TypeError: no good" });
+    },
+  );
+
+  test("whose handler does not load ends with its exit code", async () => {
+    expect(await errorOf(await get("/noimport"))).toMatchObject({ code: "program_ended" });
+  });
+});
+
+describe("an event", () => {
+  test("may be the body as it is", async () => {
+    expect(await value(post("/plain", { a: [1] }))).toEqual({ a: [1] });
+    expect(await errorOf(await get("/plain", { method: "POST", body: "{" }))).toMatchObject({ code: "bad_request" });
+  });
+
+  test("may be a CloudEvent, made of a request or given as one", async () => {
+    const made = await value(post("/cloud/a?b=1", { x: 1 }));
+    expect(made).toMatchObject({ specversion: "1.0", subject: "/cloud/a?b=1", data: { x: 1 } });
+    const ce = { "ce-specversion": "1.0", "ce-id": "7", "ce-source": "/s", "ce-type": "t", "ce-ext": "e%20f" };
+    const binary = await value(post("/cloud", { y: 2 }, ce));
+    expect(binary).toMatchObject({ id: "7", source: "/s", type: "t", ext: "e f", data: { y: 2 } });
+    const event = { specversion: "1.0", id: "8", source: "/s", type: "t", data: "d" };
+    const answer = await post("/cloud", event, { "content-type": "application/cloudevents+json" });
+    expect(answer.headers.get("content-type")).toBe("application/cloudevents+json");
+    expect(await answer.json()).toEqual(event);
+  });
+});
+
+describe("http", () => {
+  test("gives requests to a program that listens, once it is ready", async () => {
+    const answer = await post("/web/a?b=c", { d: 1 });
+    expect([answer.status, answer.headers.get("x-two")]).toEqual([202, "1, 2"]);
+    const told = (await answer.json()) as { late: number };
+    expect(told).toMatchObject({ path: "/web/a?b=c", method: "POST", body: '{"d":1}', host: new URL(server.url).host });
+    expect(told.late).toBeGreaterThanOrEqual(0.2);
+  });
+
+  test("many at a time, when the function allows it", async () => {
+    const all = await Promise.all(Array.from({ length: 8 }, () => value(get("/web/sleep"))));
+    expect(new Set(all.map(({ pid }) => pid)).size).toBe(1);
+  });
+
+  test("on a Unix socket", async () => {
+    expect(await value(get("/sock/x"))).toMatchObject({ path: "/sock/x", method: "GET" });
+  });
+});

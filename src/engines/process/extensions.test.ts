@@ -1,0 +1,197 @@
+/** Extensions, telemetry, layers and wrapper scripts, through a real server. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { errorOf, startProcesses } from "../../testing/process_rig.ts";
+import type { TestServer } from "../../testing/server.ts";
+
+/** An external extension that writes what it is told to a file which the function shows, and to its own output. */
+const EXTENSION = `#!/usr/bin/python3
+import http.client, http.server, json, os, sys, threading
+NAME = os.path.basename(sys.argv[0])
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+def call(method, path, body=None, headers={}):
+    api.request(method, "/2020-01-01/extension/" + path, body, headers)
+    r = api.getresponse()
+    return r.status, r.headers, r.read().decode()
+def note(value):
+    with open("/tmp/" + NAME, "a") as f: f.write(json.dumps(value) + "\\n")
+s, h, b = call("POST", "register", json.dumps({"events": ["INVOKE", "SHUTDOWN"]}), {"Lambda-Extension-Name": NAME, "Lambda-Extension-Accept-Feature": "accountId"})
+ID = {"Lambda-Extension-Identifier": h["Lambda-Extension-Identifier"]}
+note(["registered", s, json.loads(b)])
+note(["again", json.loads(call("POST", "register", "{}", {"Lambda-Extension-Name": NAME})[2])["errorType"]])
+note(["stranger", call("GET", "event/next", None, {"Lambda-Extension-Identifier": "x"})[0]])
+note(["nameless", call("GET", "event/next")[0]])
+class Sink(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with open("/tmp/telemetry", "a") as f:
+            for e in events: f.write(json.dumps(e) + "\\n")
+        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+    def log_message(self, *a): pass
+if NAME == "watcher":
+    server = http.server.HTTPServer(("0.0.0.0", 4243), Sink)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    t = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    def subscribe(value):
+        t.request("PUT", "/2022-07-01/telemetry", json.dumps(value), ID)
+        r = t.getresponse()
+        return [r.status, r.read().decode()]
+    note(["bad", subscribe({"types": ["odd"], "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:4243"}})[0]])
+    note(["subscribed", subscribe({"schemaVersion": "2022-12-13", "types": ["platform", "function", "extension"], "buffering": {"timeoutMs": 25},
+        "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:4243"}})])
+while True:
+    s, h, b = call("GET", "event/next", None, ID)
+    event = json.loads(b)
+    note(event)
+    print(NAME, event["eventType"], flush=True)
+    if event["eventType"] == "SHUTDOWN": sys.exit(0)
+`;
+
+const FUNCTION = `
+import rt, os, threading
+def internal():
+    c = rt.fresh()
+    def ext(method, path, body=None, headers={}):
+        return rt.call(method, "/2020-01-01/extension/" + path, body, headers, at=c)
+    refused = rt.json.loads(ext("POST", "register", '{"events":["SHUTDOWN"]}', {"Lambda-Extension-Name": "inner"})[2])["errorType"]
+    s, h, b = ext("POST", "register", '{"events":["INVOKE"]}', {"Lambda-Extension-Name": "inner"})
+    told.append([refused, s])
+    while True:
+        s, _, b = ext("GET", "event/next", None, {"Lambda-Extension-Identifier": h["Lambda-Extension-Identifier"]})
+        told.append(rt.json.loads(b)["requestId"])
+told = []
+threading.Thread(target=internal, daemon=True).start()
+while not told: rt.time.sleep(0.001)
+def handle(event):
+    print("a line of the function", flush=True)
+    lines = {}
+    for name in ("watcher", "other", "telemetry"):
+        try: lines[name] = [rt.json.loads(line) for line in open("/tmp/" + name)]
+        except FileNotFoundError: lines[name] = []
+    late = rt.call("POST", "/2020-01-01/extension/register", "{}", {"Lambda-Extension-Name": "late"}, at=rt.fresh())
+    return {"lines": lines, "told": told, "late": rt.json.loads(late[2])["errorType"], "opt": sorted(os.listdir("/opt")),
+        "both": open("/opt/both").read(), "wrapped": os.environ.get("WRAPPED"), "argv": rt.sys.argv[1:]}
+rt.serve(handle)
+`;
+
+const LAYERS = {
+  "one/extensions/watcher": EXTENSION,
+  "one/both": "one",
+  "one/wrap": '#!/bin/sh\nexport WRAPPED="$1"\nexec "$@" --wrapped\n',
+  "two/extensions/other": EXTENSION,
+  "two/both": "two",
+  "dies/extensions/dies": "#!/bin/sh\nexit 9\n",
+  "refuses/extensions/refuses": `#!/usr/bin/python3
+import http.client, os, time
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+api.request("POST", "/2020-01-01/extension/register", "{}", {"Lambda-Extension-Name": "refuses"})
+r = api.getresponse(); r.read()
+api.request("POST", "/2020-01-01/extension/init/error", "{}", {"Lambda-Extension-Identifier": r.headers["Lambda-Extension-Identifier"], "Lambda-Extension-Function-Error-Type": "Extension.NoKey"})
+api.getresponse().read()
+time.sleep(60)
+`,
+};
+
+const PLAIN = "import rt\nrt.serve(lambda event: event)";
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startProcesses(
+    {
+      full: {
+        code: FUNCTION,
+        config:
+          'layers = ["one", "two"]\nenv = { AWS_LAMBDA_EXEC_WRAPPER = "/opt/wrap" }\nlimits = { memory_mb = 256 }',
+      },
+      dies: { code: PLAIN, config: 'layers = ["dies"]' },
+      refuses: { code: PLAIN, config: 'layers = ["refuses"]' },
+    },
+    LAYERS,
+  );
+}, 30_000);
+afterAll(() => server[Symbol.asyncDispose]());
+
+interface Told {
+  readonly lines: Readonly<Record<string, readonly (Record<string, unknown> | unknown[])[]>>;
+  readonly told: readonly unknown[];
+  readonly late: string;
+  readonly opt: readonly string[];
+  readonly both: string;
+  readonly wrapped: string;
+  readonly argv: readonly string[];
+}
+const ask = async () => (await (await fetch(`${server.url}/full`)).json()) as Told;
+
+describe("extensions", () => {
+  test("register, are told of invocations, and hold them until they ask for the next", async () => {
+    await ask();
+    const second = await ask();
+    for (const name of ["watcher", "other"]) {
+      const lines = second.lines[name] ?? [];
+      expect(lines[0]).toEqual([
+        "registered",
+        200,
+        expect.objectContaining({ functionName: "full", accountId: "000000000000" }),
+      ]);
+      expect(lines).toContainEqual(["again", "Extension.AlreadyRegistered"]);
+      expect(lines).toContainEqual(["stranger", 403]);
+      expect(lines).toContainEqual(["nameless", 403]);
+      const invoke = lines.filter((line) => "eventType" in line) as Record<string, unknown>[];
+      expect(invoke[0]).toMatchObject({
+        eventType: "INVOKE",
+        requestId: expect.any(String),
+        deadlineMs: expect.any(Number),
+        invokedFunctionArn: expect.stringMatching(/^arn:aws:lambda/),
+        tracing: { type: "X-Amzn-Trace-Id" },
+      });
+    }
+    expect(second.told[0]).toEqual(["Extension.InvalidEventType", 200]);
+    expect(second.told.length).toBeGreaterThanOrEqual(2);
+    expect(second.late).toBe("Extension.RegistrationClosed");
+  });
+
+  test("that subscribe to telemetry get what happened and what was written", async () => {
+    const { lines } = await ask();
+    expect(lines["watcher"]).toContainEqual(["bad", 400]);
+    expect(lines["watcher"]).toContainEqual(["subscribed", [200, "OK"]]);
+    const events = lines["telemetry"] as readonly { type: string; record: unknown; time: string }[];
+    const types = new Set(events.map(({ type }) => type));
+    for (const type of [
+      "platform.initStart",
+      "platform.start",
+      "platform.runtimeDone",
+      "platform.report",
+      "function",
+      "extension",
+    ]) {
+      expect([type, types.has(type)]).toEqual([type, true]);
+    }
+    expect(events).toContainEqual(expect.objectContaining({ type: "function", record: "a line of the function" }));
+    expect(events).toContainEqual(expect.objectContaining({ type: "extension", record: "watcher INVOKE" }));
+  });
+
+  test("are told of the end, and waited for", async () => {
+    const own = await startProcesses({ end: { code: PLAIN, config: 'layers = ["two"]' } }, LAYERS);
+    await fetch(`${own.url}/end`);
+    const logs = await own.admin("/v1/logs?limit=100");
+    expect(logs.status).toBe(200);
+    const started = performance.now();
+    await own[Symbol.asyncDispose]();
+    expect(performance.now() - started).toBeLessThan(2500);
+  });
+
+  test("that end, or fail to start, end the instance with a name", async () => {
+    expect(await errorOf(await fetch(`${server.url}/dies`))).toMatchObject({ code: "program_ended" });
+    const { code, message } = await errorOf(await fetch(`${server.url}/refuses`));
+    expect([code, message]).toEqual(["init_failed", 'The extension "refuses" failed: Extension.NoKey']);
+  });
+});
+
+test("layers are unpacked in their order, and a wrapper script starts the program", async () => {
+  const { opt, both, wrapped, argv } = await ask();
+  expect({ opt, both, wrapped, argv }).toEqual({
+    opt: ["both", "extensions", "wrap"],
+    both: "two",
+    wrapped: "python3",
+    argv: ["--wrapped"],
+  });
+});

@@ -1,0 +1,82 @@
+/**
+ * Trees of files as folders of this machine, to be bound read-only into sandboxes: each laid once, by its hash.
+ *
+ * Files are checked against the hashes that their tree names, links against leading out of it. The folders are the
+ * server's own and go with it.
+ */
+import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import type { FileTree, TreeEntry } from "../../core/process_program.ts";
+import { hashOf } from "../../stdx/hash.ts";
+
+/** The laid trees of an engine. */
+export class FileTrees {
+  readonly #make: () => string;
+  readonly #laid = new Map<string, Promise<string>>();
+  #folder: string | undefined;
+
+  /** @param make gives the folder that they are laid in, once */
+  constructor(make: () => string) {
+    this.#make = make;
+  }
+
+  /** The folder of `trees`, the later over the earlier ones; undefined for none. @throws {Error} */
+  async lay(trees: readonly FileTree[]): Promise<string | undefined> {
+    if (trees.length === 0) return undefined;
+    const id = createHash("sha256")
+      .update(trees.map(({ hash }) => hash).join(" "))
+      .digest("hex");
+    let laid = this.#laid.get(id);
+    if (laid === undefined) {
+      laid = this.#write(id, trees);
+      this.#laid.set(id, laid);
+      laid.catch(() => this.#laid.delete(id));
+    }
+    return laid;
+  }
+
+  /** Removes all of them. */
+  close(): void {
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #write(id: string, trees: readonly FileTree[]): Promise<string> {
+    this.#folder ??= this.#make();
+    const folder = join(this.#folder, id.slice(0, 32));
+    mkdirSync(folder, { mode: 0o755 });
+    try {
+      for (const tree of trees) {
+        for (const entry of tree.entries) await writeEntry(folder, entry, tree);
+      }
+      return folder;
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+}
+
+async function writeEntry(folder: string, entry: TreeEntry, tree: FileTree): Promise<void> {
+  const { path, link, hash, isExecutable } = entry;
+  if (!isWithin(path)) throw new Error(`Cannot lay "${path}": it leads out of its folder`);
+  const to = join(folder, path);
+  mkdirSync(dirname(to), { recursive: true, mode: 0o755 });
+  rmSync(to, { recursive: true, force: true });
+  if (link !== undefined) {
+    if (link.startsWith("/") || !isWithin(normalize(join(dirname(path), link)))) {
+      throw new Error(`Cannot lay "${path}": the link leads out of its folder (${link})`);
+    }
+    symlinkSync(link, to);
+    return;
+  }
+  const bytes = await tree.read(entry);
+  if (hashOf(bytes) !== hash) throw new Error(`Cannot lay "${path}": it has changed since it was read`);
+  writeFileSync(to, bytes);
+  chmodSync(to, isExecutable ? 0o555 : 0o444);
+}
+
+/** Whether a path, made normal, stays below where it begins. */
+function isWithin(path: string): boolean {
+  return path !== "" && !path.startsWith("/") && !path.startsWith("..") && !path.includes("\0");
+}

@@ -1,0 +1,177 @@
+/**
+ * One invocation of a program that is handed events: the request's body collected, the event made of it, the answer
+ * sent back whole or in pieces. What the program is told, and how, is its dialect's business.
+ */
+import type { EventForm } from "../../../core/process_program.ts";
+import { parseJson, type RequestHead, type ResponseHead } from "../../../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
+import { fitsHead } from "../../guest/calls.ts";
+import { cloudEvent } from "./events/cloud_event.ts";
+import { EventError, type HttpResult, httpEvent, httpResult } from "./events/http_event.ts";
+
+/** The largest body of a request, and the largest answer that is not streamed, in bytes; as AWS has them. */
+export const EVENT_BYTES_MAX = 6 * 1024 * 1024;
+/** What AWS allows above it. */
+export const ANSWER_BYTES_MAX = EVENT_BYTES_MAX + 100;
+
+/** Bytes in one frame of an answer. */
+const CHUNK_BYTES = 64 * 1024;
+
+/** Who hears what becomes of an invocation. */
+export interface InvocationOwner {
+  /** Its event is there. */
+  arrived(invocation: EventInvocation): void;
+  /** Its caller has hung up, or a limit has ended it. */
+  gone(invocation: EventInvocation): void;
+}
+
+/** An invocation. */
+export class EventInvocation implements StreamEvents {
+  readonly stream: WireStream;
+  readonly request: RequestHead;
+  readonly #form: EventForm;
+  readonly #owner: InvocationOwner;
+  #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  #event: Uint8Array | undefined;
+  #isOver = false;
+  /** Called when there is room to send again, or none is needed. */
+  onWritable: (() => void) | undefined;
+
+  constructor(stream: WireStream, head: Uint8Array, form: EventForm, owner: InvocationOwner) {
+    this.stream = stream;
+    this.request = parseJson(head) as RequestHead;
+    // What is not a request has its event in the body.
+    this.#form = this.request.x === undefined ? form : "json";
+    this.#owner = owner;
+  }
+
+  get id(): string {
+    return this.request.id;
+  }
+
+  /** Milliseconds since the Unix epoch at which it is ended. */
+  get deadline(): number {
+    return this.request.d;
+  }
+
+  /** Whether nothing more may be sent. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** The event, as JSON. */
+  get event(): Uint8Array {
+    return this.#event ?? NOTHING;
+  }
+
+  /** A header of the request. */
+  header(name: string): string | undefined {
+    return this.request.h.find(([each]) => each.toLowerCase() === name)?.[1];
+  }
+
+  head(): void {}
+
+  data(payload: Uint8Array): void {
+    if (this.#isOver) return;
+    this.#bytes += payload.length;
+    if (this.#bytes > EVENT_BYTES_MAX) {
+      this.fail("body_too_large", `The request's body is over ${EVENT_BYTES_MAX} bytes, the most of an event.`);
+      return;
+    }
+    this.#chunks.push(payload);
+    this.stream.consumed(payload.length);
+  }
+
+  end(): void {
+    if (this.#isOver) return;
+    this.#event = this.#makeEvent(
+      this.#chunks.length === 1 ? (this.#chunks[0] ?? NOTHING) : Buffer.concat(this.#chunks),
+    );
+    this.#chunks = [];
+    if (this.#event !== undefined) this.#owner.arrived(this);
+  }
+
+  reset(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.onWritable?.();
+    this.#owner.gone(this);
+  }
+
+  writable(): void {
+    this.onWritable?.();
+  }
+
+  /** Sends the program's whole result. @throws {EventError} when it is none */
+  async answer(json: string): Promise<void> {
+    const result = this.#read(json);
+    this.begin(result);
+    await this.write(result.body);
+  }
+
+  /** Sends the head of an answer. @throws {EventError} */
+  begin({ status, headers }: Pick<HttpResult, "status" | "headers">): void {
+    const head: ResponseHead = { s: status, h: headers };
+    const text = JSON.stringify(head);
+    if (!fitsHead(headers, text)) throw new EventError("Cannot send the result: its headers are too many or too long");
+    this.stream.head(text);
+  }
+
+  /** Sends a part of the answer's body; resolves when more can be sent. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length && !this.#isOver; at += CHUNK_BYTES) {
+      if (this.stream.send(bytes.subarray(at, at + CHUNK_BYTES))) continue;
+      await new Promise<void>((resolve) => {
+        this.onWritable = resolve;
+      });
+      this.onWritable = undefined;
+    }
+  }
+
+  /** The answer is complete; with `waits`, the program has not said yet that it is ready for another. */
+  finish(waits: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.stream.end(waits ? "wait" : "");
+  }
+
+  /** There is no answer, or no more of it. */
+  fail(code: string, message: string, stack?: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.onWritable?.();
+    this.stream.reset(JSON.stringify({ code, message: message.slice(0, 8192), ...(stack && { stack }) }));
+  }
+
+  #makeEvent(body: Uint8Array): Uint8Array | undefined {
+    const { id: requestId, m: method, u: url, h: headers, p: params } = this.request;
+    const request = { requestId, method, url, headers, params, body, now: Date.now() };
+    if (this.#form === "http") return Buffer.from(JSON.stringify(httpEvent(request)));
+    if (this.#form === "cloudevent") return Buffer.from(JSON.stringify(cloudEvent(request)));
+    if (body.length === 0) return Buffer.from("{}");
+    try {
+      // On one line, as some dialects must have it.
+      return Buffer.from(JSON.stringify(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body))));
+    } catch {
+      this.fail("bad_request", "Cannot make an event of the request: its body is not JSON");
+      return undefined;
+    }
+  }
+
+  #read(json: string): HttpResult {
+    if (this.#form === "http") return httpResult(json);
+    let value: unknown;
+    try {
+      value = JSON.parse(json);
+    } catch {
+      throw new EventError("Cannot read the program's result: it is not JSON");
+    }
+    const isEvent =
+      this.#form === "cloudevent" && typeof value === "object" && value !== null && "specversion" in value;
+    const type = isEvent ? "application/cloudevents+json" : "application/json";
+    return { status: 200, headers: [["content-type", type]], body: Buffer.from(json) };
+  }
+}
+
+const NOTHING = new Uint8Array(0);

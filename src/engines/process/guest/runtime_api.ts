@@ -1,0 +1,242 @@
+/**
+ * The `runtime-api` dialect: AWS's Lambda Runtime API 2018-06-01, as a runtime finds it at AWS_LAMBDA_RUNTIME_API.
+ *
+ * One invocation at a time. It is over when it is answered and the runtime, with every extension, has asked for the next
+ * one; until then the host gives the instance no other. What a runtime does wrong is answered as AWS answers it; when an
+ * invocation suffers from it, the host is told and ends the instance.
+ */
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
+import type { Child } from "./child.ts";
+import type { Dialect, DialectHost } from "./dialect.ts";
+import { commandOf, functionArn } from "./environment.ts";
+import { collect, type Extensions } from "./extensions.ts";
+import { Grace } from "./grace.ts";
+import type { RequestStart } from "./http_parser.ts";
+import type { BodySink, Reply } from "./http_server.ts";
+import { EVENT_BYTES_MAX, EventInvocation, type InvocationOwner } from "./invocation.ts";
+import { PlatformRecord } from "./platform_record.ts";
+import { functionError, type ResponseEnd, streamedResponse, wholeResponse } from "./responses.ts";
+import * as states from "./runtime_state.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+const CALL =
+  /^\/2018-06-01\/runtime\/(?:invocation\/(next)|invocation\/([^/?]{1,128})\/(response|error)|(init)\/error)$/;
+const IGNORE: BodySink = { data() {}, end() {} };
+
+/** The dialect. */
+export class RuntimeApi implements Dialect, InvocationOwner {
+  readonly #host: DialectHost;
+  readonly #extensions: Extensions;
+  readonly #grace: Grace;
+  readonly #arn: string;
+  readonly #record: PlatformRecord;
+  #child: Child | undefined;
+  #state: states.RuntimeState = "RuntimeStarted";
+  #waiting: Reply[] = [];
+  #invocation: EventInvocation | undefined;
+
+  constructor(host: DialectHost, extensions: Extensions, telemetry: Telemetry) {
+    this.#host = host;
+    this.#extensions = extensions;
+    this.#arn = functionArn(host.load);
+    this.#grace = new Grace(host.load.process?.graceMs ?? 0, () => (this.#child === undefined ? [] : [this.#child]));
+    this.#record = new PlatformRecord(host, telemetry);
+    extensions.onSettled = () => this.#settle();
+  }
+
+  get current(): number {
+    return this.#invocation?.stream.id ?? 0;
+  }
+
+  start(): void {
+    this.#record.initStart();
+    this.#extensions.start();
+    this.#child = this.#host.start(commandOf(this.#host.load), { pipes: false });
+  }
+
+  open(stream: WireStream, head: Uint8Array): StreamEvents {
+    const invocation = new EventInvocation(stream, head, this.#host.load.process?.event ?? "http", this);
+    this.#invocation = invocation;
+    return invocation;
+  }
+
+  arrived(invocation: EventInvocation): void {
+    this.#grace.begin(invocation.deadline);
+    this.#record.start(invocation);
+    this.#extensions.invoke(invocation, this.#arn);
+    this.#deliver();
+  }
+
+  /** Nobody wants the answer: what works on it is ended. */
+  gone(): void {
+    this.#host.end(0);
+  }
+
+  get isTimedOut(): boolean {
+    return this.#grace.hasStruck && this.#invocation?.isOver === false;
+  }
+
+  async shutDown(): Promise<void> {
+    await this.#extensions.shutDown(this.#child);
+  }
+
+  /** Answers a call of the API; undefined when it is none of this one. */
+  handle(head: RequestStart, reply: Reply): BodySink | undefined {
+    const [, next, id, kind, init] = CALL.exec(head.target) ?? [];
+    const method = next === undefined ? "POST" : "GET";
+    if (next === undefined && id === undefined && init === undefined) return undefined;
+    if (head.method !== method) {
+      reply.send(405, { allow: method });
+      return IGNORE;
+    }
+    if (next !== undefined) {
+      this.#next(reply);
+      return IGNORE;
+    }
+    if (init !== undefined) return this.#initError(head, reply);
+    return kind === "response" ? this.#response(head, reply, id as string) : this.#error(head, reply, id as string);
+  }
+
+  #next(reply: Reply): void {
+    const error = states.transitionError(this.#state, "RuntimeReady");
+    if (error !== undefined) return refuse(reply, error);
+    if (this.#state === "RuntimeRunning") return this.#hand(reply);
+    const before = this.#state;
+    this.#state = "RuntimeReady";
+    this.#waiting.push(reply);
+    reply.onGone = () => {
+      this.#waiting = this.#waiting.filter((each) => each !== reply);
+    };
+    if (before === "RuntimeStarted") {
+      this.#record.initDone();
+      this.#extensions.runtimeReady();
+    }
+    if (before === "RuntimeResponseSent") this.#settle();
+    this.#deliver();
+  }
+
+  /** Hands the event that has arrived to a runtime that waits for one. */
+  #deliver(): void {
+    const invocation = this.#invocation;
+    if (invocation === undefined || invocation.event.length === 0 || this.#state !== "RuntimeReady") return;
+    const reply = this.#waiting.shift();
+    if (reply === undefined) return;
+    this.#state = "RuntimeRunning";
+    this.#hand(reply);
+  }
+
+  #hand(reply: Reply): void {
+    const invocation = this.#invocation as EventInvocation;
+    const trace = invocation.header("x-amzn-trace-id") ?? traceId();
+    const client = invocation.header("x-amz-client-context");
+    reply.send(
+      200,
+      {
+        "content-type": "application/json",
+        "Lambda-Runtime-Aws-Request-Id": invocation.id,
+        "Lambda-Runtime-Deadline-Ms": String(invocation.deadline),
+        "Lambda-Runtime-Invoked-Function-Arn": this.#arn,
+        "Lambda-Runtime-Trace-Id": trace,
+        ...(client !== undefined && { "Lambda-Runtime-Client-Context": decodeBase64(client) }),
+      },
+      invocation.event,
+    );
+  }
+
+  #response(head: RequestStart, reply: Reply, id: string): BodySink {
+    const invocation = this.#enter("RuntimeInvocationResponse", reply, id);
+    if (invocation === undefined) return IGNORE;
+    const end: ResponseEnd = {
+      complete: () => this.#answered(invocation, reply),
+      refused: (error) => refuse(reply, error),
+    };
+    const mode = head.headers.get("lambda-runtime-function-response-mode");
+    if (mode === undefined) return wholeResponse(invocation, end);
+    if (mode === "streaming") return streamedResponse(invocation, head.headers.get("content-type"), reply, end);
+    invocation.fail("dialect_error", `The program answered in the mode "${mode.slice(0, 100)}": expected "streaming"`);
+    refuse(reply, states.INVALID_RESPONSE_MODE);
+    return IGNORE;
+  }
+
+  #error(head: RequestStart, reply: Reply, id: string): BodySink {
+    const invocation = this.#enter("RuntimeInvocationErrorResponse", reply, id);
+    if (invocation === undefined) return IGNORE;
+    return collect(EVENT_BYTES_MAX, (body) => {
+      invocation.fail(...functionError(head.headers.get("lambda-runtime-function-error-type"), body));
+      this.#answered(invocation, reply);
+    });
+  }
+
+  #initError(head: RequestStart, reply: Reply): BodySink {
+    const error = states.transitionError(this.#state, "RuntimeInitError");
+    if (error !== undefined) {
+      refuse(reply, error);
+      return IGNORE;
+    }
+    this.#state = "RuntimeInitError";
+    return collect(EVENT_BYTES_MAX, (body) => {
+      const [, message, stack] = functionError(head.headers.get("lambda-runtime-function-error-type"), body);
+      accept(reply);
+      this.#host.failInit(message, stack);
+    });
+  }
+
+  /** Goes over to a state in which an answer comes, for the present invocation; else answers why not. */
+  #enter(to: states.RuntimeState, reply: Reply, id: string): EventInvocation | undefined {
+    const invocation = this.#invocation;
+    const error = states.transitionError(this.#state, to);
+    if (error !== undefined) {
+      refuse(reply, error);
+      this.#host.note(`The program answered when it was not asked: ${error.errorMessage}`);
+      // Who answers twice does not know which invocation it is at.
+      if (this.#state === "RuntimeResponseSent") {
+        this.#host.settled(invocation?.stream, `The program answered the invocation "${id}" twice.`);
+      }
+      return undefined;
+    }
+    if (invocation === undefined || invocation.id !== id) {
+      refuse(reply, states.INVALID_REQUEST_ID);
+      invocation?.fail("dialect_error", `The program answered the invocation "${id}", which is not the present one.`);
+      return undefined;
+    }
+    this.#state = to;
+    return invocation;
+  }
+
+  #answered(invocation: EventInvocation, reply: Reply): void {
+    this.#state = "RuntimeResponseSent";
+    this.#record.runtimeDone(invocation);
+    invocation.finish(true);
+    accept(reply);
+  }
+
+  /** The invocation is over once everybody is ready for another. */
+  #settle(): void {
+    const invocation = this.#invocation;
+    if (invocation?.isOver !== true || this.#state !== "RuntimeReady" || !this.#extensions.isReady) return;
+    this.#grace.end();
+    this.#invocation = undefined;
+    this.#record.report(invocation);
+    this.#host.settled(invocation.stream);
+  }
+}
+
+function accept(reply: Reply): void {
+  reply.send(202, { "content-type": "application/json" }, '{"status":"OK"}\n');
+}
+
+function refuse(reply: Reply, { status, errorType, errorMessage }: states.ApiError): void {
+  reply.send(status, { "content-type": "application/json" }, JSON.stringify({ errorMessage, errorType }));
+}
+
+function traceId(): string {
+  const hex = crypto.randomUUID().replaceAll("-", "") + crypto.randomUUID().replaceAll("-", "");
+  const seconds = Math.floor(Date.now() / 1000).toString(16);
+  return `Root=1-${seconds}-${hex.slice(0, 24)};Parent=${hex.slice(24, 40)};Sampled=0`;
+}
+
+function decodeBase64(text: string): string {
+  return Buffer.from(text, "base64")
+    .toString("latin1")
+    .replace(/[\r\n\0]/g, "");
+}

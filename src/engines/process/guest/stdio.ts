@@ -1,0 +1,139 @@
+/**
+ * The `stdio` dialect: events to the program, answers back, one JSON document a line, one event at a time.
+ *
+ * The lines are on the program's standard streams; or on two named pipes, with the handler as the program's last argument
+ * and its standard output free for its log. A line has no name of its invocation, so what comes when nothing was asked
+ * ends the instance.
+ */
+import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
+import { makePipe } from "../../guest/libc.ts";
+import type { Child } from "./child.ts";
+import type { Dialect, DialectHost } from "./dialect.ts";
+import { commandOf } from "./environment.ts";
+import { EventError } from "./events/http_event.ts";
+import { Grace } from "./grace.ts";
+import { ANSWER_BYTES_MAX, EventInvocation, type InvocationOwner } from "./invocation.ts";
+import { functionError } from "./responses.ts";
+import { tooLarge } from "./runtime_state.ts";
+
+const INPUT = "/tmp/runtime-input";
+const OUTPUT = "/tmp/runtime-output";
+const TOO_LARGE = tooLarge(ANSWER_BYTES_MAX).errorMessage;
+const LINE_END = Buffer.from("\n");
+
+/** The dialect. */
+export class Stdio implements Dialect, InvocationOwner {
+  readonly #host: DialectHost;
+  readonly #grace: Grace;
+  #child: Child | undefined;
+  #input: Bun.FileSink | undefined;
+  #invocation: EventInvocation | undefined;
+
+  constructor(host: DialectHost) {
+    this.#host = host;
+    this.#grace = new Grace(host.load.process?.graceMs ?? 0, () => (this.#child === undefined ? [] : [this.#child]));
+  }
+
+  get current(): number {
+    return this.#invocation?.stream.id ?? 0;
+  }
+
+  start(): void {
+    const command = commandOf(this.#host.load);
+    const { lines, handler } = this.#host.load.process ?? {};
+    if (lines === "pipes") {
+      this.#input = Bun.file(makePipe(INPUT)).writer();
+      const output = Bun.file(makePipe(OUTPUT)).stream();
+      this.#child = this.#host.start([...command, ...(handler === undefined ? [] : [handler])], { pipes: false });
+      this.#read(output);
+    } else {
+      this.#child = this.#host.start(command, { pipes: true });
+      this.#input = this.#child.input;
+      this.#read(this.#child.output);
+    }
+    this.#host.ready();
+  }
+
+  open(stream: WireStream, head: Uint8Array): StreamEvents {
+    const invocation = new EventInvocation(stream, head, this.#host.load.process?.event ?? "http", this);
+    this.#invocation = invocation;
+    return invocation;
+  }
+
+  arrived(invocation: EventInvocation): void {
+    this.#grace.begin(invocation.deadline);
+    this.#input?.write(Buffer.concat([invocation.event, LINE_END]));
+    this.#input?.flush();
+  }
+
+  /** Nobody wants the answer: what works on it is ended. */
+  gone(): void {
+    this.#host.end(0);
+  }
+
+  get isTimedOut(): boolean {
+    return this.#grace.hasStruck && this.#invocation !== undefined;
+  }
+
+  async shutDown(): Promise<void> {}
+
+  async #read(output: ReadableStream<Uint8Array>): Promise<void> {
+    let chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of output) {
+      let rest = chunk;
+      for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+        if (bytes + end > ANSWER_BYTES_MAX) return this.#break("response_limit", TOO_LARGE);
+        chunks.push(rest.subarray(0, end));
+        rest = rest.subarray(end + 1);
+        await this.#take(Buffer.concat(chunks).toString("utf8"));
+        chunks = [];
+        bytes = 0;
+      }
+      if (rest.length > 0) chunks.push(rest);
+      bytes += rest.length;
+      if (bytes > ANSWER_BYTES_MAX) return this.#break("response_limit", TOO_LARGE);
+    }
+  }
+
+  async #take(line: string): Promise<void> {
+    if (line.trim() === "") return;
+    const invocation = this.#invocation;
+    if (invocation === undefined || invocation.event.length === 0) {
+      return this.#break("dialect_error", "The program answered when it was not asked.");
+    }
+    this.#grace.end();
+    const error = errorOf(line);
+    if (error !== undefined) {
+      this.#invocation = undefined;
+      return invocation.fail(...error);
+    }
+    try {
+      await invocation.answer(line);
+    } catch (cause) {
+      if (!(cause instanceof EventError)) throw cause;
+      return invocation.fail("dialect_error", cause.message);
+    }
+    this.#invocation = undefined;
+    // A program that was told to end is waited for, and given nothing more.
+    invocation.finish(this.#grace.hasStruck);
+  }
+
+  #break(code: string, message: string): void {
+    this.#host.note(message);
+    if (this.#invocation === undefined || this.#invocation.isOver) this.#host.end(1);
+    this.#invocation?.fail(code, message);
+  }
+}
+
+/** What an answer is that says how its handler failed, in AWS's form. */
+function errorOf(line: string): ReturnType<typeof functionError> | undefined {
+  if (!line.includes('"errorType"')) return undefined;
+  try {
+    const value = JSON.parse(line) as Record<string, unknown> | null;
+    const isError = typeof value?.["errorType"] === "string" && typeof value["errorMessage"] === "string";
+    return isError ? functionError(undefined, line) : undefined;
+  } catch {
+    return undefined;
+  }
+}
