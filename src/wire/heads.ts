@@ -5,6 +5,7 @@
  * guest is checked here, by hand, before anything else sees it; a failed check is a `WireError`.
  */
 import type { ProcessSettings } from "../core/process_program.ts";
+import type { WasmAbi } from "../core/wasm_program.ts";
 import { readU32, WireError } from "./frame.ts";
 
 /** Header names and values. */
@@ -99,6 +100,8 @@ export interface LoadParcel {
   }[];
   /** How to start a program whose files are there already; its parcel has no bytes. */
   readonly process?: ProcessSettings;
+  /** The bytes are a module of WebAssembly; its ABI when it was said. */
+  readonly wasm?: { readonly abi?: WasmAbi };
   /** What its instance may use, as far as its guest must know: the memory, in bytes. */
   readonly memoryBytes?: number;
 }

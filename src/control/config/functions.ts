@@ -9,6 +9,7 @@ import { NO_BINDINGS } from "../../core/binding_kinds.ts";
 import type { EngineName } from "../../core/function.ts";
 import { parseRoute, type RoutePattern } from "../../core/route.ts";
 import { NO_TRIGGERS } from "../../core/triggers.ts";
+import { WASM_EXPORT } from "../../core/wasm_program.ts";
 import { readAssets } from "./assets.ts";
 import { readBindings } from "./bindings.ts";
 import type { FunctionConfig } from "./config.ts";
@@ -26,6 +27,11 @@ const LATER_KEYS = ["middlewares"] as const;
 
 /** Instances of a program take one invocation at a time, unless it is said that they can do more. */
 const PROCESS_CONCURRENCY = 1;
+
+/** A host and a port, nothing else. */
+const BACKEND = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?):\d{1,5}$/i;
+/** What the binding of an application's backends is called. */
+const BACKENDS_NAMES = ["TCP", "BACKENDS"];
 
 const SCRIPT_FILE = /\.([mc]?[jt]s|[jt]sx)$/i;
 const ENTRY_NAMES = ["index", "main"].flatMap((name) =>
@@ -78,15 +84,19 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
   for (const key of isProcess ? [] : PROCESS_KEYS) {
     if (raw[key] !== undefined) report.fail([...path, key], `only functions of the engine "process" have it`);
   }
+  if (raw.abi !== undefined && entry.engine !== "wasm") {
+    report.fail([...path, "abi"], 'only functions of the engine "wasm" have one');
+  }
   const limits = limitsOf(raw.limits);
   const config: FunctionConfig = {
     name: raw.name,
     engine: entry.engine,
     path: entry.path,
-    exportName: raw.export ?? "default",
+    exportName: raw.export ?? (entry.engine === "wasm" ? WASM_EXPORT : "default"),
     routes: raw.routes ?? [],
     env: raw.env ?? {},
     limits: isProcess ? { concurrencyMax: PROCESS_CONCURRENCY, ...limits } : limits,
+    abi: raw.abi,
     process: isProcess ? readProcess(raw, path, entry.path, source) : undefined,
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
@@ -110,19 +120,27 @@ function readApplication(
     name: freeName(raw, names),
     engine,
     path: file,
-    exportName: raw.function ?? "default",
+    exportName: raw.function ?? (engine === "wasm" ? WASM_EXPORT : "default"),
     routes: [readApplicationRoute(raw, path, source)],
     env: raw.env ?? {},
     limits: {},
     egress: [],
     secrets: [],
-    bindings: NO_BINDINGS,
+    bindings: backendsOf(raw),
     instancesMax: FUNCTION_INSTANCES_RULE.default,
     triggers: NO_TRIGGERS,
     assets: undefined,
     position: source.report.locate(path),
   };
   return { config, path, routePath: () => [...path, "url_path"] };
+}
+
+/** What looks like a backend among the variables may be connected to. */
+function backendsOf({ env = {} }: RawApplication): FunctionConfig["bindings"] {
+  const allow = [...new Set(Object.values(env).filter((value) => BACKEND.test(value)))];
+  const name = BACKENDS_NAMES.find((each) => !Object.hasOwn(env, each));
+  if (allow.length === 0 || name === undefined) return NO_BINDINGS;
+  return new Map([[name, { type: "tcp", resource: "backends", mode: "read-write", options: { allow } }]]);
 }
 
 function readApplicationRoute(raw: RawApplication, path: KeyPath, source: FunctionSource): RoutePattern {
@@ -158,18 +176,22 @@ function readEntry(
 ): { engine: EngineName; path: string } {
   const at = [...path, key];
   const notYet = (name: EngineName): void => {
-    if (name === "script" || name === "process") return;
+    if (name !== "browser") return;
     const place = engine === undefined ? at : [...path, "engine"];
-    source.report.fail(place, `engine "${name}" is not there yet; "script" and "process" are`);
+    source.report.fail(place, `engine "${name}" is not there yet; "script", "wasm" and "process" are`);
   };
   const absolute = resolve(source.folder, said);
   const named = engine ?? engineOfName(absolute);
   if (named !== undefined) notYet(named);
   const stats = statOf(absolute) ?? source.report.fail(at, `no file or folder is at "${said}" (${absolute})`);
   if (engine === "process") return { engine, path: absolute };
+  if (named === "wasm") {
+    if (stats.isFile()) return { engine: "wasm", path: absolute };
+    return source.report.fail(at, "expected a file with a module of WebAssembly");
+  }
   if (stats.isFile()) {
     if (SCRIPT_FILE.test(absolute)) return { engine: "script", path: absolute };
-    return source.report.fail(at, "expected a file that ends in .ts, .tsx, .js, .jsx or .mjs, or a folder with one");
+    return source.report.fail(at, "expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one");
   }
   if (!stats.isDirectory()) return source.report.fail(at, "expected a file or a folder");
   const entry = ENTRY_NAMES.map((name) => join(absolute, name)).find((file) => statOf(file)?.isFile());
@@ -181,7 +203,7 @@ function readEntry(
 
 function engineOfName(file: string): EngineName | undefined {
   if (SCRIPT_FILE.test(file)) return "script";
-  if (/\.(wasm|wat)$/i.test(file)) return "wasm";
+  if (/\.wasm$/i.test(file)) return "wasm";
   return /\.html?$/i.test(file) ? "browser" : undefined;
 }
 

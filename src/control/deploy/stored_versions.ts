@@ -7,9 +7,10 @@ import { basename } from "node:path";
 import { type BindingDeclaration, grantsOf, isPostgres } from "../../core/binding_kinds.ts";
 import { functionKey } from "../../core/deployment.ts";
 import { IsopodError } from "../../core/errors.ts";
-import { type FunctionVersion, languageOf, type VersionContents } from "../../core/function.ts";
+import { type FunctionVersion, languageOf, type Program, type VersionContents } from "../../core/function.ts";
 import { combineLimits, completeLimits } from "../../core/limits.ts";
 import type { BlobStore } from "../../core/store.ts";
+import type { WasmProgram } from "../../core/wasm_program.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
@@ -19,12 +20,14 @@ import { declarationsOf, secretNamesOf, secretsOf, triggersOf } from "./version_
 
 /** Makes versions of manifests. */
 export class StoredVersions {
+  readonly #blobs: BlobStore;
   readonly #texts: BlobTexts;
   readonly #assets: AssetContents;
   readonly #replica: Replica;
   readonly #box: SecretBox;
 
   constructor(blobs: BlobStore, replica: Replica, box: SecretBox) {
+    this.#blobs = blobs;
     this.#texts = new BlobTexts(blobs);
     this.#assets = new AssetContents(blobs);
     this.#replica = replica;
@@ -49,10 +52,8 @@ export class StoredVersions {
   }
 
   async #contents(project: string, name: string, manifest: Manifest): Promise<VersionContents> {
-    const { entry, exportName, settings } = manifest;
-    const { code, map } = codeOf(manifest);
-    const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
-    const program = { name: basename(entry), language: languageOf(entry), code: text, hash: code, sourceMap };
+    const { exportName, settings } = manifest;
+    const program = await this.#program(manifest);
     const env: Record<string, string> = { ...settings.env };
     const secrets: { placeholder: string; value: string; hosts: readonly string[] }[] = [];
     for (const { binding, name: secret, hosts } of secretsOf(settings)) {
@@ -64,6 +65,19 @@ export class StoredVersions {
     const declared = [...declarationsOf(settings.bindings, `Cannot load "${name}"`)];
     const bindings = grantsOf(project, new Map(declared.map(([each, one]) => [each, this.#withUrl(project, one)])));
     return { program, exportName, env, egress: { allow: settings.egress, secrets }, bindings };
+  }
+
+  async #program(manifest: Manifest): Promise<Program | WasmProgram> {
+    const { engine, entry } = manifest;
+    const { code, map } = codeOf(manifest);
+    const name = basename(entry);
+    if (engine === "wasm") {
+      const bytes = await this.#blobs.read(code);
+      if (bytes === undefined) throw new IsopodError("internal", { cause: `the blob of ${entry} is gone` });
+      return { kind: "wasm", name, bytes, hash: code };
+    }
+    const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
+    return { name, language: languageOf(entry), code: text, hash: code, sourceMap };
   }
 
   /** The url of a database of PostgreSQL is a secret of the project: it leads where it may, and no further. */

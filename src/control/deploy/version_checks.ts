@@ -47,7 +47,9 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
   const fail = (why: string): never => {
     throw new IsopodError("bad_request", { message: `Cannot deploy "${name}": ${why}` });
   };
-  if (engine !== "script") fail(`the engine "${engine}" is not there yet; the engines are script`);
+  if (engine !== "script" && engine !== "wasm") {
+    fail(`the engine "${engine}" is not there yet; the engines are script and wasm`);
+  }
   const paths = new Set(files.map(({ path }) => path));
   if (paths.size < files.length) fail("two of its files have one path");
   if (new Set(assets.map(({ path }) => path)).size < assets.length) fail("two of its static files have one path");
@@ -59,7 +61,9 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
     if ((settings.limits[limit] ?? 0) <= most) continue;
     fail(`${limit} is over ${most}, the most of any plan or function when this server was started`);
   }
-  for (const rule of settings.egress) {
+  const declared = declarationsOf(settings.bindings, `Cannot deploy "${name}"`);
+  const connections = [...declared.values()].flatMap(({ options }) => (options["allow"] ?? []) as readonly string[]);
+  for (const rule of [...settings.egress, ...connections]) {
     attempt(() => parts.validateEgress(rule), fail);
     if (!owner.isServer && parts.reachesInside(rule)) checkInside(parts, owner, rule);
   }
@@ -69,7 +73,6 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
     if (bound.has(binding)) fail(`"${binding}" is bound twice`);
     bound.add(binding);
   }
-  declarationsOf(settings.bindings, `Cannot deploy "${name}"`);
   for (const { binding, name: secret, hosts } of secretsOf(settings)) {
     if (hosts.includes("*")) fail(`the secret "${binding}" is for every host, and every host would learn it`);
     for (const host of hosts) attempt(() => parts.validateHost(host), fail);

@@ -71,7 +71,7 @@ export class VersionMaker {
       return { version, ...known, isNew: false, release };
     }
     checkQuota(project, quotas, "versionsMax", this.#parts.replica.all("versions", project, name).length + 1);
-    const bundle = await this.#bundle(name, entry, files);
+    const bundle = engine === "script" ? await this.#bundle(name, entry, files) : undefined;
     const manifest: Manifest = {
       ...{ engine, files, entry, exportName, settings, createdAt: wallNow(), createdBy: by },
       ...(bundle && { bundle }),
