@@ -2,7 +2,8 @@
  * The section `bindings`: what a call of a binding takes, as a warm function sees it, against the same on the bare library
  * in one process. A binding joins by its entries in `MEASURED`.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -14,6 +15,7 @@ const CALLS = 3000;
 const KEYS = 1000;
 const VALUE_LENGTH = 200;
 const GET_US_WANTED = 150;
+const MIB = 1024 * 1024;
 
 interface Measured {
   readonly what: string;
@@ -23,6 +25,8 @@ interface Measured {
   readonly before: string;
   /** Body of an async function of `B` and `at`, the number of the call. */
   readonly call: string;
+  /** Which share of the calls is enough of it; all when left out. */
+  readonly share?: number;
   /** The same in this process, in a folder; returns what is done for each call. */
   bare(directory: string): (at: number) => unknown;
 }
@@ -43,6 +47,16 @@ const MEASURED: readonly Measured[] = [
     bare: (directory) => {
       const { put } = bareKv(directory);
       return (at) => put.run(`k${(at * 7919) % KEYS}`, "x".repeat(VALUE_LENGTH));
+    },
+  },
+  {
+    ...{ what: "blob 1 MiB get", binding: '{ type = "blob", name = "bench" }', share: 0.1 },
+    before: `await B.put("mib", new Uint8Array(${MIB}))`,
+    call: 'return (await B.get("mib")).arrayBuffer()',
+    bare: (directory) => {
+      const path = join(directory, "mib");
+      writeFileSync(path, new Uint8Array(MIB));
+      return () => readFile(path);
     },
   },
 ];
@@ -87,13 +101,13 @@ function codeOf({ before, call }: Measured, calls: number): string {
 
 /** Measures every binding from a function of a server of its own, one call after another, and on the bare library. */
 export async function measureBindings({ rounds, scale }: Pace): Promise<Section> {
-  const calls = Math.ceil(CALLS * scale);
+  const callsOf = ({ share = 1 }: Measured) => Math.ceil(CALLS * scale * share);
   const tables = MEASURED.map(({ binding }, index) => {
     const limits = "limits = { wall_ms = 600000, cpu_ms = 600000 }";
     const own = `name = "f${index}"\npath = "./f${index}.js"\nroutes = ["GET /f${index}"]\n${limits}`;
     return `[[functions]]\n${own}\nbindings.B = ${binding}\n`;
   });
-  const files = Object.fromEntries(MEASURED.map((each, index) => [`f${index}.js`, codeOf(each, calls)]));
+  const files = Object.fromEntries(MEASURED.map((each, index) => [`f${index}.js`, codeOf(each, callsOf(each))]));
   await using server = await startIsopod({ config: tables.join("\n"), files });
   const failures: string[] = [];
   const found: (readonly [what: string, ours: Times, bare: Times])[] = [];
@@ -105,7 +119,7 @@ export async function measureBindings({ rounds, scale }: Pace): Promise<Section>
       const response = await fetch(`http://127.0.0.1:${server.port}/f${index}`);
       if (!response.ok) failures.push(`${measured.what}: ${await response.text()}`);
       else if (round > 0) ours.push(timesOf((await response.json()) as number[]));
-      if (round > 0) bare.push(await bareTimes(measured, calls));
+      if (round > 0) bare.push(await bareTimes(measured, callsOf(measured)));
     }
     found.push([measured.what, medianOf(ours), medianOf(bare)]);
   }

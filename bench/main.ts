@@ -9,10 +9,12 @@ import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { measureBindings } from "./bindings.ts";
+import { measureCached } from "./cached.ts";
 import { measureDeploys } from "./deploy.ts";
 import { measureFresh } from "./fresh.ts";
 import { measureHello, type Pace, type Section } from "./hello.ts";
 import { measureMemory } from "./memory.ts";
+import { measureProcesses } from "./processes.ts";
 import { goalTable } from "./report.ts";
 import { measureSql } from "./sql.ts";
 import { measureStore } from "./store.ts";
@@ -24,6 +26,7 @@ type Measure = (pace: Pace) => Promise<Section>;
 const WITH_PEERS: Readonly<Record<string, (tools: Tools) => Measure>> = {
   hello: (tools) => (pace) => measureHello(tools, pace),
   fresh: (tools) => (pace) => measureFresh(tools, pace),
+  cached: (tools) => (pace) => measureCached(tools, pace),
 };
 const ALONE: Readonly<Record<string, Measure>> = {
   memory: measureMemory,
@@ -31,6 +34,7 @@ const ALONE: Readonly<Record<string, Measure>> = {
   deploy: measureDeploys,
   sql: measureSql,
   bindings: measureBindings,
+  processes: measureProcesses,
 };
 const SECTIONS = [...Object.keys(WITH_PEERS), ...Object.keys(ALONE)];
 

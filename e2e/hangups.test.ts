@@ -14,6 +14,8 @@ const COUNT = Number(process.env.ISOPOD_HANGUPS ?? 2000);
 const SEED = Number(process.env.ISOPOD_HANGUPS_SEED ?? Date.now() % 2 ** 31);
 const MS_MAX = Math.max(60_000, COUNT * 30);
 const SETTLE_MS_MAX = 15_000;
+/** More than a zygote forks while the next one waits beside it. */
+const TURNOVER_PROGRAMS_MAX = 25;
 
 const FILES = {
   "function.ts": `
@@ -91,12 +93,24 @@ function holdings({ server, directory }: TestServer): Holdings {
 }
 
 /** Waits until the server holds no more than `most`; gives what it holds in the end. */
-async function settled(server: TestServer, most: Partial<Holdings>): Promise<Holdings> {
+async function settled(server: TestServer, most: Partial<Holdings>, msMax = SETTLE_MS_MAX): Promise<Holdings> {
   const names = Object.keys(most) as (keyof Holdings)[];
-  for (const deadline = performance.now() + SETTLE_MS_MAX; ; ) {
+  for (const deadline = performance.now() + msMax; ; ) {
     const now = holdings(server);
     if (names.every((name) => now[name] <= (most[name] ?? 0)) || performance.now() > deadline) return now;
     await Bun.sleep(50);
+  }
+}
+
+/**
+ * Like `settled`, but goes on with fresh programs while more processes are there: a zygote whose forks are nearly used
+ * up has the next one beside it until they are, and until the instances in stock are of the next. What has leaked stays.
+ */
+async function afterTurnover(server: TestServer, most: Holdings): Promise<Holdings> {
+  for (let programs = 0; ; programs++) {
+    const now = await settled(server, most, programs === 0 ? SETTLE_MS_MAX / 5 : SETTLE_MS_MAX / 30);
+    if (now.processes <= most.processes || programs === TURNOVER_PROGRAMS_MAX) return settled(server, most);
+    await (await fetch(`${server.url}/run`, { method: "POST", body: `console.log(${programs})` })).text();
   }
 }
 
@@ -113,7 +127,7 @@ test(
     for (const cut of CUTS) expect(cuts[cut], cut).toBeGreaterThan(COUNT / 20);
     expect(refused).toBe(0);
 
-    const after = await settled(server, before);
+    const after = await afterTurnover(server, before);
     const grown = (Object.keys(before) as (keyof Holdings)[]).filter((name) => after[name] > before[name]);
     expect({ grown, before, after }).toEqual({ grown: [], before, after });
     expect(await (await fetch(`${server.url}/function/hello`)).text()).toBe("hello");

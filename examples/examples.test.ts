@@ -22,6 +22,8 @@ test("the configuration serves every example, and the addresses in its comments 
     "stars",
     "greet",
     "badge",
+    "products",
+    "uploads",
   ]);
   const text = await Bun.file(file).text();
   const addresses = [...text.matchAll(/^# .*localhost:8080\/(\w+)/gm)].map(([, name]) => name);
@@ -63,7 +65,7 @@ test("what uses the SDK or a framework is served as it stands", async () => {
   const config = (name: string, path: string) =>
     `[[functions]]\nname = "${name}"\npath = ${JSON.stringify(join(here, path))}\nroutes = ["ANY /${name}/*"]\n`;
   const head = 'listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n';
-  const text = `${head}${config("greet", "greet.ts")}env = { GREETING = "Welcome" }\n${config("badge", "badge.ts")}`;
+  const text = `${head}${config("greet", "greet.ts")}env = { GREETING = "Welcome" }\n${config("badge", "badge.ts")}${config("products", "products.ts")}`;
   await using server = await ServeProcess.start({ "isopod.toml": text });
   const greeted = await fetch(`${server.url}/greet/Ada`);
   expect([greeted.headers.get("cache-control"), await greeted.json()]).toEqual([
@@ -72,4 +74,46 @@ test("what uses the SDK or a framework is served as it stands", async () => {
   ]);
   expect((await fetch(`${server.url}/greet/Ada`, { headers: { "x-stop": "1" } })).status).toBe(403);
   expect(await (await fetch(`${server.url}/badge/build/passing`)).text()).toContain(">passing</text>");
+
+  const product = async (path: string) => {
+    const answer = await fetch(`${server.url}/products/${path}`);
+    return [answer.headers.get("cf-cache-status"), (await answer.json()) as object] as const;
+  };
+  const [, made] = await product("7");
+  // What is put by `waitUntil` is there a moment after the answer.
+  let again = await product("7?utm_source=x");
+  while (again[0] === null) again = await product("7?utm_source=x");
+  expect(again[0]).toBe("HIT");
+  expect(again[1]).toMatchObject({ ...made, madeAt: expect.any(String) });
+  expect((await product("8"))[0]).toBeNull();
+});
+
+test("uploads is a Worker for R2, and is served as it stands", async () => {
+  const path = JSON.stringify(join(import.meta.dir, "uploads.js"));
+  const config = `listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n[[functions]]\nname = "uploads"\npath = ${path}
+routes = ["ANY /uploads/*"]\nbindings = { FILES = { type = "blob", name = "uploads" } }\n`;
+  await using server = await ServeProcess.start({ "isopod.toml": config });
+  const ask = (key: string, init?: RequestInit) => fetch(`${server.url}/uploads/${key}`, init);
+  const put = await ask("a/b%20c.txt", { method: "PUT", body: "0123456789", headers: { "content-type": "text/x" } });
+  const etag = put.headers.get("etag") ?? "";
+  expect([put.status, await put.text(), etag.length]).toEqual([201, "10 bytes\n", 34]);
+  const whole = await ask("a/b%20c.txt");
+  expect([whole.status, whole.headers.get("content-type"), await whole.text()]).toEqual([200, "text/x", "0123456789"]);
+  const some = await ask("a/b%20c.txt", { headers: { range: "bytes=2-4" } });
+  expect([some.status, some.headers.get("content-range"), await some.text()]).toEqual([206, "bytes 2-4/10", "234"]);
+  // What nobody can serve is answered as if it had not been asked for, and is no error of the Worker.
+  for (const range of ["bytes=90-", "bytes=0-1,3-4", "pages=1"]) {
+    expect([range, (await ask("a/b%20c.txt", { headers: { range, "if-modified-since": "soon" } })).status]).toEqual([
+      range,
+      200,
+    ]);
+  }
+  expect((await ask("a/b%20c.txt", { headers: { "if-none-match": etag } })).status).toBe(304);
+  expect((await ask("a/b%20c.txt", { headers: { "if-match": '"other"' } })).status).toBe(412);
+  expect((await ask("a/b%20c.txt", { method: "PUT", body: "new", headers: { "if-none-match": "*" } })).status).toBe(
+    412,
+  );
+  expect(await (await ask("")).json()).toEqual([{ key: "a/b c.txt", size: 10 }]);
+  expect((await ask("a/b%20c.txt", { method: "DELETE" })).status).toBe(204);
+  expect((await ask("a/b%20c.txt")).status).toBe(404);
 });

@@ -13,4 +13,9 @@ interface IsopodEnv {
     readonly GREETING: string;
   };
   readonly badge: Record<string, never>;
+  readonly products: Record<string, never>;
+  readonly uploads: {
+    /** A blob binding: docs/bindings.md of Isopod. */
+    readonly FILES: any;
+  };
 }

@@ -50,6 +50,8 @@ export interface DeployingOptions {
   readonly telemetry: Telemetry;
   /** Whether a replacement loads each function into an instance first. */
   readonly tryOut?: boolean | undefined;
+  /** Hears of each project that is removed, with all that is kept of it. */
+  removed?(project: string): void;
 }
 
 /** Loads and publishes what is deployed. @throws {Error} when the configuration's functions or the store cannot be read */
@@ -75,7 +77,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
     box: new SecretBox(config.secretKeys ?? readOrCreateSecretKeys(dataDirectory)),
     prepare: (version) => pool.prepare(version),
     runningKeys: () => pool.versionKeys(),
-    removeData: (project) => removeData(plant, project),
+    removeData: (project) => Promise.all([options.removed?.(project), removeData(plant, project)]).then(() => {}),
     largest: largestLimits(config),
     ...EGRESS_CHECKS,
   });

@@ -10,18 +10,22 @@ import { createAdmin } from "./control/api/admin.ts";
 import { type Config, isLoopback } from "./control/config/config.ts";
 import { largestLimit } from "./control/config/extremes.ts";
 import { openDataDirectory, readOrCreateToken } from "./control/data_directory.ts";
+import type { CallerAdmission } from "./core/caller_admission.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Deployment } from "./core/deployment.ts";
 import { type Deploying, openDeploying } from "./deploying.ts";
 import { CODE_BYTES_MAX, createFront, type Front } from "./front.ts";
+import { newRequestId } from "./gateway/exchange_record.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { createFunctionCaller } from "./gateway/internal_calls.ts";
+import { createKeyAdmission } from "./gateway/key_admission.ts";
 import { type Listener, openListener } from "./gateway/listener.ts";
+import { ReservedConcurrency } from "./gateway/reserved_concurrency.ts";
 import { createSnapshot } from "./gateway/snapshot.ts";
 import { closePlant, createPlant, type Plant } from "./plant.ts";
 import { examineMachine, requireSandbox } from "./sandbox/machine.ts";
 import type { Server, ServerOptions } from "./server.ts";
-import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
+import { createTelemetry, gaugeCache, type Telemetry } from "./telemetry/telemetry.ts";
 
 /** What the machine offers, for `isopod doctor`. */
 export const examine = examineMachine;
@@ -39,8 +43,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   try {
     plant = await createPlant(config, dataDirectory, telemetry);
     const front = await createFront(config, dataDirectory, plant);
+    gaugeCache(telemetry.metrics, () => front.cache?.bytes ?? 0);
     const warm = plant.pool.warm();
-    deploying = await openDeploying({ config, dataDirectory, plant, telemetry, tryOut });
+    const removed = (project: string) => void front.cache?.purge({ project });
+    deploying = await openDeploying({ config, dataDirectory, plant, telemetry, tryOut, removed });
     const server = openServer(options, telemetry, { plant, front, deploying });
     await warm;
     return server;
@@ -69,8 +75,10 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
   let present = config;
   let snapshot = createSnapshot(deploying.deployment);
   const loopback = isLoopback(config.listen.host);
-  const gateway = new Gateway({ invoker: pool, ...front, observer, loopback, snapshot });
-  plant.functions = createFunctionCaller({ invoker: pool, observer, snapshot: () => snapshot });
+  const invoker = new ReservedConcurrency(pool, () => snapshot.source.reserved);
+  const gateway = new Gateway({ invoker, ...front, observer, loopback, snapshot });
+  plant.functions = createFunctionCaller({ invoker, observer, snapshot: () => snapshot });
+  const admission = createKeyAdmission(front.admission, () => snapshot);
   const follow = (deployment: Deployment) => {
     plant.triggers
       .deployed(deployment)
@@ -79,6 +87,7 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
   deploying.onPublish((deployment) => {
     snapshot = createSnapshot(deployment, snapshot);
     gateway.replace(snapshot);
+    front.cache?.retain((project, name) => snapshot.functionOf(project, name) !== undefined);
     follow(deployment);
   });
   follow(deploying.deployment);
@@ -90,7 +99,7 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
     ...{ pool: pool.stats(), admission: front.admission.figures(), deployed: deployedFigures(deploying) },
     ...{ layers: plant.engine.layers, pid: process.pid },
   });
-  const admin = openAdmin(options, telemetry, parts, { status, listener, present: () => present });
+  const admin = openAdmin(options, telemetry, parts, { status, listener, admission, present: () => present });
   return {
     ...{ listener, admin, log, status },
     async reload(next) {
@@ -102,6 +111,7 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
     async close() {
       const drained = listener.drain();
       front.admission.close();
+      front.cache?.close();
       await Promise.all([plant.triggers.close(present.pool.drainMs), pool.close(present.pool.drainMs)]);
       await Promise.race([drained, listener.close()]);
       front.sources.close();
@@ -126,6 +136,7 @@ function deployedFigures({ plane: { replica } }: Deploying) {
 /** What the admin listener tells of the server as a whole. */
 interface Told {
   readonly listener: Listener;
+  readonly admission: CallerAdmission;
   status(): object;
   present(): Config;
 }
@@ -147,6 +158,11 @@ function openAdmin(options: ServerOptions, telemetry: Telemetry, parts: Parts, t
     program: parts.front.program,
     databases: parts.plant.bindings.databases,
     triggers: parts.plant.triggers,
+    lambda: {
+      functions: { call: (call) => parts.plant.functions.call(call) },
+      invocations: parts.plant.triggers.invocations,
+      ...{ admission: told.admission, newRequestId, wallNow: () => clock.wallNow() },
+    },
     cache: { purge: (purge) => parts.front.cache?.purge(purge) ?? 0 },
     baseUrl: () => `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
     version: packageJson.version,

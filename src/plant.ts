@@ -15,7 +15,7 @@ import { Pool } from "./pool/pool.ts";
 import { prepareGuest, prepareProcessGuest } from "./prepare_guest.ts";
 import { createBindings, ENGINES, type EngineParts, type StandardBindings } from "./standard.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
-import { gaugePool, type Telemetry } from "./telemetry/telemetry.ts";
+import { gaugeInvocations, gaugePool, type Telemetry } from "./telemetry/telemetry.ts";
 import { FunctionTriggers } from "./triggers/triggers.ts";
 
 /** Memory of a build. */
@@ -73,6 +73,7 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   };
   const pool = new Pool({ engine, launching, clock, bindings, sizes: config.pool, lives, report });
   gaugePool(metrics, () => pool.stats());
+  gaugeInvocations(metrics, () => ({ ...triggers.invocations.figures }));
   const functions: FunctionCaller = { call: () => Promise.reject(new IsopodError("overloaded")) };
   const plant: Plant = {
     ...{ engine, launching: [...launching.values()] },

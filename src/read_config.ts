@@ -54,6 +54,8 @@ export interface DeclaredFunction {
     /** What stands on `env` beside variables and secrets; left out where there is nothing. */
     readonly bindings?: Readonly<Record<string, Readonly<Record<string, unknown> & { readonly type: string }>>>;
     readonly instancesMax: number;
+    /** Left out where answers may be kept. */
+    readonly cache?: boolean;
     /** What calls it by itself; left out where nothing does. */
     readonly schedules?: readonly { readonly name: string }[];
     readonly consumers?: readonly { readonly queue: string }[];
@@ -68,13 +70,14 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
   return functions.map((declared) => {
     const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax, triggers } =
       declared;
-    const { assets } = declared;
+    const { assets, cache } = declared;
     return {
       ...{ name, engine, path, exportName },
       routes: routes.map(formatRoute),
       ...(assets && { assets: assets.folder }),
       settings: {
         ...{ env, limits, egress, instancesMax },
+        ...(!cache && { cache }),
         ...(bindings.size > 0 && { bindings: saidOf(bindings) }),
         ...(triggers.schedules.length > 0 && { schedules: triggers.schedules }),
         ...(triggers.consumers.length > 0 && { consumers: triggers.consumers }),

@@ -91,5 +91,5 @@ async function blobBackend({ blobStore, quotas, ...parts }: BindingParts): Promi
   }
   // Loaded by those who have such a store only.
   const { openS3 } = await import("./bindings/blob/s3/open.ts");
-  return openS3(blobStore, quotas);
+  return openS3(blobStore, { ...parts, quotas, spoolDirectory: join(parts.dataDirectory, "blobs_spool") });
 }

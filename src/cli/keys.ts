@@ -16,6 +16,7 @@ interface CreateOptions extends SharedOptions {
   readonly expires?: string;
   readonly name?: string;
   readonly mayPin?: boolean;
+  readonly aws?: boolean;
 }
 
 interface KeyView {
@@ -28,6 +29,12 @@ interface KeyView {
   readonly createdAt: number;
 }
 
+/** A key that was made just now. */
+interface MadeKey extends KeyView {
+  readonly key: string;
+  readonly aws?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
 const CREATE_HELP = `
 Without --scopes no server is asked: the key is printed with the lines that let a server know it.
 
@@ -38,6 +45,7 @@ Examples:
   isopod keys create --plan paid                             for the [[keys]] of isopod.toml
   isopod keys create --scopes deploy,logs --name ci --expires 90d
   isopod keys create --scopes invoke --plan paid --project shop
+  isopod keys create --scopes invoke,deploy --aws            for AWS's SDKs; see docs/lambda.md
 `;
 const HELP = `
 Examples:
@@ -54,7 +62,8 @@ export function keysCommand(): Command {
     .option("--scopes <scopes>", "what it opens on the server: deploy, invoke, run, logs, admin; with commas between")
     .option("--expires <span>", "how long it is good, such as 12h or 90d (default: for ever)")
     .option("--name <text>", "what it is for")
-    .option("--may-pin", "it may pin programs");
+    .option("--may-pin", "it may pin programs")
+    .option("--aws", "with a pair that signs requests as AWS's tools do, for the Lambda API");
   const list = new Command("list").description("List the keys of a project by their visible beginnings.");
   const revoke = new Command("revoke")
     .description("Delete keys: they open nothing from then on.")
@@ -68,22 +77,27 @@ export function keysCommand(): Command {
 }
 
 async function createKey(options: CreateOptions): Promise<void> {
-  const { scopes, plan, expires, name, mayPin, json } = options;
+  const { scopes, plan, expires, name, mayPin, aws, json } = options;
   if (scopes === undefined) return createOffline(options);
   const span = expires === undefined ? undefined : parseSpan(expires);
   if (expires !== undefined && span === undefined)
     throw usageError(`Cannot read --expires "${expires}": expected a span, such as 12h, 90d or 4w`);
   const client = adminClient(options);
-  const made = await client.post<KeyView & { readonly key: string }>(client.inProject("/keys"), {
+  const made = await client.post<MadeKey>(client.inProject("/keys"), {
     scopes: scopes.split(",").map((scope) => scope.trim()),
     ...(plan !== undefined && { plan }),
     ...(span !== undefined && { expiresAt: Date.now() + span }),
     ...(name !== undefined && { name }),
     ...(mayPin && { mayPin }),
+    ...(aws && { aws }),
   });
   if (json) return printJson(made);
   const until = made.expiresAt === undefined ? "" : ` until ${new Date(made.expiresAt).toISOString().slice(0, 16)}Z`;
   process.stdout.write(`${made.key}\n`);
+  if (made.aws !== undefined) {
+    const { accessKeyId, secretAccessKey } = made.aws;
+    process.stdout.write(`AWS_ACCESS_KEY_ID=${accessKeyId}\nAWS_SECRET_ACCESS_KEY=${secretAccessKey}\n`);
+  }
   process.stderr.write(
     `It is shown this once. It opens ${made.scopes.join(", ")} in project ${client.target.project}${until}; its plan is ${made.plan}.\n`,
   );
@@ -91,7 +105,7 @@ async function createKey(options: CreateOptions): Promise<void> {
 
 /** Makes a key, and the lines that let a server know it. */
 function createOffline(options: CreateOptions): void {
-  const ofServer = (["url", "profile", "project", "expires", "name", "mayPin"] as const).find(
+  const ofServer = (["url", "profile", "project", "expires", "name", "mayPin", "aws"] as const).find(
     (option) => options[option] !== undefined,
   );
   if (ofServer !== undefined) {

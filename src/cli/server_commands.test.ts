@@ -118,6 +118,12 @@ test("a key without scopes needs no server; what only a server can give says so"
     '\n[[keys]]\nplan = "paid"\nhash = "sha256-',
   );
   await refused(2, "with --expires and without --scopes", ["keys", "create", "--expires", "1d"], nowhere);
+  await refused(2, "with --aws and without --scopes", ["keys", "create", "--aws"], nowhere);
+  const signing = await run(["keys", "create", "--scopes", "invoke", "--aws"]);
+  expect(signing.stdout).toMatch(
+    /^isopod_\S+\nAWS_ACCESS_KEY_ID=ISOPOD[0-9A-F]{16}\nAWS_SECRET_ACCESS_KEY=[\w+/]{40}\n$/,
+  );
+  await run(["keys", "revoke", signing.stdout.split("\n")[0] ?? ""]);
   await refused(2, 'Cannot read --expires "soon"', ["keys", "create", "--scopes", "run", "--expires", "soon"]);
   await refused(1, "scopes", ["keys", "create", "--scopes", "everything"]);
   await refused(1, 'There is no plan "gold"', ["keys", "create", "--scopes", "run", "--plan", "gold"]);

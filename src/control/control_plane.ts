@@ -21,6 +21,7 @@ import { ApiKeys } from "./tenancy/api_keys.ts";
 import { Audit } from "./tenancy/audit.ts";
 import { ProjectSecrets } from "./tenancy/project_secrets.ts";
 import type { SecretBox } from "./tenancy/secret_box.ts";
+import { SigningPairs } from "./tenancy/signing_pairs.ts";
 import { Tenancy } from "./tenancy/tenancy.ts";
 
 /** A program that came with a request and can be promoted. */
@@ -65,6 +66,7 @@ export interface ControlPlane {
   readonly removals: Removals;
   readonly secrets: ProjectSecrets;
   readonly keys: ApiKeys;
+  readonly pairs: SigningPairs;
   readonly tenancy: Tenancy;
   readonly audit: Audit;
   readonly store: Store;
@@ -120,7 +122,8 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     aliases: new AliasMoves({ replica, maker, deployer, wallNow }),
     removals: new Removals({ ...base, published: own, runningKeys }),
     secrets: new ProjectSecrets({ ...base, box }),
-    keys: new ApiKeys({ ...base, planNames: () => [...own.callers.plans.keys()] }),
+    pairs: new SigningPairs({ ...base, box }),
+    keys: new ApiKeys({ ...base, box, planNames: () => [...own.callers.plans.keys()] }),
     onAudit(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

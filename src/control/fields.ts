@@ -117,6 +117,8 @@ export const settings = z.strictObject({
   // Optional and not empty by default: what was deployed without it keeps its version.
   bindings: bindingsOf(typesWith("secret"), { hosts: secretBinding.shape.hosts.unwrap().optional() }).optional(),
   instancesMax: z.number().int().min(1).max(10_000).default(16),
+  /** Whether the gateway keeps answers that say that they may be kept; it does when left out. */
+  cache: z.boolean().optional(),
   schedules: z.array(scheduleSetting).max(TRIGGERS_MAX).optional(),
   consumers: z.array(consumerSetting).max(TRIGGERS_MAX).optional(),
   /** What answers where no static file does. */

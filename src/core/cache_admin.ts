@@ -1,6 +1,9 @@
 /** What whoever administers a project does with what is cached for it. */
 
-/** What is to be forgotten of a project; everything when nothing else is said. */
+/**
+ * What is to be forgotten of a project: of one function or of all, what has one of the addresses or one of the tags;
+ * everything when neither is named.
+ */
 export interface CachePurge {
   readonly project: string;
   readonly functionName?: string | undefined;

@@ -81,6 +81,8 @@ export interface Deployment {
   readonly routes: readonly FunctionRoute[];
   readonly plans: ReadonlyMap<string, Plan>;
   readonly keys: readonly CallerKey[];
+  /** The most invocations at a time of functions that have such a bound, by `functionKey`; undefined where none has. */
+  readonly reserved?: ReadonlyMap<string, number> | undefined;
   /** Path of the codeless endpoint, and of JSON-RPC. */
   readonly codelessPath: string;
   readonly rpcPath: string;

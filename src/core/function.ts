@@ -78,6 +78,8 @@ export interface FunctionVersion {
   readonly limits: Limits;
   /** The most instances at a time. */
   readonly instancesMax: number;
+  /** Whether the gateway keeps answers that say that they may be kept; it does when left out. */
+  readonly cache?: boolean | undefined;
   /** What calls it by itself. */
   readonly triggers?: Triggers | undefined;
   /** Static files, which are served without an instance. */

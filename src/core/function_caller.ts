@@ -4,10 +4,20 @@
  *
  * The gateway implements it, which knows what is deployed; bindings and triggers use it.
  */
-import type { Body, Entry, HeaderList, InvocationResponse } from "./invocation.ts";
+import type { FunctionVersion } from "./function.ts";
+import type { Body, Entry, HeaderList, InvocationResponse, LogLine } from "./invocation.ts";
+import type { Limits } from "./limits.ts";
 
 /** How many calls of functions by functions may stand upon one another. */
 export const CALL_DEPTH_MAX = 8;
+
+/** Who hears what becomes of a call, beside its answer. */
+export interface CallObserver {
+  /** The version that answers: one of those that the alias stands for. */
+  chosen?(version: FunctionVersion): void;
+  /** The function has written a line. */
+  log?(line: LogLine): void;
+}
 
 /** A call. */
 export interface InternalCall {
@@ -15,6 +25,8 @@ export interface InternalCall {
   readonly functionName: string;
   /** Which of the function's aliases; `production` when left out. */
   readonly alias?: string | undefined;
+  /** Whatever names one version, in the place of an alias. */
+  readonly version?: string | undefined;
   /** The id of the request; a new one when left out. */
   readonly requestId?: string | undefined;
   /** Who calls, for the access log, such as `function:cart` or `schedule:nightly`. */
@@ -28,6 +40,11 @@ export interface InternalCall {
   readonly entry?: Entry | undefined;
   /** The export that is called, with `entry` being `rpc`. */
   readonly exportName?: string | undefined;
+  /** `ctx.args`, as JSON text. No request from outside can set it. */
+  readonly argsJson?: string | undefined;
+  /** Of the caller's plan: the lower of these and the callee's count. */
+  readonly limits?: Partial<Limits> | undefined;
+  readonly observer?: CallObserver | undefined;
   /** How many calls stand above this one: 1 for one that an invocation from outside makes. */
   readonly depth: number;
   /** When the caller ends, in milliseconds since the Unix epoch; the callee ends no later. */

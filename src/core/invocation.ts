@@ -99,15 +99,25 @@ export interface InvocationSocket {
   drained(bytes: number): void;
 }
 
+/**
+ * What the response cache did for an answer: gave what it kept, fresh (`hit`), stale (`stale`) or after asking
+ * (`revalidated`), gave what another request was being answered (`collapsed`), or keeps it (`miss`).
+ */
+export type CacheUse = "hit" | "stale" | "revalidated" | "collapsed" | "miss";
+
 /** The answer of an invocation, from its head on. */
 export interface InvocationResponse {
   readonly status: number;
   readonly headers: HeaderList;
   /** Errors when the invocation is ended before its body is complete. */
   readonly body: Body;
+  /** In the place of `body` where it is long and there as a whole: it is sent without being copied for its client. */
+  readonly blob?: Blob | undefined;
   /** Whether the program was a script: its body is what it writes, as it writes it. */
   readonly script: boolean;
   readonly socket?: InvocationSocket | undefined;
+  /** What the response cache did for it; undefined when it did nothing. */
+  readonly cache?: CacheUse | undefined;
   /** How everything about the invocation ended, when that is known already: who looks need not wait for `ended`. */
   readonly over?: InvocationEnd | undefined;
   /** Settles when everything about the invocation is over; never rejects. */

@@ -4,7 +4,7 @@
  * Calls are on every request's way and must be cheap. What is given is made for the listener, who may keep it.
  */
 import type { IsopodError } from "./errors.ts";
-import type { InvocationFigures, LogLine } from "./invocation.ts";
+import type { CacheUse, InvocationFigures, LogLine } from "./invocation.ts";
 
 /** A request that is over. */
 export interface FinishedRequest {
@@ -29,6 +29,8 @@ export interface FinishedRequest {
   readonly project?: string | undefined;
   /** `sha256-<hex>` of the function's version; undefined when it is not known. */
   readonly version?: string | undefined;
+  /** What the response cache did for it; undefined when it did nothing. */
+  readonly cache?: CacheUse | undefined;
   /** Why it failed; also when the answer had begun. */
   readonly error: IsopodError | undefined;
   readonly figures: InvocationFigures | undefined;

@@ -1,6 +1,7 @@
 /** One request from its head to its last byte: what it is called, what is said about it afterwards, and to whom. */
 import { errorBody, type IsopodError } from "../core/errors.ts";
 import {
+  type CacheUse,
   type InvocationEnd,
   type InvocationFigures,
   type InvocationObserver,
@@ -29,6 +30,7 @@ export class ExchangeRecord implements InvocationObserver, FinishedRequest {
   durationMs = 0;
   /** Before it is over: of an answer that no invocation gives. */
   responseBytes = 0;
+  cache: CacheUse | undefined;
   error: IsopodError | undefined;
   /** What is known of the cost, once the invocation is over. */
   figures: InvocationFigures | undefined;
@@ -62,7 +64,12 @@ export class ExchangeRecord implements InvocationObserver, FinishedRequest {
   /** The answer is under way; its end finishes the record. */
   answered(response: InvocationResponse, status: number): void {
     this.status = status;
-    whenOver(response, ({ error }) => this.finish(error));
+    this.cache = response.cache;
+    whenOver(response, ({ error, figures }) => {
+      // Of what the cache gave no invocation has told anything.
+      this.responseBytes = figures.responseBytes;
+      this.finish(error);
+    });
   }
 
   /** Everything is over. */

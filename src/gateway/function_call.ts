@@ -10,6 +10,7 @@ import { IsopodError } from "../core/errors.ts";
 import { DEFAULT_PROJECT, type FunctionVersion } from "../core/function.ts";
 import { type HeaderList, type Invoker, NO_PARAMS } from "../core/invocation.ts";
 import type { Observer } from "../core/observer.ts";
+import type { Sender } from "./admission.ts";
 import { answerCached } from "./cache/cached_function.ts";
 import type { ResponseCache } from "./cache/response_cache.ts";
 import type { Caller } from "./callers.ts";
@@ -39,6 +40,9 @@ export interface CallHead {
 }
 
 const NO_HEADERS: HeaderList = [];
+
+/** The listener closes connections that say nothing; a program may be silent until its wall limit, and a little more. */
+export const SILENCE_SLACK_MS = 1000;
 
 /** @throws {IsopodError} `not_found`, `method_not_allowed`, `forbidden`, `version_unknown`, `version_ambiguous` */
 export function findCall(snapshot: Snapshot, head: CallHead, caller: Caller): FunctionCall {
@@ -120,15 +124,19 @@ export function functionWork(
   const body = exchange.body();
   const parts = { method, url, headers: passed, body, params, webSocket };
   const target = { kind: "function", version, limits } as const;
-  const isCached = cache !== undefined && !webSocket && (body === null || method !== "GET");
+  const isCached = cache !== undefined && version.cache !== false && !webSocket && (body === null || method !== "GET");
   return {
     events: false,
     silenceMs: limits.wallMs,
     webSocket,
     invoke: (sender, told) => {
-      const invoke = (asked: InvocationParts) => invoker.invoke(target, completeRequest(asked, record, sender, told));
-      if (!isCached) return invoke(parts);
-      return answerCached({ cache, observer, invoker, version, limits, headers, parts, record, sender, invoke });
+      const invoke = (asked: InvocationParts, until: Sender) =>
+        invoker.invoke(target, completeRequest(asked, record, until, told));
+      if (!isCached) return invoke(parts, sender);
+      const restarted = () => exchange.allowSilence(limits.wallMs + SILENCE_SLACK_MS);
+      return answerCached({
+        ...{ cache, observer, invoker, version, headers, parts, record, sender, invoke, restarted },
+      });
     },
   };
 }

@@ -5,19 +5,19 @@
  * and asks nobody else. It buffers nothing, and what is cut off shows as cut off.
  */
 import { type ErrorCode, type IsopodError, toIsopodError } from "../core/errors.ts";
-import { type HeaderList, type InvocationResponse, type Invoker, whenOver } from "../core/invocation.ts";
+import { type HeaderList, type Invoker, whenOver } from "../core/invocation.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Admission, Lease } from "./admission.ts";
 import { AssetAnswers } from "./assets/asset_answer.ts";
 import { assetRequest, sendAsset } from "./assets/exchange.ts";
-import { cacheKey } from "./cache/cached_function.ts";
+import { findFresh } from "./cache/cached_function.ts";
 import type { ResponseCache } from "./cache/response_cache.ts";
 import { type Caller, callerFor, identifyCaller, identifyRunner } from "./callers.ts";
 import type { Codeless } from "./codeless/codeless.ts";
 import { answerWithEvents } from "./codeless/event_answer.ts";
 import { codelessRest } from "./codeless/request.ts";
 import { ExchangeRecord, errorResponse, newRequestId } from "./exchange_record.ts";
-import { type CallHead, type FunctionCall, findCall, functionWork, recordCall } from "./function_call.ts";
+import { type CallHead, findCall, functionWork, recordCall, SILENCE_SLACK_MS } from "./function_call.ts";
 import { toHttp } from "./http_answer.ts";
 import { JsonRpc, rpcFunction } from "./json_rpc.ts";
 import type { Exchange } from "./listener.ts";
@@ -41,9 +41,6 @@ export interface GatewayOptions {
 }
 
 const NO_HEADERS: HeaderList = [];
-
-/** The listener closes connections that say nothing; a program may be silent until its wall limit, and a little more. */
-const SILENCE_SLACK_MS = 1000;
 
 /** After these nobody can be sure where the next request begins. */
 const ENDS_CONNECTION: ReadonlySet<ErrorCode> = new Set(["bad_request", "body_timeout"]);
@@ -102,7 +99,7 @@ export class Gateway {
           return sendAsset(asset, call.version, record, extra);
         }
       }
-      const hit = call === undefined ? undefined : this.#cached(call, request);
+      const hit = call === undefined ? undefined : findFresh(this.#options.cache, call.version, request);
       if (call !== undefined && hit !== undefined) {
         lease.release();
         recordCall(record, call.version);
@@ -123,14 +120,6 @@ export class Gateway {
       return this.#fail(toIsopodError(thrown), record, extra);
     }
   };
-
-  /** What is kept and fresh, for the requests that it may be given to. */
-  #cached({ version }: FunctionCall, request: Request): InvocationResponse | undefined {
-    const { cache } = this.#options;
-    const { method, url, headers } = request;
-    if (cache === undefined || cache.bytes === 0 || (method !== "GET" && method !== "HEAD")) return undefined;
-    return headers.has("range") ? undefined : cache.fresh(cacheKey(version, url), request);
-  }
 
   #guard(request: Request, caller: Caller, snapshot: Snapshot) {
     const head = { method: request.method, secure: false, headers: request.headers };

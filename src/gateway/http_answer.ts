@@ -15,7 +15,7 @@ export function toHttp(
   exchange: Exchange,
   extra: HeaderList,
 ): Response | undefined {
-  const { status, headers, body, socket } = response;
+  const { status, headers, body, blob, socket } = response;
   if (socket !== undefined) {
     if (!exchange.acceptSocket(socket, [...headers, ["isopod-request-id", record.requestId]])) {
       socket.close(1011, "");
@@ -31,7 +31,10 @@ export function toHttp(
   const all =
     (extra.length === 0 ? templates.of(headers, "isopod-request-id", requestId, version) : undefined) ??
     allHeaders(headers, requestId, version, extra);
-  return new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null, { status, headers: all });
+  return new Response((blob ?? body) as Blob | ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null, {
+    status,
+    headers: all,
+  });
 }
 
 const templates = new HeaderTemplates();

@@ -1,12 +1,20 @@
 /**
  * Calls of functions from inside the server, as the gateway answers them: by what is deployed now, under the callee's
- * own limits and no plan, with a record like any other request's.
+ * own limits and those that the caller names, with a record like any other request's.
  */
 import { PRODUCTION } from "../core/deployment.ts";
 import { IsopodError, toIsopodError } from "../core/errors.ts";
-import { CALL_DEPTH_MAX, type FunctionCaller, type InternalCall } from "../core/function_caller.ts";
-import { type InvocationRequest, type InvocationResponse, type Invoker, NO_PARAMS } from "../core/invocation.ts";
-import type { Limits } from "../core/limits.ts";
+import { CALL_DEPTH_MAX, type CallObserver, type FunctionCaller, type InternalCall } from "../core/function_caller.ts";
+import {
+  type InvocationEnd,
+  type InvocationObserver,
+  type InvocationRequest,
+  type InvocationResponse,
+  type Invoker,
+  type LogLine,
+  NO_PARAMS,
+} from "../core/invocation.ts";
+import { combineLimits, type Limits } from "../core/limits.ts";
 import type { Observer } from "../core/observer.ts";
 import { ExchangeRecord, newRequestId } from "./exchange_record.ts";
 import { recordCall } from "./function_call.ts";
@@ -43,7 +51,9 @@ async function callFunction(parts: InternalCallParts, call: InternalCall): Promi
     }
     const version = versionOf(parts.snapshot(), call);
     recordCall(record, version);
-    const limits = limitsUntil(version.limits, call.deadline);
+    call.observer?.chosen?.(version);
+    const own = call.limits === undefined ? version.limits : combineLimits(version.limits, call.limits);
+    const limits = limitsUntil(own, call.deadline);
     const response = await invoker.invoke({ kind: "function", version, limits }, requestOf(call, record));
     record.answered(response, response.status);
     return response;
@@ -55,11 +65,12 @@ async function callFunction(parts: InternalCallParts, call: InternalCall): Promi
   }
 }
 
-function versionOf(snapshot: Snapshot, { project, functionName, alias = PRODUCTION }: InternalCall) {
+function versionOf(snapshot: Snapshot, { project, functionName, alias = PRODUCTION, version }: InternalCall) {
   const fn = snapshot.functionOf(project, functionName);
   if (fn === undefined) {
     throw new IsopodError("not_found", { message: `Cannot call "${functionName}": there is no such function.` });
   }
+  if (version !== undefined) return fn.find(version);
   return chooseVersion(aliasOf(fn, alias), { headers: NO_HEADERS, keyHash: undefined }).version;
 }
 
@@ -71,7 +82,7 @@ function limitsUntil(limits: Limits, deadline: number | undefined): Limits {
 }
 
 function requestOf(call: InternalCall, record: ExchangeRecord): InvocationRequest {
-  const { method, url, headers, body, entry, exportName, depth, signal } = call;
+  const { method, url, headers, body, entry, exportName, argsJson, depth, signal, observer } = call;
   const { requestId } = record;
   return {
     requestId,
@@ -82,8 +93,29 @@ function requestOf(call: InternalCall, record: ExchangeRecord): InvocationReques
     params: NO_PARAMS,
     entry,
     exportName,
+    argsJson,
     depth,
     signal,
-    observer: record,
+    observer: observer?.log === undefined ? record : new WatchedRecord(record, observer),
   };
+}
+
+/** The record of a call whose caller reads along. */
+class WatchedRecord implements InvocationObserver {
+  readonly #record: ExchangeRecord;
+  readonly #observer: CallObserver;
+
+  constructor(record: ExchangeRecord, observer: CallObserver) {
+    this.#record = record;
+    this.#observer = observer;
+  }
+
+  log(line: LogLine): void {
+    this.#record.log(line);
+    this.#observer.log?.(line);
+  }
+
+  ended(end: InvocationEnd): void {
+    this.#record.ended(end);
+  }
 }

@@ -16,6 +16,7 @@ routes = ["GET /f/*"]
 `,
   "f.ts": `export default (request) => {
     console.log("a line of the program");
+    if (request.url.endsWith("kept")) return new Response("kept", { headers: { "cache-control": "max-age=60" } });
     if (request.url.endsWith("throw")) throw new Error("broken");
     return new Response("12345");
   };`,
@@ -59,6 +60,26 @@ test("every request leaves one line, its record, and its counts; none tells the 
   const metrics = await (await server.admin("/metrics")).text();
   expect(metrics).toContain('isopod_errors_total{code="uncaught_exception"} 1\n');
   expect(metrics).toMatch(/^isopod_request[a-z_]*\{[^}]*\} [1-9]/m);
+});
+
+test("an answer of the cache leaves its line, with its own request id, and is counted", async () => {
+  await using server = await ServeProcess.start(FILES);
+  const ids: (string | null)[] = [];
+  for (let count = 0; count < 3; count += 1) {
+    const answer = await fetch(`${server.url}/f/kept`);
+    expect(await answer.text()).toBe("kept");
+    ids.push(answer.headers.get("isopod-request-id"));
+  }
+  expect(new Set(ids).size).toBe(3);
+  const line = (id: string | null) => server.accessLines().find((each) => each["request_id"] === id);
+  for (const [index, id] of ids.entries()) {
+    const found = await settled(`the access line of ${id}`, async () => line(id));
+    expect(found).toMatchObject({ status: 200, bytes: 4, target: "f", cache: index === 0 ? "miss" : "hit" });
+  }
+  const metrics = await (await server.admin("/metrics")).text();
+  expect(metrics).toContain('isopod_cache_answers_total{use="hit"} 2\n');
+  expect(metrics).toContain('isopod_cache_answers_total{use="miss"} 1\n');
+  expect(metrics).toMatch(/^isopod_cache_bytes [1-9]/m);
 });
 
 test("health needs no key; the admin listener answers no foreign host and no web page", async () => {

@@ -14,7 +14,7 @@ import type { InstanceLoad } from "./handshake.ts";
 import type { RunningInvocation } from "./invocation.ts";
 import { requestHead } from "./invocation_heads.ts";
 import type { InstanceOptions } from "./options.ts";
-import { deathError } from "./process_death.ts";
+import { deathError, FINISH_MS } from "./process_death.ts";
 
 /** Who gives an instance its work. */
 export interface InstanceScheduler {
@@ -26,9 +26,6 @@ export interface InstanceScheduler {
 
 /** The cgroup's bound is above the limit: it also counts pipes and page tables; polling holds to the limit itself. */
 const CGROUP_SLACK_BYTES = 32 * 1024 * 1024;
-
-/** What an instance has for ending in good order, in milliseconds: extensions have 2000 of them, as at AWS. */
-const FINISH_MS = 2500;
 
 let nextId = 1;
 
@@ -86,7 +83,6 @@ export class Instance {
   get alive(): boolean {
     return this.#end === undefined;
   }
-
   /** It has been given a function and has not said that it is loaded. */
   get loading(): boolean {
     return this.#channel.loading;
@@ -135,7 +131,7 @@ export class Instance {
   end(reason: IsopodError): void {
     if (this.#end !== undefined) return;
     this.#end = reason;
-    const isIdle = reason.code === "draining" && this.invocations.size === 0 && !this.broken && !this.loading;
+    const isIdle = reason.code === "draining" && this.invocations.size === 0 && !this.broken;
     if (isIdle && this.#finishes) this.process.finish?.(FINISH_MS);
     else this.process.kill();
     this.#channel.fail(reason);
@@ -156,7 +152,7 @@ export class Instance {
     if (this.#mode === "program") this.#chargeAll(invocation);
     this.invocations.delete(invocation);
     this.idleSince = this.now();
-    if (error !== undefined && endsInstance(error)) this.broken = true;
+    this.broken ||= error !== undefined && endsInstance(error);
     if (error?.code === "client_gone" && this.#mode === "function") this.#suspect(invocation);
     this.scheduler?.finished(this, invocation);
   }

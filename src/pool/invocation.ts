@@ -73,7 +73,6 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
   get over(): boolean {
     return this.#over;
   }
-
   /** Whether its answer is complete; what the program still does for it may go on. */
   get isAnswered(): boolean {
     return this.#answerDone;
@@ -88,10 +87,7 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
     return this.#stream?.id ?? 0;
   }
 
-  /**
-   * Ends with its caller from now on. Not done at once for every invocation: a listener's signal costs 5 µs to make,
-   * and most invocations are over before the supervisor's first look.
-   */
+  /** Ends with its caller from now on; not at once, since a signal costs 5 µs and most invocations are short. */
   watchCaller(): void {
     if (this.#onAbort !== undefined || this.#over || this.#socket !== undefined) return;
     this.#onAbort = () => this.cancelled();

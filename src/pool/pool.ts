@@ -63,8 +63,8 @@ export class Pool implements Invoker {
 
   /** The figures for `/metrics` and `/status`. */
   stats(): PoolStats {
-    const { count, ready } = this.#prewarmed;
-    return { instances: count, prewarmed: ready, functions: this.#versions.size, invocations: this.#running };
+    const { all, ready } = this.#prewarmed;
+    return { instances: all.size, prewarmed: ready, functions: this.#versions.size, invocations: this.#running };
   }
 
   /** Process ids of all instances' sandboxes. */

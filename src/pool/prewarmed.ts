@@ -18,7 +18,6 @@ const REFILL_MS = 25;
 
 /** The answer leaves the server in this time, before a start keeps its thread busy. In milliseconds. */
 const ANSWER_MS = 2;
-
 const STARTS_PER_CORE = 1.5;
 
 /** After a failed start the next one waits this long, doubled each time up to the second value. */
@@ -48,11 +47,6 @@ export class Prewarmed {
     this.#makeRoom = makeRoom;
   }
 
-  /** Instances that exist, whoever has them. */
-  get count(): number {
-    return this.#all.size;
-  }
-
   /**
    * Whether one more would be one too many. Those that are about to end do not count: who comes may wait for them, for
    * a few milliseconds; and those who wait for a start that there is room for do.
@@ -63,14 +57,14 @@ export class Prewarmed {
     return settled + Math.max(this.#starting, this.#waiting.length) >= this.#options.sizes.instancesMax;
   }
 
+  /** Every instance that exists, whoever has it. */
+  get all(): ReadonlySet<Instance> {
+    return this.#all;
+  }
+
   /** Instances that wait. */
   get ready(): number {
     return this.#ready.length;
-  }
-
-  /** Every instance that exists. */
-  get all(): ReadonlySet<Instance> {
-    return this.#all;
   }
 
   /** An instance, from the stock or the next that is ready; `refillSoon` must be called when its request is on its way. */
@@ -88,15 +82,12 @@ export class Prewarmed {
   }
 
   /** A fresh instance of `engine` that begins with a program; never from the stock. @throws {IsopodError} `start_failed` */
-  async launch(engine: Engine, launch: Launch): Promise<Instance> {
+  launch(engine: Engine, launch: Launch): Promise<Instance> {
     this.#makeRoom();
-    if (this.#closed) throw new IsopodError("draining");
     this.#starting += 1;
-    try {
-      return await this.#start(engine, launch);
-    } finally {
+    return this.#start(engine, launch).finally(() => {
       this.#starting -= 1;
-    }
+    });
   }
 
   /** Plans a refill: a moment after the returned function is called, or a little later by itself. */

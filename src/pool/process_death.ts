@@ -17,6 +17,9 @@ const EXHAUSTED = /out of file descriptors|Resource temporarily unavailable/i;
 const NONE_LEFT =
   " It had no file descriptor or thread left: a program has 64 of each, and a Web Worker takes several.";
 
+/** What an instance has for ending in good order, in milliseconds: extensions have 2000 of them, as at AWS. */
+export const FINISH_MS = 2500;
+
 /** The error of an `end` by itself; `memoryBytes` is the limit of its program, undefined when it had none yet. */
 export function deathError({ code, outOfMemory, stderr }: ProcessEnd, memoryBytes: number | undefined): IsopodError {
   if (memoryBytes === undefined) return new IsopodError("start_failed", { cause: `exit code ${code}` });

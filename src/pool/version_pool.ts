@@ -1,9 +1,8 @@
 /**
  * The instances of one function version: who gets the next invocation, when there must be more, when one must go.
  *
- * The least loaded instance is chosen. Another is started when all are full, or when all have been using a whole core
- * for a while; until it is there, those that have room go on. An instance that is due for replacement (age,
- * invocations, memory, a broken limit) is given nothing more and ends when it is idle.
+ * The least loaded instance is chosen. Another is started when all are full, or have been using a whole core for a while;
+ * until it is there, those that have room go on. One that is due for replacement is given nothing more and ends when idle.
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import { type FunctionVersion, type Program, sourceOf } from "../core/function.ts";
@@ -143,9 +142,8 @@ export class VersionPool implements InstanceScheduler {
     if (turn === undefined) {
       throw new IsopodError("overloaded", { retryAfterSeconds: 1, cause: `${this.version.name}: queue is full` });
     }
-    if (isAboutToBeFree(this.#instances))
-      this.#options.clock.after(FREE_MS, () => this.#waiting.size > 0 && this.#grow());
-    else this.#grow();
+    const grow = () => void (this.#waiting.size > 0 && this.#grow());
+    isAboutToBeFree(this.#instances) ? this.#options.clock.after(FREE_MS, grow) : grow();
     return turn;
   }
 

@@ -19,6 +19,7 @@ export type AccessEntry = Pick<
   | "responseBytes"
   | "remoteAddress"
   | "target"
+  | "cache"
   | "error"
 >;
 
@@ -56,11 +57,12 @@ export function createAccessLog({ sink, clock, sample, random = Math.random }: A
     write(entry) {
       if (sample <= 0 || (sample < 1 && entry.status < 500 && random() >= sample)) return;
       const error = entry.error === undefined ? "" : `,"error":${quote(entry.error.code)}`;
+      const cache = entry.cache === undefined ? "" : `,"cache":"${entry.cache}"`;
       const { requestId, method, host, path, status, durationMs, responseBytes, remoteAddress, target } = entry;
       sink.write(
         `${startOf(clock.wallNow()) + quote(requestId)},"method":${quoteWhat(method, ',"host":', host, ',"path":', path)}` +
           `,"status":${status},"ms":${Math.round(durationMs * 1000) / 1000},"bytes":${responseBytes}` +
-          `,"remote":${quoteWho(remoteAddress, ',"target":', target, "", undefined)}${error}}`,
+          `,"remote":${quoteWho(remoteAddress, ',"target":', target, "", undefined)}${cache}${error}}`,
       );
     },
   };

@@ -8,6 +8,7 @@
  */
 import { Counter, Gauge, Registry } from "prom-client";
 import type { ErrorCode } from "../core/errors.ts";
+import type { CacheUse } from "../core/invocation.ts";
 import { LabelValues, Timings } from "./timings.ts";
 
 /** One value of a gauge, with the labels that it was declared with. */
@@ -33,6 +34,8 @@ export interface Metrics {
    * @param seconds from its head to the last byte of its answer.
    */
   request(target: string, status: number, seconds: number): void;
+  /** Counts an answer for which the response cache did something. */
+  cached(use: CacheUse): void;
   /** Counts an error that a caller was told, or that cut an answer off. */
   error(code: ErrorCode): void;
   /** Counts a limit that ended or refused something, by its name in the API. */
@@ -66,6 +69,7 @@ class PromMetrics implements Metrics {
   readonly #errors = this.#counter("isopod_errors_total", "Errors by their code.", ["code"]);
   readonly #limits = this.#counter("isopod_limits_struck_total", "Limits that ended or refused something.", ["limit"]);
   readonly #ends = this.#counter("isopod_instances_ended_total", "Instances that ended, by why.", ["engine", "reason"]);
+  readonly #cached: Record<CacheUse, number> = { hit: 0, stale: 0, revalidated: 0, collapsed: 0, miss: 0 };
   readonly #engines = new LabelValues(LABEL_VALUES_MAX);
   readonly #limitNames = new LabelValues(LABEL_VALUES_MAX);
   readonly #reasons = new LabelValues(LABEL_VALUES_MAX);
@@ -73,6 +77,16 @@ class PromMetrics implements Metrics {
   constructor() {
     this.#requests.register(this.#registry);
     this.#starts.register(this.#registry);
+    const answers: Counter = new Counter({
+      name: "isopod_cache_answers_total",
+      help: "Answers that the response cache gave or took, by what it did.",
+      labelNames: ["use"],
+      registers: [this.#registry],
+      collect: () => {
+        answers.reset();
+        for (const [use, count] of Object.entries(this.#cached)) answers.inc({ use }, count);
+      },
+    });
     const bytes = (): readonly GaugeValue[] => [{ labels: {}, value: process.memoryUsage.rss() }];
     this.gauge({
       name: "isopod_resident_memory_bytes",
@@ -89,6 +103,10 @@ class PromMetrics implements Metrics {
 
   request(target: string, status: number, seconds: number): void {
     this.#requests.observe(target, status, seconds);
+  }
+
+  cached(use: CacheUse): void {
+    this.#cached[use] += 1;
   }
 
   error(code: ErrorCode): void {

@@ -28,8 +28,9 @@ export function createObserver({ log, programLog, access, metrics, invocations, 
       logs.line(source, line);
     },
     finished(request, tail) {
-      const { requestId, error, target, status, durationMs } = request;
+      const { requestId, error, target, status, durationMs, cache } = request;
       metrics.request(target, status, durationMs / 1000);
+      if (cache !== undefined) metrics.cached(cache);
       access.write(request);
       invocations.record(request, tail);
       logs.finished(request);

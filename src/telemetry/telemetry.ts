@@ -71,6 +71,16 @@ function reportFunction(logs: WritableLogStore, line: LogLine, fields: Readonly<
   logs.line({ requestId: "", target: functionName, functionName, programHash: undefined, project, version }, line);
 }
 
+/** Shows on `/metrics` how much the response cache keeps. */
+export function gaugeCache(metrics: Metrics, bytes: () => number): void {
+  metrics.gauge({
+    name: "isopod_cache_bytes",
+    help: "Memory that cached answers take.",
+    labels: [],
+    read: () => [{ labels: {}, value: bytes() }],
+  });
+}
+
 /** Shows what a pool is doing on `/metrics`. */
 export function gaugePool(metrics: Metrics, read: () => PoolFigures): void {
   metrics.gauge({
@@ -87,5 +97,15 @@ export function gaugePool(metrics: Metrics, read: () => PoolFigures): void {
     help: "Invocations that run now.",
     labels: [],
     read: () => [{ labels: {}, value: read().invocations }],
+  });
+}
+
+/** Gauges what became of invocations that nobody waits for, by their outcome. */
+export function gaugeInvocations(metrics: Metrics, read: () => Readonly<Record<string, number>>): void {
+  metrics.gauge({
+    name: "isopod_async_invocations",
+    help: "Invocations that nobody waits for, since the server started: accepted, succeeded, failed attempts, given up.",
+    labels: ["outcome"],
+    read: () => Object.entries(read()).map(([outcome, value]) => ({ labels: { outcome }, value })),
   });
 }

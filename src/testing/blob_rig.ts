@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createBlobs } from "../bindings/blob/binding.ts";
 import { createLocalBackend } from "../bindings/blob/local/backend.ts";
+import { openS3 } from "../bindings/blob/s3/open.ts";
 import type { Binding, BindingAnswer } from "../core/binding.ts";
 import type { BindingGrant } from "../core/binding_kinds.ts";
 import { answerText, bindingCall, fakeScope } from "./binding-suite.ts";
 import { FakeClock } from "./fake_clock.ts";
+import { S3_KEYS, type S3Server } from "./s3_server.ts";
 
 /** A grant of a bucket; `one` of the project `default` when nothing is said. */
 export function bucketGrant(more: Partial<BindingGrant> = {}): BindingGrant {
@@ -22,22 +24,42 @@ export interface AskedBlob {
   readonly signal?: AbortSignal;
 }
 
+/** How a rig is set up. */
+export interface BlobRigOptions {
+  readonly bytesMax?: number;
+  /** Keeps the blobs; files in the rig's folder when left out. */
+  readonly store?: S3Server | undefined;
+  /** Whom the store is told to be. */
+  readonly secret?: string;
+}
+
 /** The binding. */
 export class BlobRig implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly directory = mkdtempSync(join(tmpdir(), "isopod-blob-"));
   binding: Binding;
-  readonly #bytesMax: number;
+  readonly #options: BlobRigOptions;
 
-  constructor(bytesMax = 1024 * 1024 * 1024) {
-    this.#bytesMax = bytesMax;
+  constructor(options: BlobRigOptions = {}) {
+    this.#options = options;
     this.binding = this.#open();
   }
 
   #open(): Binding {
     const { clock, directory } = this;
-    const quotas = { bytesMax: () => this.#bytesMax };
-    return createBlobs(createLocalBackend({ directory, clock, quotas, report() {} }));
+    const { store, secret = S3_KEYS.secretAccessKey, bytesMax = 1024 * 1024 * 1024 } = this.#options;
+    const parts = { clock, quotas: { bytesMax: () => bytesMax }, report() {} };
+    if (store === undefined) return createBlobs(createLocalBackend({ ...parts, directory }));
+    const { endpoint } = store;
+    const where = { endpoint, bucket: "b", region: "eu-test-1", prefix: "isopod/", pathStyle: true };
+    const who = { accessKeyId: S3_KEYS.accessKeyId, secretAccessKey: secret };
+    return createBlobs(openS3({ ...where, ...who }, { ...parts, spoolDirectory: join(directory, "spool") }));
+  }
+
+  /** Bodies that wait to become an object. */
+  get drafts(): readonly string[] {
+    const folder = this.#options.store === undefined ? join("default", "drafts") : "spool";
+    return readdirSync(join(this.directory, folder));
   }
 
   /** Closes it and opens it again. */
@@ -93,6 +115,11 @@ export class BlobRig implements AsyncDisposable {
     return readdirSync(folder).flatMap((name) =>
       readdirSync(join(folder, name)).map((file) => join(folder, name, file)),
     );
+  }
+
+  /** What a call answers in JSON. */
+  async json(method: string, url: string, asked: AskedBlob = {}): Promise<Record<string, unknown>> {
+    return JSON.parse(await answerText(await this.call(method, url, asked)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

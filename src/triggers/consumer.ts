@@ -4,8 +4,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { toIsopodError } from "../core/errors.ts";
-import type { FunctionCaller } from "../core/function_caller.ts";
-import { callConsumer, type PlacedConsumer, type Verdicts } from "./batch_call.ts";
+import { type Deliver, type Delivered, fateOf, type PlacedConsumer } from "./batch_call.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
 import type { Messages, StoredMessage } from "./messages.ts";
 
@@ -13,13 +12,13 @@ import type { Messages, StoredMessage } from "./messages.ts";
 export interface ConsumerOptions {
   readonly messages: Messages;
   readonly clock: Clock;
-  readonly caller: FunctionCaller;
+  readonly deliver: Deliver;
+  /** Hears that the queue is empty and nothing of it is under way. */
+  empty?(): void;
   /** A message has left the queue, for good or to the dead letters. */
   left(project: string, message: StoredMessage, to: string | undefined): Promise<void>;
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
-
-const RETRY_MS_MAX = 12 * 3600 * 1000;
 
 /** The consumer of one queue. */
 export class Consumer {
@@ -51,10 +50,15 @@ export class Consumer {
     });
   }
 
-  /** Takes no more, and lets what is under way go on for up to `drainMs`. */
-  async close(drainMs: number): Promise<void> {
+  /** Takes no more. */
+  stop(): void {
     this.#closed = true;
     this.#cancel();
+  }
+
+  /** Takes no more, and lets what is under way go on for up to `drainMs`. */
+  async close(drainMs: number): Promise<void> {
+    this.stop();
     const end = this.#options.clock.after(drainMs, () => this.#ender.abort());
     if (drainMs === 0) this.#ender.abort();
     await this.#looking;
@@ -81,6 +85,8 @@ export class Consumer {
     const { ready, soonest } = await this.#ready(batchSize);
     const now = this.#options.clock.wallNow();
     const oldest = ready[0];
+    const isEmpty = soonest === Number.POSITIVE_INFINITY && this.#inHand.size === 0 && !this.#again;
+    if (oldest === undefined && isEmpty) this.#options.empty?.();
     if (oldest === undefined) return this.#wakeIn(Math.min(TRIGGER_LIMITS.pollMs, soonest - now));
     const waitsUntil = Math.max(oldest.sentAt, oldest.attempts === 0 ? oldest.visibleAt : 0) + batchWaitMs;
     if (ready.length < batchSize && waitsUntil > now) return this.#wakeIn(waitsUntil - now);
@@ -131,8 +137,8 @@ export class Consumer {
       const claims = await Promise.all(found.map((message) => messages.claim(project, queue, message, until)));
       const batch = claims.filter((claim) => claim !== undefined);
       if (batch.length === 0) return;
-      const verdicts = await this.#call(batch);
-      await Promise.all(batch.map((message) => this.#settle(message, verdicts)));
+      const delivered = await this.#call(batch);
+      await Promise.all(batch.map((message) => this.#settle(message, delivered)));
     } catch (error) {
       this.#report("Messages cannot be settled; they are delivered again", { cause: String(error) });
     } finally {
@@ -141,37 +147,33 @@ export class Consumer {
   }
 
   /** What the function has said of each message; undefined when it failed. */
-  async #call(batch: readonly StoredMessage[]): Promise<Verdicts | undefined> {
+  async #call(batch: readonly StoredMessage[]): Promise<Delivered | undefined> {
     try {
-      const { verdicts, threw } = await callConsumer(this.#options.caller, this.rule, batch, this.#ender.signal);
-      if (threw) this.#report("A batch of messages has failed", { code: "uncaught_exception", messages: batch.length });
-      return verdicts;
+      const delivered = await this.#options.deliver(this.rule, batch, this.#ender.signal);
+      if (delivered.threw) this.#failed({ code: "uncaught_exception", messages: batch.length });
+      return delivered;
     } catch (error) {
       const { code, message } = toIsopodError(error);
-      this.#report("A batch of messages has failed", { code, reason: message, messages: batch.length });
+      this.#failed({ code, reason: message, messages: batch.length });
       return undefined;
     }
   }
 
-  async #settle(message: StoredMessage, verdicts: Verdicts | undefined): Promise<void> {
+  async #settle(message: StoredMessage, delivered: Delivered | undefined): Promise<void> {
     const { messages, clock, left } = this.#options;
-    const { project, queue, retries, retryDelayMs, deadLetter } = this.rule;
-    const verdict = verdicts !== undefined && Object.hasOwn(verdicts, message.id) ? verdicts[message.id] : null;
-    if (verdict === "ack") {
+    const { project, queue, deadLetter } = this.rule;
+    const fate = fateOf(message, delivered, this.rule);
+    if (fate === "done") {
       if (await messages.remove(project, queue, message)) await left(project, message, undefined);
-      return;
+    } else if (fate === "dead") {
+      const { id, attempts } = message;
+      this.#report("A message has failed for the last time", { id, attempts, deadLetter });
+      await left(project, message, deadLetter);
+      await messages.remove(project, queue, message);
+    } else {
+      const { attempts, inMs } = fate;
+      await messages.giveBack(project, queue, { ...message, attempts }, clock.wallNow() + inMs);
     }
-    if (message.attempts > retries) {
-      this.#report("A message has failed for the last time", {
-        id: message.id,
-        attempts: message.attempts,
-        deadLetter,
-      });
-      return left(project, message, deadLetter).then(async () => void (await messages.remove(project, queue, message)));
-    }
-    const asked =
-      typeof verdict === "number" && verdict >= 0 ? verdict * 1000 : retryDelayMs * 2 ** (message.attempts - 1);
-    await messages.giveBack(project, queue, message, clock.wallNow() + Math.min(RETRY_MS_MAX, asked));
   }
 
   async #expire(message: StoredMessage): Promise<void> {
@@ -179,6 +181,10 @@ export class Consumer {
     if (!(await this.#options.messages.remove(project, queue, message))) return;
     this.#report("A message is too old and was dropped", { id: message.id });
     await this.#options.left(project, message, undefined);
+  }
+
+  #failed(fields: Readonly<Record<string, unknown>>): void {
+    this.#report("A batch of messages has failed", fields);
   }
 
   #wakeIn(ms: number): void {

@@ -9,8 +9,6 @@ import { Conflict, type Store, type StoreEntry } from "../core/store.ts";
 import type { OutgoingMessage, QueueMessage } from "../core/triggers.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
 
-const PREFIX = "queues";
-
 /** A message, and the revision that whoever changes it must name. */
 export interface StoredMessage extends QueueMessage {
   readonly revision: number;
@@ -39,22 +37,29 @@ function newId(now: number): string {
 /** The messages of all queues. */
 export class Messages {
   readonly #store: Store;
+  /** The first segment of all keys. */
+  readonly #prefix: string;
 
-  constructor(store: Store) {
+  constructor(store: Store, prefix: "queues" | "invocations" = "queues") {
     this.#store = store;
+    this.#prefix = prefix;
   }
 
   /** Puts a message in; its id. */
   async add(project: string, queue: string, message: OutgoingMessage, now: number): Promise<string> {
     const id = newId(now);
     const { type, body, delayMs } = message;
-    await this.#put([PREFIX, project, queue, id], { at: now, visible: now + delayMs, attempts: 0, type, body }, 0);
+    await this.#put(
+      [this.#prefix, project, queue, id],
+      { at: now, visible: now + delayMs, attempts: 0, type, body },
+      0,
+    );
     return id;
   }
 
   /** Messages behind `after`, in their order. */
   async list(project: string, queue: string, after: string | undefined, limit: number): Promise<StoredMessage[]> {
-    const prefix = [PREFIX, project, queue];
+    const prefix = [this.#prefix, project, queue];
     const entries = await this.#store.list(prefix, {
       limit,
       ...(after !== undefined && { after: [...prefix, after] }),
@@ -71,7 +76,7 @@ export class Messages {
   ): Promise<StoredMessage | undefined> {
     const attempts = message.attempts + 1;
     const revision = await this.#put(
-      [PREFIX, project, queue, message.id],
+      [this.#prefix, project, queue, message.id],
       { ...recordOf(message), visible: until, attempts },
       message.revision,
     );
@@ -81,7 +86,7 @@ export class Messages {
   /** Lets a claimed message be seen again at a moment. */
   async giveBack(project: string, queue: string, message: StoredMessage, visibleAt: number): Promise<void> {
     await this.#put(
-      [PREFIX, project, queue, message.id],
+      [this.#prefix, project, queue, message.id],
       { ...recordOf(message), visible: visibleAt },
       message.revision,
     );
@@ -90,7 +95,7 @@ export class Messages {
   /** Removes a message; false when somebody else has it by now. */
   async remove(project: string, queue: string, { id, revision }: StoredMessage): Promise<boolean> {
     try {
-      await this.#store.delete([PREFIX, project, queue, id], { ifRevision: revision });
+      await this.#store.delete([this.#prefix, project, queue, id], { ifRevision: revision });
       return true;
     } catch (error) {
       if (error instanceof Conflict) return false;
@@ -99,15 +104,25 @@ export class Messages {
   }
 
   /** The queues of a project that have messages. */
-  async names(project: string): Promise<string[]> {
-    const names: string[] = [];
+  names(project: string): Promise<string[]> {
+    return this.#segmentsUnder([this.#prefix, project]);
+  }
+
+  /** The projects that have messages. */
+  projects(): Promise<string[]> {
+    return this.#segmentsUnder([this.#prefix]);
+  }
+
+  /** The segments that stand next behind a prefix, in any key. */
+  async #segmentsUnder(prefix: readonly string[]): Promise<string[]> {
+    const found: string[] = [];
     for (let after: string[] | undefined; ; ) {
-      const [entry] = await this.#store.list([PREFIX, project], { limit: 1, ...(after && { after }) });
-      const name = entry?.key[2];
-      if (name === undefined) return names;
-      names.push(name);
-      // Behind every message of this queue: ids begin with digits and letters.
-      after = [PREFIX, project, name, "\u{10ffff}"];
+      const [entry] = await this.#store.list(prefix, { limit: 1, ...(after && { after }) });
+      const segment = entry?.key[prefix.length];
+      if (segment === undefined) return found;
+      found.push(segment);
+      // Behind every key that goes on: names and ids begin with digits and letters.
+      after = [...prefix, segment, "\u{10ffff}"];
     }
   }
 

@@ -2,9 +2,8 @@
 import type { DataQuotas } from "../core/binding.ts";
 import type { Clock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
-import type { FunctionCaller } from "../core/function_caller.ts";
 import type { OutgoingMessage, QueueMessage, QueueSender, QueueView } from "../core/triggers.ts";
-import type { PlacedConsumer } from "./batch_call.ts";
+import type { Deliver, PlacedConsumer } from "./batch_call.ts";
 import { Consumer } from "./consumer.ts";
 import { bytesOf, checkSend, type Messages, type StoredMessage } from "./messages.ts";
 
@@ -12,7 +11,7 @@ import { bytesOf, checkSend, type Messages, type StoredMessage } from "./message
 export interface QueuesOptions {
   readonly messages: Messages;
   readonly clock: Clock;
-  readonly caller: FunctionCaller;
+  readonly deliver: Deliver;
   readonly quotas: DataQuotas;
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
@@ -23,6 +22,7 @@ export class Queues implements QueueSender {
   readonly #consumers = new Map<string, Consumer>();
   /** Bytes by project: counted once, and kept from then on. */
   readonly #bytes = new Map<string, Promise<{ bytes: number }>>();
+  #closed = false;
 
   constructor(options: QueuesOptions) {
     this.#options = options;
@@ -37,19 +37,43 @@ export class Queues implements QueueSender {
       this.#consumers.delete(key);
       over.push(consumer.close(drainMs));
     }
-    const { messages, clock, caller, report } = this.#options;
     for (const [key, rule] of wanted) {
       const known = this.#consumers.get(key);
-      const left = (project: string, message: StoredMessage, to: string | undefined) =>
-        this.#left(project, message, to);
-      if (known === undefined) this.#consumers.set(key, new Consumer(rule, { messages, clock, caller, left, report }));
+      if (known === undefined) this.#consumers.set(key, this.#consumer(rule));
       else known.rule = rule;
     }
     await Promise.all(over);
   }
 
+  /** Delivers to this consumer until its queue is empty. */
+  consumeWhileFilled(rule: PlacedConsumer): void {
+    if (this.#closed) return;
+    const key = `${rule.project}\n${rule.queue}`;
+    const known = this.#consumers.get(key);
+    if (known !== undefined) {
+      known.rule = rule;
+      return known.wake();
+    }
+    const consumer = this.#consumer(rule, () => {
+      if (this.#consumers.get(key) === consumer) this.#consumers.delete(key);
+      consumer.stop();
+    });
+    this.#consumers.set(key, consumer);
+  }
+
+  #consumer(rule: PlacedConsumer, empty?: () => void): Consumer {
+    const { messages, clock, deliver, report } = this.#options;
+    const left = (project: string, message: StoredMessage, to: string | undefined) => this.#left(project, message, to);
+    return new Consumer(rule, { messages, clock, deliver, left, report, ...(empty && { empty }) });
+  }
+
   async send(project: string, queue: string, messages: readonly OutgoingMessage[]): Promise<string[]> {
     checkSend(messages);
+    return this.put(project, queue, messages);
+  }
+
+  /** Puts messages in that the server itself has bounded. @throws {IsopodError} `quota_exceeded` */
+  async put(project: string, queue: string, messages: readonly OutgoingMessage[]): Promise<string[]> {
     const counted = await this.#counted(project);
     const bytes = messages.reduce((sum, { body }) => sum + bytesOf(body), 0);
     const value = this.#options.quotas.bytesMax("queue", project);
@@ -113,6 +137,7 @@ export class Queues implements QueueSender {
   }
 
   async close(drainMs: number): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#consumers.values()].map((consumer) => consumer.close(drainMs)));
     this.#consumers.clear();
   }

@@ -1,5 +1,6 @@
 /**
- * Everything that calls functions by itself, joined: what is deployed says which schedules and consumers there are.
+ * Everything that calls functions by itself, joined: what is deployed says which schedules and consumers there are, and
+ * invocations that nobody waits for are taken from outside.
  *
  * What they remember stands in a store of its own, apart from the control plane's.
  */
@@ -10,7 +11,8 @@ import type { FunctionVersion } from "../core/function.ts";
 import type { FunctionCaller } from "../core/function_caller.ts";
 import type { Store } from "../core/store.ts";
 import type { OutgoingMessage, QueueMessage, QueueView, ScheduleView, TriggerAdmin } from "../core/triggers.ts";
-import type { PlacedConsumer } from "./batch_call.ts";
+import { AsyncInvocations } from "./async_invocations.ts";
+import { callConsumer, type PlacedConsumer } from "./batch_call.ts";
 import { Messages } from "./messages.ts";
 import { Queues } from "./queues.ts";
 import { type PlacedSchedule, ScheduleRecords } from "./schedule_records.ts";
@@ -36,6 +38,8 @@ export class FunctionTriggers implements TriggerAdmin {
   readonly #records: ScheduleRecords;
   readonly #scheduler: Scheduler;
   readonly #queues: Queues;
+  /** Invocations that nobody waits for. */
+  readonly invocations: AsyncInvocations;
   readonly #cancelCompact: () => void;
 
   constructor(options: TriggersOptions) {
@@ -43,7 +47,10 @@ export class FunctionTriggers implements TriggerAdmin {
     this.#options = options;
     this.#records = new ScheduleRecords(store);
     this.#scheduler = new Scheduler({ ...options, records: this.#records });
-    this.#queues = new Queues({ ...options, messages: new Messages(store) });
+    const { caller } = options;
+    const deliver = callConsumer.bind(undefined, caller);
+    this.#queues = new Queues({ ...options, messages: new Messages(store, "queues"), deliver });
+    this.invocations = new AsyncInvocations(options);
     // Nobody follows this store: what was is of no use.
     this.#cancelCompact = clock.every(COMPACT_MS, () => {
       store
@@ -53,7 +60,8 @@ export class FunctionTriggers implements TriggerAdmin {
   }
 
   /** Goes by what is deployed from now on. */
-  async deployed({ functions }: Deployment): Promise<void> {
+  async deployed(deployment: Deployment): Promise<void> {
+    const { functions } = deployment;
     const schedules: PlacedSchedule[] = [];
     const consumers: PlacedConsumer[] = [];
     for (const fn of functions.values()) {
@@ -64,7 +72,11 @@ export class FunctionTriggers implements TriggerAdmin {
       const { wallMs } = version.limits;
       consumers.push(...version.triggers.consumers.map((rule) => ({ ...rule, ...owner, wallMs })));
     }
-    await Promise.all([this.#scheduler.replace(schedules), this.#queues.replace(consumers, DRAIN_MS)]);
+    await Promise.all([
+      this.#scheduler.replace(schedules),
+      this.#queues.replace(consumers, DRAIN_MS),
+      this.invocations.deployed(deployment),
+    ]);
   }
 
   async schedules(project: string): Promise<readonly ScheduleView[]> {
@@ -96,13 +108,14 @@ export class FunctionTriggers implements TriggerAdmin {
   }
 
   async removeProject(project: string): Promise<void> {
-    await Promise.all([this.#queues.removeProject(project), this.#records.removeProject(project)]);
+    const parts = [this.#queues, this.invocations, this.#records];
+    await Promise.all(parts.map((part) => part.removeProject(project)));
   }
 
   /** Lets what runs go on for up to `drainMs`, then ends it, and closes the store. */
   async close(drainMs: number): Promise<void> {
     this.#cancelCompact();
-    await Promise.all([this.#scheduler.close(drainMs), this.#queues.close(drainMs)]);
+    await Promise.all([this.#scheduler, this.#queues, this.invocations].map((part) => part.close(drainMs)));
     await this.#options.store.close();
   }
 }

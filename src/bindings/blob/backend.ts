@@ -6,6 +6,7 @@
  * seen by every call from then on; an object is there as a whole or not at all.
  */
 import type { BlobObject, ByteRange, Conditions, ListPage, ListQuery, PutFacts, UploadedPart } from "./object.ts";
+import { refused } from "./refused.ts";
 
 /** A bucket: a name within a project. */
 export interface Bucket {
@@ -33,6 +34,8 @@ export interface RangeQuery {
   readonly offset?: number | undefined;
   readonly length?: number | undefined;
   readonly suffix?: number | undefined;
+  /** Whether the whole object is wanted where it has nothing of the piece, as HTTP lets a server answer. */
+  readonly orWhole?: boolean;
 }
 
 /** The port. Errors are `IsopodError`s of the catalogue. */
@@ -62,8 +65,16 @@ export interface BlobBackend {
   close(): Promise<void>;
 }
 
-/** The piece of `size` bytes that is asked for; undefined when there is none. */
-export function rangeOf({ offset, length, suffix }: RangeQuery, size: number): ByteRange | undefined {
+/** The piece of an object that is to be given. @throws {IsopodError} `bad_request` when it has nothing of it */
+export function rangeOf(asked: RangeQuery | undefined, { size }: Pick<BlobObject, "size">): ByteRange {
+  const whole = { offset: 0, length: size };
+  const piece = asked === undefined ? whole : pieceOf(asked, size);
+  if (piece !== undefined) return piece;
+  if (asked?.orWhole) return whole;
+  throw refused(`the object has ${size} bytes, and none of the range`);
+}
+
+function pieceOf({ offset, length, suffix }: RangeQuery, size: number): ByteRange | undefined {
   if (suffix !== undefined) {
     const taken = Math.min(suffix, size);
     return taken === 0 ? undefined : { offset: size - taken, length: taken };

@@ -1,9 +1,11 @@
 /** The blob binding at its port, on local files: the conformance suites, what it keeps, and what it refuses. */
 import { expect, test } from "bun:test";
-import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { answerText, bindingCall, describeBinding, userErrorOf } from "../../testing/binding-suite.ts";
 import { BlobRig, bucketGrant } from "../../testing/blob_rig.ts";
+import { describeBlobLists } from "../../testing/blob-list-suite.ts";
+import { describeBlobs } from "../../testing/blob-suite.ts";
 import { describeEnvBinding } from "../../testing/env-binding-suite.ts";
 import { endlessBody } from "../../testing/kv_rig.ts";
 
@@ -33,6 +35,9 @@ describeEnvBinding({
   read: "const found = await B.get(id); return found && found.text()",
 });
 
+describeBlobs("local files", (options) => new BlobRig(options));
+describeBlobLists("local files", (options) => new BlobRig(options));
+
 test("what breaks a limit or a form is refused by its name", async () => {
   await using rig = new BlobRig();
   const put = (key: string, headers: Record<string, string> = {}) => userErrorOf(rig.put(key, "v", { headers }));
@@ -57,35 +62,6 @@ test("what breaks a limit or a form is refused by its name", async () => {
   }
   expect((await put("k", { "checksum-sha256": "0".repeat(64) })).code).toBe("integrity_mismatch");
   expect(await rig.text("k")).toBeNull();
-});
-
-test("ranges give what they name, over blocks, and nothing beyond the end", async () => {
-  await using rig = new BlobRig();
-  const text = Array.from({ length: 700_000 }, (_, at) => String(at % 10)).join("");
-  await rig.put("k", text);
-  const at = (range: string) => rig.text("k", { headers: { range } });
-  expect(await at("bytes=0-9")).toBe("0123456789");
-  expect(await at("bytes=262140-262150")).toBe(text.slice(262_140, 262_151));
-  expect(await at("bytes=699995-")).toBe("56789");
-  expect(await at("bytes=-3")).toBe("789");
-  expect(await at("bytes=-900000")).toBe(text);
-  expect(await at("bytes=0-99999999")).toBe(text);
-  expect((await userErrorOf(rig.call("GET", "/objects/k", { headers: { range: "bytes=700000-" } }))).code).toBe(
-    "bad_request",
-  );
-});
-
-test("of many who put under a condition, one wins", async () => {
-  await using rig = new BlobRig();
-  const all = await Promise.all(
-    Array.from({ length: 30 }, (_, n) => rig.put("k", `v${n}`, { headers: { "if-none-match": "*" } })),
-  );
-  expect(all.filter(({ status }) => status === 200)).toHaveLength(1);
-  const [, etag = ""] = all.find(({ status }) => status === 200)?.headers.find(([name]) => name === "etag") ?? [];
-  const next = await Promise.all(
-    Array.from({ length: 30 }, (_, n) => rig.put("k", `w${n}`, { headers: { "if-match": etag } })),
-  );
-  expect(next.filter(({ status }) => status === 200)).toHaveLength(1);
 });
 
 test("the same bytes are kept once, and go when the last who has them goes", async () => {
@@ -113,43 +89,6 @@ test("putting and deleting the same bytes at once never loses them", async () =>
   }
 });
 
-test("a quota holds while many put at once, and what is deleted makes room", async () => {
-  await using rig = new BlobRig(1000 * 1000);
-  const put = (n: number) =>
-    rig.put(`k${n}`, String(n).padEnd(100_000, "x")).then(
-      () => "put",
-      (error) => error.code as string,
-    );
-  const outcomes = await Promise.all(Array.from({ length: 30 }, (_, n) => put(n)));
-  expect(outcomes.filter((outcome) => outcome === "put")).toHaveLength(9);
-  expect(new Set(outcomes)).toEqual(new Set(["put", "quota_exceeded"]));
-  expect(await rig.files()).toHaveLength(9);
-  const [first = ""] = await rig.keys();
-  await rig.call("DELETE", `/objects/${first}`);
-  expect(await put(99)).toBe("put");
-});
-
-test("who gives a put up leaves nothing", async () => {
-  await using rig = new BlobRig();
-  const ender = new AbortController();
-  let sent = () => {};
-  const begun = new Promise<void>((resolve) => {
-    sent = resolve;
-  });
-  const body = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      controller.enqueue(new Uint8Array(100_000));
-      sent();
-    },
-  });
-  const putting = userErrorOf(rig.put("k", body, { signal: ender.signal }));
-  await begun;
-  ender.abort();
-  expect((await putting).code).toBe("binding_failed");
-  expect(await rig.text("k")).toBeNull();
-  expect(readdirSync(join(rig.directory, "default", "drafts"))).toEqual([]);
-});
-
 test("bytes that a disk has changed are never given as a whole answer", async () => {
   await using rig = new BlobRig();
   const spoil: ((file: string) => void)[] = [
@@ -170,64 +109,50 @@ test("bytes that a disk has changed are never given as a whole answer", async ()
   expect(await rig.text("whole")).toBe("y".repeat(600_000));
 });
 
-test("uploads in parts: their order, their sizes, their ends", async () => {
+test("an object of many parts is read with one file open, and its files go when nobody reads it any more", async () => {
   await using rig = new BlobRig();
-  const json = async (method: string, url: string, body?: string | Uint8Array) =>
-    JSON.parse(await answerText(await rig.call(method, url, body === undefined ? {} : { body })));
-  const { id } = await json("POST", "/uploads/big");
-  const part = (n: number, bytes: number) =>
-    json("PUT", `/uploads/big?id=${id}&part=${n}`, new Uint8Array(bytes).fill(n));
-  const parts = [await part(3, 10), await part(1, 5 * MB), await part(2, 5 * MB)];
-  expect(await rig.text("big")).toBeNull();
-  const complete = (chosen: unknown) => rig.call("POST", `/uploads/big?id=${id}`, { body: JSON.stringify(chosen) });
-  expect((await userErrorOf(complete([{ partNumber: 9, etag: "x" }]))).message).toContain("part 9 is not there");
-  expect(
-    (await userErrorOf(complete([parts[0], { partNumber: 4, etag: (await part(4, 10)).etag }]))).message,
-  ).toContain("part 3 has 10 bytes");
-  expect((await userErrorOf(rig.call("PUT", `/uploads/other?id=${id}&part=1`, { body: "x" }))).code).toBe("not_found");
-  const object = JSON.parse(await answerText(await complete(parts)));
-  expect(object).toMatchObject({ size: 10 * MB + 10, etag: expect.stringMatching(/-3$/) });
-  const whole = await new Response((await rig.call("GET", "/objects/big")).body as ReadableStream).bytes();
-  expect([whole.length, whole[0], whole[5 * MB], whole[10 * MB]]).toEqual([10 * MB + 10, 1, 2, 3]);
-  const seam = await new Response(
-    (await rig.call("GET", "/objects/big", { headers: { range: `bytes=${5 * MB - 1}-${5 * MB}` } }))
-      .body as ReadableStream,
-  ).bytes();
-  expect([...seam]).toEqual([1, 2]);
-  expect((await userErrorOf(complete(parts))).code).toBe("not_found");
-  await rig.call("DELETE", "/objects/big");
+  const { id } = await rig.json("POST", "/uploads/k");
+  const part = (n: number) =>
+    rig.json("PUT", `/uploads/k?id=${id}&part=${n}`, { body: new Uint8Array(5 * MB).fill(n) });
+  const parts = await Promise.all(Array.from({ length: 12 }, (_, n) => part(n + 1)));
+  await rig.call("POST", `/uploads/k?id=${id}`, { body: JSON.stringify(parts) });
+  const openFiles = () =>
+    readdirSync("/proc/self/fd").filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(join(rig.directory, "default", "content"));
+      } catch {
+        return false;
+      }
+    });
+  const { body } = await rig.call("GET", "/objects/k");
+  const reader = (body as ReadableStream<Uint8Array>).getReader();
+  let bytes = (await reader.read()).value?.length ?? 0;
+  expect(openFiles()).toHaveLength(1);
+  await rig.call("DELETE", "/objects/k");
+  for (let read = await reader.read(); !read.done; read = await reader.read()) bytes += read.value.length;
+  expect(bytes).toBe(60 * MB);
+  expect(openFiles()).toEqual([]);
   expect(await rig.files()).toEqual([]);
 });
 
-test("an upload that nobody completes is given up after a week", async () => {
+test("a list is no longer than a mebibyte, and goes on by its cursor", async () => {
   await using rig = new BlobRig();
-  const { id } = JSON.parse(await answerText(await rig.call("POST", "/uploads/k")));
-  await rig.call("PUT", `/uploads/k?id=${id}&part=1`, { body: "left" });
-  await rig.clock.advance(7 * 86_400_000 + 20_000);
-  await rig.put("other", "v");
-  await rig.clock.advance(10_000);
-  expect((await userErrorOf(rig.call("PUT", `/uploads/k?id=${id}&part=2`, { body: "x" }))).code).toBe("not_found");
-  expect(await rig.files()).toHaveLength(1);
+  const headers = { "custom-metadata": encodeURIComponent(JSON.stringify({ note: "n".repeat(8000) })) };
+  await Promise.all(Array.from({ length: 200 }, (_, n) => rig.put(`k${n}`, "v", { headers })));
+  const text = await answerText(await rig.call("GET", "/objects?include=customMetadata"));
+  expect(text.length).toBeLessThan(MB + 20_000);
+  expect(JSON.parse(text).cursor).toBeString();
+  expect(await rig.keys("include=customMetadata")).toHaveLength(200);
 });
 
-test("lists go by prefix, delimiter and page, in the order of the keys' bytes", async () => {
-  await using rig = new BlobRig();
-  const keys = ["a", "a/1", "a/2", "b/x/1", "b/x/2", "b/y", "c", "é", "\u{10ffff}"];
-  for (const key of keys) await rig.put(key, key);
-  expect(await rig.keys("limit=2")).toEqual(keys);
-  expect(await rig.keys("prefix=b/")).toEqual(["b/x/1", "b/x/2", "b/y"]);
-  expect((await rig.keys("delimiter=/")).sort()).toEqual(["a", "a/", "b/", "c", "é", "\u{10ffff}"].sort());
-  expect((await rig.keys("delimiter=/&limit=1")).sort()).toEqual(["a", "a/", "b/", "c", "é", "\u{10ffff}"].sort());
-  expect(await rig.keys("prefix=b/&delimiter=/&limit=1")).toEqual(["b/x/", "b/y"]);
-  expect(await rig.keys("start-after=b/x/1")).toEqual(["b/x/2", "b/y", "c", "é", "\u{10ffff}"]);
-});
-
-test("a project that is removed is gone as a whole, and another one's stays", async () => {
-  await using rig = new BlobRig();
-  const other = bucketGrant({ project: "other" });
-  await rig.put("k", "mine");
-  await rig.put("k", "theirs", { grant: other });
-  await rig.binding.removeProject?.("default");
-  expect(await rig.text("k")).toBeNull();
-  expect(await rig.text("k", { grant: other })).toBe("theirs");
+test("metadata counts, so that many small objects do not take more than the quota", async () => {
+  await using rig = new BlobRig({ bytesMax: 100_000 });
+  const headers = { "custom-metadata": encodeURIComponent(JSON.stringify({ note: "n".repeat(8000) })) };
+  const put = (n: number) =>
+    rig.put(`k${n}`, "", { headers }).then(
+      () => 1,
+      () => 0,
+    );
+  const kept = await Promise.all(Array.from({ length: 30 }, (_, n) => put(n)));
+  expect(kept.reduce<number>((sum, each) => sum + each, 0)).toBe(11);
 });

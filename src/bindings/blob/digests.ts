@@ -4,8 +4,8 @@ import { CHECKSUM_NAMES, type ChecksumName } from "./object.ts";
 /** Algorithms beside MD5 and SHA-256, which every body has. */
 export type DigestNames = readonly ChecksumName[];
 
-/** Bytes of a block's checksum: half of its SHA-256, against disks and not against enemies. */
-export const SUM_BYTES = 16;
+/** Bytes of a block's checksum. */
+export const SUM_BYTES = 8;
 
 /** The hashes of a body. */
 export class Digests {
@@ -26,16 +26,19 @@ export class Digests {
   }
 }
 
-/** The checksum of a block. */
+/** The checksum of a block: XXH3, 64 bits, which is against disks and not against enemies; a fortieth of SHA-256's time. */
 export function sumOf(block: Uint8Array): Uint8Array {
-  return new Uint8Array(new Bun.CryptoHasher("sha256").update(block).digest().buffer, 0, SUM_BYTES);
+  const sum = new Uint8Array(SUM_BYTES);
+  new DataView(sum.buffer).setBigUint64(0, Bun.hash.xxHash3(block));
+  return sum;
 }
 
 /** The checksums of a body's blocks, one behind the other. */
 export class BlockSums {
   readonly #blockBytes: number;
   readonly #sums: Uint8Array[] = [];
-  #hasher = new Bun.CryptoHasher("sha256");
+  /** The block that is not whole yet. */
+  #block: Uint8Array | undefined;
   #bytes = 0;
 
   constructor(blockBytes: number) {
@@ -45,21 +48,21 @@ export class BlockSums {
   update(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
       const taken = Math.min(this.#blockBytes - this.#bytes, bytes.length - at);
-      this.#hasher.update(bytes.subarray(at, at + taken));
+      this.#block ??= new Uint8Array(this.#blockBytes);
+      this.#block.set(bytes.subarray(at, at + taken), this.#bytes);
       this.#bytes += taken;
       at += taken;
-      if (this.#bytes === this.#blockBytes) this.#finish();
+      if (this.#bytes === this.#blockBytes) this.#finish(this.#block);
     }
   }
 
   all(): Uint8Array {
-    if (this.#bytes > 0) this.#finish();
+    if (this.#bytes > 0) this.#finish((this.#block as Uint8Array).subarray(0, this.#bytes));
     return Buffer.concat(this.#sums);
   }
 
-  #finish(): void {
-    this.#sums.push(new Uint8Array(this.#hasher.digest().buffer, 0, SUM_BYTES));
-    this.#hasher = new Bun.CryptoHasher("sha256");
+  #finish(block: Uint8Array): void {
+    this.#sums.push(sumOf(block));
     this.#bytes = 0;
   }
 }

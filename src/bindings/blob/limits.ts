@@ -16,12 +16,14 @@ export const BLOB_LIMITS = {
   /** Keys of one list, of one deletion. */
   listKeysMax: 1000,
   deleteKeysMax: 1000,
+  /** What a list tells of objects; it ends with a cursor where that is more. */
+  listBytesMax: MB,
   /** Uploads of a project that are not completed. */
   uploadsMax: 1000,
   /** An upload that is not completed by then is removed. */
   uploadMsMax: 7 * 86_400_000,
-  /** What every object and part counts beside its bytes. */
+  /** What every object and part counts beside its bytes; an object counts its key and metadata too. */
   entryBytes: 256,
   /** Puts of a project that write at a time; further ones wait. */
-  writersMax: 16,
+  writersMax: 64,
 } as const;

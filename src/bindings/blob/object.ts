@@ -48,19 +48,31 @@ export interface Conditions {
   /** Milliseconds since the Unix epoch. */
   readonly uploadedBefore?: number | undefined;
   readonly uploadedAfter?: number | undefined;
+  /** Whether dates are HTTP's, which know no milliseconds: the object's is cut to seconds too. */
+  readonly wholeSeconds?: boolean | undefined;
 }
 
-/** Whether what is there (or nothing) is as the conditions want it. RFC 9110, section 13.2.2, has their order. */
+/**
+ * Whether what is there (or nothing) is as the conditions want it. RFC 9110, section 13.2.2, has their order; of an object
+ * that is not there, R2 says that it matches no ETag and was not uploaded after anything.
+ */
 export function holds(conditions: Conditions, found: Pick<BlobObject, "etag" | "uploaded"> | undefined): boolean {
-  const { etagMatches, etagDoesNotMatch, uploadedBefore, uploadedAfter } = conditions;
-  const names = (etags: readonly string[]) =>
-    found !== undefined && etags.some((etag) => etag === "*" || etag === found.etag);
+  const { etagMatches, etagDoesNotMatch, uploadedBefore, uploadedAfter, wholeSeconds } = conditions;
+  if (found === undefined) return etagMatches === undefined && uploadedAfter === undefined;
+  const names = (etags: readonly string[]) => etags.some((etag) => etag === "*" || etag === found.etag);
+  const uploaded = wholeSeconds ? Math.floor(found.uploaded / 1000) * 1000 : found.uploaded;
   if (etagMatches !== undefined) {
     if (!names(etagMatches)) return false;
-  } else if (uploadedBefore !== undefined && found !== undefined && found.uploaded >= uploadedBefore) return false;
+  } else if (uploadedBefore !== undefined) {
+    // HTTP's date is one that the object may have; R2's own is one that it must be before.
+    if (wholeSeconds ? uploaded > uploadedBefore : uploaded >= uploadedBefore) return false;
+  }
   if (etagDoesNotMatch !== undefined) return !names(etagDoesNotMatch);
-  return uploadedAfter === undefined || found === undefined || found.uploaded > uploadedAfter;
+  return uploadedAfter === undefined || uploaded > uploadedAfter;
 }
+
+/** Metadata that a list can tell. */
+export type Metadata = "httpMetadata" | "customMetadata";
 
 /** What a list is asked for. */
 export interface ListQuery {
@@ -69,11 +81,26 @@ export interface ListQuery {
   /** The key or the common prefix behind which to go on. */
   readonly after: string | undefined;
   readonly limit: number;
+  /** What is told of each object beside the rest. */
+  readonly include: readonly Metadata[];
+}
+
+/** An object of a list: with the metadata that was asked for. */
+export type ListedObject = Omit<BlobObject, Metadata> & Partial<Pick<BlobObject, Metadata>>;
+
+/** An object with the metadata that a list is to tell, and no other. */
+export function listed(object: BlobObject, include: readonly Metadata[]): ListedObject {
+  const { httpMetadata, customMetadata, ...rest } = object;
+  return {
+    ...rest,
+    ...(include.includes("httpMetadata") && { httpMetadata }),
+    ...(include.includes("customMetadata") && { customMetadata }),
+  };
 }
 
 /** A part of a bucket's keys, in the order of their bytes. */
 export interface ListPage {
-  readonly objects: readonly BlobObject[];
+  readonly objects: readonly ListedObject[];
   readonly prefixes: readonly string[];
   /** Behind which to go on; undefined at the end. */
   readonly after: string | undefined;

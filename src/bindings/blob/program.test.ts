@@ -1,5 +1,9 @@
 /** Blobs as programs see them: code written for Cloudflare's R2 runs unchanged. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readdirSync, watch } from "node:fs";
+import { join } from "node:path";
+import { RawClient } from "../../testing/raw_client.ts";
+import { S3_KEYS, S3Server } from "../../testing/s3_server.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
 
 /** As it would be written for Cloudflare: every assertion is the program's own. */
@@ -48,6 +52,21 @@ const CLOUDFLARE = `
       same(await BUCKET.put("text", "again", { onlyIf: { etagMatches: "other" } }), null);
       same((await BUCKET.put("text", "again", { onlyIf: { etagMatches: put.etag } })).size, 5);
 
+      const now = new Headers({ "if-modified-since": (await BUCKET.head("text")).uploaded.toUTCString() });
+      same("body" in (await BUCKET.get("text", { onlyIf: now })), false);
+      same("body" in (await BUCKET.get("text", { onlyIf: new Headers({ "if-modified-since": "soon" }) })), true);
+      const { uploaded } = await BUCKET.head("text");
+      same("body" in (await BUCKET.get("text", { onlyIf: { uploadedAfter: uploaded, secondsGranularity: true } })), false);
+      same(await BUCKET.put("never there", "x", { onlyIf: { uploadedAfter: new Date(0) } }), null);
+      for (const range of ["bytes=99-", "bytes=1-2,3-4", "nonsense"]) {
+        const given = await BUCKET.get("text", { range: new Headers({ range }) });
+        same([range, await given.text(), given.range], [range, "again", { offset: 0, length: 5 }]);
+      }
+      same(await fails(BUCKET.get("text", { range: { offset: 99 } })), true);
+      same(await fails(BUCKET.get("text", { range: { offset: 1, suffix: 1 } })), true);
+      same(await fails(BUCKET.put("secret", "x", { ssecKey: "00".repeat(32) })), true);
+      same(await fails(BUCKET.put("number", 5)), true);
+
       const sha256 = await crypto.subtle.digest("SHA-256", new TextEncoder().encode("sum"));
       same((await BUCKET.put("sum", "sum", { sha256 })).checksums.toJSON().sha256.length, 64);
       same(await fails(BUCKET.put("sum", "other", { sha256 })), true);
@@ -56,6 +75,12 @@ const CLOUDFLARE = `
       for (const key of ["dir/a", "dir/b", "dir/sub/c"]) await BUCKET.put(key, key);
       const listed = await BUCKET.list({ prefix: "dir/", delimiter: "/" });
       same([listed.objects.map((o) => o.key), listed.delimitedPrefixes, listed.truncated], [["dir/a", "dir/b"], ["dir/sub/"], false]);
+      const [plain] = (await BUCKET.list({ prefix: "text" })).objects;
+      same([plain.size, plain.httpMetadata, plain.customMetadata], [5, undefined, undefined]);
+      same(await fails((async () => plain.writeHttpMetadata(new Headers()))()), true);
+      await BUCKET.put("dir/a", "dir/a", { httpMetadata: new Headers({ "content-type": "text/a" }), customMetadata: { n: "1" } });
+      const [told] = (await BUCKET.list({ prefix: "dir/a", include: ["httpMetadata", "customMetadata"] })).objects;
+      same([told.httpMetadata, told.customMetadata], [{ contentType: "text/a" }, { n: "1" }]);
       const page = await BUCKET.list({ limit: 2 });
       same([page.objects.length, page.truncated], [2, true]);
       let all = [...page.objects], next = page;
@@ -90,25 +115,79 @@ const STREAM = `
     return new Response((await env.BUCKET.get("long")).body);
   };`;
 
+const CONFIG = ["cloudflare", "stream"]
+  .map(
+    (name) => `
+[[functions]]
+name = "${name}"
+path = "./${name}.js"
+routes = ["ANY /${name}"]
+limits = { body_mb = 300, response_mb = 300, wall_ms = 60000 }
+bindings = { BUCKET = { type = "blob", name = "b" } }
+`,
+  )
+  .join("");
+const FILES = { "cloudflare.js": CLOUDFLARE, "stream.js": STREAM };
+
 let server: TestServer;
 beforeAll(async () => {
-  const bindings = '[functions.bindings]\nBUCKET = { type = "blob", name = "b" }\n';
-  const config = ["cloudflare", "stream"]
-    .map(
-      (name) =>
-        `[[functions]]\nname = "${name}"\npath = "./${name}.js"\nroutes = ["ANY /${name}"]\nlimits = { body_mb = 300, response_mb = 300, wall_ms = 60000 }\n${bindings}`,
-    )
-    .join("");
-  server = await startTestServer({ config, files: { "cloudflare.js": CLOUDFLARE, "stream.js": STREAM } });
+  server = await startTestServer({ config: CONFIG, files: FILES });
 });
 afterAll(async () => await server?.[Symbol.asyncDispose]());
 
-test("code written for R2 runs unchanged", async () => {
-  const answer = await fetch(`${server.url}/cloudflare`);
-  expect([answer.status, answer.status === 200 ? (await answer.bytes()).length : await answer.text()]).toEqual([
-    200, 60_000,
-  ]);
+const passes = async ({ url }: TestServer) => {
+  const answer = await fetch(`${url}/cloudflare`);
+  const told = answer.status === 200 ? (await answer.bytes()).length : await answer.text();
+  expect([answer.status, told]).toEqual([200, 60_000]);
+};
+
+test("code written for R2 runs unchanged", () => passes(server));
+
+test("code written for R2 runs unchanged when blobs are on a store of S3's kind", async () => {
+  using store = new S3Server();
+  const table = `
+[blobs]
+endpoint = "${store.endpoint}"
+bucket = "isopod-blobs"
+prefix = "isopod/"
+access_key_id = "${S3_KEYS.accessKeyId}"
+secret_access_key_file = "./secret"
+`;
+  const files = { ...FILES, secret: S3_KEYS.secretAccessKey };
+  await using remote = await startTestServer({ config: table + CONFIG, files });
+  await passes(remote);
+  expect([...store.objects.keys()].every((key) => key.startsWith("isopod/default/b/"))).toBe(true);
+  expect(store.uploads.size).toBe(0);
 });
+
+test("a client who hangs up in the middle of a put leaves nothing of it", async () => {
+  await fetch(`${server.url}/stream`, { method: "PUT", body: "kept" });
+  const drafts = join(server.directory, "data", "blobs", "default", "drafts");
+  const changed = watchFolder(drafts);
+  using client = await RawClient.connect(server.port);
+  client.request(["PUT /stream HTTP/1.1", "host: localhost", "content-length: 1000000"], "x".repeat(100_000));
+  await changed(() => readdirSync(drafts).length === 1);
+  client.socket.destroy();
+  await changed(() => readdirSync(drafts).length === 0);
+  expect(await (await fetch(`${server.url}/stream`)).text()).toBe("kept");
+});
+
+/** Waits until something holds of a folder, looking whenever it changes. */
+function watchFolder(path: string): (holds: () => boolean) => Promise<void> {
+  return async (holds) => {
+    const held = Promise.withResolvers<void>();
+    const look = () => {
+      if (holds()) held.resolve();
+    };
+    const watcher = watch(path, look);
+    try {
+      look();
+      await held.promise;
+    } finally {
+      watcher.close();
+    }
+  };
+}
 
 test("200 MB stream through a function into a bucket and back, and are not gathered on the way", async () => {
   const chunk = new Uint8Array(1024 * 1024).map((_, at) => at % 251);

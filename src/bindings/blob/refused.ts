@@ -1,5 +1,6 @@
 /** The refusals of a blob binding, by the names of the catalogue. */
 import { IsopodError, type StruckLimit } from "../../core/errors.ts";
+import { BLOB_LIMITS } from "./limits.ts";
 
 /** Not of the form that was expected. */
 export function refused(why: string): IsopodError {
@@ -19,6 +20,13 @@ export function ended(): IsopodError {
 /** There is no such upload, or not any more. */
 export function noUpload(): IsopodError {
   return new IsopodError("not_found", { message: "Cannot go on with the upload: there is none of this id and key" });
+}
+
+/** As many uploads are under way as a project may have. */
+export function tooManyUploads(): IsopodError {
+  const limit = { name: "uploadsMax", value: BLOB_LIMITS.uploadsMax };
+  const message = `Cannot begin an upload: ${limit.value} of the project are under way, and none is completed`;
+  return new IsopodError("quota_exceeded", { message, limit });
 }
 
 /** The bytes are not those that were promised. */

@@ -9,7 +9,7 @@ import type { BindingGrant } from "../../core/binding_kinds.ts";
 import { IsopodError } from "../../core/errors.ts";
 import type { RangeQuery } from "./backend.ts";
 import { BLOB_LIMITS } from "./limits.ts";
-import type { Conditions, ListQuery } from "./object.ts";
+import type { Conditions, ListQuery, Metadata } from "./object.ts";
 import { refused } from "./refused.ts";
 
 const encoder = new TextEncoder();
@@ -52,33 +52,40 @@ export function headerOf({ headers }: BindingCall, name: string): string | undef
 
 /** HTTP's conditions. ETags stand in quotes, as there; dates are HTTP's, or milliseconds. @throws {IsopodError} */
 export function conditionsOf(call: BindingCall): Conditions {
+  const [before, after] = [headerOf(call, "if-unmodified-since"), headerOf(call, "if-modified-since")];
   return {
+    // A weak ETag matches nothing here, and says as well as a strong one that something is unchanged (RFC 9110, 8.8.3.2).
     etagMatches: etagsOf(headerOf(call, "if-match")),
-    etagDoesNotMatch: etagsOf(headerOf(call, "if-none-match")),
-    uploadedBefore: dateOf(headerOf(call, "if-unmodified-since")),
-    uploadedAfter: dateOf(headerOf(call, "if-modified-since")),
+    etagDoesNotMatch: etagsOf(headerOf(call, "if-none-match")?.replaceAll("W/", "")),
+    uploadedBefore: dateOf(before),
+    uploadedAfter: dateOf(after),
+    wholeSeconds: [before, after].some((text) => text !== undefined && !MILLISECONDS.test(text)),
   };
 }
 
+const MILLISECONDS = /^\d{1,16}$/;
+
 function etagsOf(text: string | undefined): string[] | undefined {
-  return text?.split(",").map((each) =>
-    each
-      .trim()
-      .replace(/^W\//, "")
-      .replace(/^"(.*)"$/, "$1"),
-  );
+  return text?.split(",").map((each) => each.trim().replace(/^"(.*)"$/, "$1"));
 }
 
 function dateOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const ms = /^\d{1,16}$/.test(text) ? Number(text) : Date.parse(text);
+  const ms = MILLISECONDS.test(text) ? Number(text) : Date.parse(text);
   if (Number.isNaN(ms)) throw refused(`expected a date, not "${text.slice(0, 40)}"`);
   return ms;
 }
 
-/** `bytes=FROM-TO`, `bytes=FROM-`, `bytes=-SUFFIX`. @throws {IsopodError} `bad_request` */
+/**
+ * `bytes=FROM-TO`, `bytes=FROM-`, `bytes=-SUFFIX`; the object has to have it, unless `range-or-whole` is there.
+ * @throws {IsopodError} `bad_request`
+ */
 export function rangeQueryOf(call: BindingCall): RangeQuery | undefined {
-  const text = headerOf(call, "range");
+  const piece = pieceOf(headerOf(call, "range"));
+  return piece && { ...piece, orWhole: headerOf(call, "range-or-whole") !== undefined };
+}
+
+function pieceOf(text: string | undefined): Omit<RangeQuery, "orWhole"> | undefined {
   if (text === undefined) return undefined;
   const [, from, to] = /^bytes=(\d{0,16})-(\d{0,16})$/.exec(text) ?? [];
   if (from === undefined || to === undefined || (from === "" && to === "")) {
@@ -90,7 +97,7 @@ export function rangeQueryOf(call: BindingCall): RangeQuery | undefined {
   return { offset: Number(from), length: Number(to) - Number(from) + 1 };
 }
 
-/** Reads `?prefix=&delimiter=&cursor=&start-after=&limit=`. A prefix wider than the grant's is the grant's. @throws {IsopodError} */
+/** Reads `?prefix=&delimiter=&cursor=&start-after=&limit=&include=`. A prefix wider than the grant's is the grant's. @throws {IsopodError} */
 export function listQueryOf(query: URLSearchParams, grant: BindingGrant): ListQuery {
   const { listKeysMax, keyBytesMax } = BLOB_LIMITS;
   const limit = Number(query.get("limit") ?? listKeysMax);
@@ -105,13 +112,20 @@ export function listQueryOf(query: URLSearchParams, grant: BindingGrant): ListQu
   };
   const cursor = query.get("cursor");
   if (cursor !== null && !/^[A-Za-z0-9_-]{1,1500}$/.test(cursor)) throw refused("expected a cursor of an earlier list");
-  const after = cursor === null ? short("start-after") : Buffer.from(cursor, "base64url").toString();
+  const startAfter = short("start-after");
+  const after = cursor === null ? startAfter : Buffer.from(cursor, "base64url").toString();
   return {
     prefix: prefixWithin(short("prefix") ?? "", grant),
     delimiter: short("delimiter") || undefined,
     after,
     limit,
+    include: query.getAll("include").map(metadataOf),
   };
+}
+
+function metadataOf(name: string): Metadata {
+  if (name === "httpMetadata" || name === "customMetadata") return name;
+  throw refused(`a list includes "httpMetadata" or "customMetadata", not "${name.slice(0, 40)}"`);
 }
 
 function prefixWithin(asked: string, { options }: BindingGrant): string {

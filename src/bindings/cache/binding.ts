@@ -11,6 +11,7 @@ import type { Body, HeaderList } from "../../core/invocation.ts";
 import { ShareList, type Sharer } from "../../stdx/share_list.ts";
 import { headerOf, lifetimeMs } from "./lifetime.ts";
 import { CACHE_API_LIMITS } from "./limits.ts";
+import { callEnded, readBody } from "./put_body.ts";
 import { select } from "./selection.ts";
 
 /** An answer that was put. */
@@ -24,6 +25,7 @@ interface Kept extends Sharer<Kept> {
 }
 
 const ENTRY_BYTES = 512;
+const ROOM = { bytesMax: CACHE_API_LIMITS.bytesMax, ownerBytesMax: CACHE_API_LIMITS.spaceBytesMax };
 
 /** Creates the binding; a grant is the name of a space. */
 export function createCacheApi(clock: Clock): Binding<string> {
@@ -34,7 +36,7 @@ class CacheApi implements Binding<string> {
   readonly type = "cache";
   readonly #clock: Clock;
   readonly #byKey = new Map<string, Kept>();
-  readonly #list = new ShareList<Kept>(CACHE_API_LIMITS.bytesMax, (kept) => this.#byKey.delete(kept.key));
+  readonly #list = new ShareList<Kept>(ROOM, (kept) => this.#byKey.delete(kept.key));
   #closed = false;
 
   constructor(clock: Clock) {
@@ -42,7 +44,8 @@ class CacheApi implements Binding<string> {
   }
 
   async call(call: BindingCall, space: string, scope: CallScope): Promise<BindingAnswer> {
-    if (this.#closed || scope.signal.aborted) throw ended();
+    if (this.#closed || scope.signal.aborted) throw callEnded();
+    scope.countSubrequest();
     const key = `${space} ${addressOf(call)}`;
     if (call.method === "GET") return this.#match(key, call);
     if (call.method === "DELETE") {
@@ -81,14 +84,28 @@ class CacheApi implements Binding<string> {
     return answer(200, [["head", encodeURIComponent(JSON.stringify([status, chosen]))]], body);
   }
 
+  /** What is being put takes room of its space from its first byte on. */
+  async #read(call: BindingCall, space: string, scope: CallScope): Promise<Uint8Array | undefined> {
+    let isLost = false;
+    const room = this.#list.reserve(space, () => {
+      isLost = true;
+    });
+    try {
+      const body = await readBody(call, scope, room);
+      return isLost ? undefined : body;
+    } finally {
+      room.end();
+    }
+  }
+
   async #put(key: string, space: string, call: BindingCall, scope: CallScope): Promise<void> {
     const { status, headers } = headOf(call);
-    const body = await bodyOf(call, scope);
+    const body = await this.#read(call, space, scope);
     const storedAt = this.#clock.wallNow();
     const lifeMs = lifetimeMs(headers, storedAt);
     const before = this.#find(key);
     if (before !== undefined) this.#list.remove(before);
-    if (lifeMs <= 0) return;
+    if (lifeMs <= 0 || body === undefined || this.#closed) return;
     const headerBytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
     const bytes = ENTRY_BYTES + key.length + headerBytes + body.length;
     const ends = { older: undefined, newer: undefined };
@@ -103,13 +120,13 @@ class CacheApi implements Binding<string> {
       storedAt,
       expiresAt: storedAt + lifeMs,
     };
-    while (this.#list.bytesOf(space) + bytes > CACHE_API_LIMITS.spaceBytesMax) {
-      this.#list.remove(this.#list.oldest(space) as Kept);
-    }
     this.#byKey.set(key, kept);
     this.#list.add(kept);
   }
 }
+
+/** What the guest's half calls a cache: no other text, so that no key can be read as another space's. */
+const NAME = /^(default|n:[A-Za-z0-9%._~!*'()-]*)$/;
 
 /** The cache's name and the whole address. @throws {IsopodError} `bad_request` */
 function addressOf({ url }: BindingCall): string {
@@ -117,6 +134,7 @@ function addressOf({ url }: BindingCall): string {
   const [, name = "", asked = ""] = /^\/([^?]*)\?(.*)$/s.exec(url) ?? [];
   if (Buffer.byteLength(url) > urlBytesMax + nameBytesMax)
     throw refused(`expected an address of at most ${urlBytesMax} bytes`);
+  if (!NAME.test(name)) throw refused("expected the name of a cache");
   if (!/^https?:\/\//.test(asked) || !URL.canParse(asked))
     throw refused("expected an address that begins with http:// or https://");
   return `${name} ${asked}`;
@@ -147,40 +165,10 @@ function headOf(call: BindingCall): { readonly status: number; readonly headers:
   return { status, headers: isTakenOut ? without : [["cache-control", "no-store"]] };
 }
 
-/** @throws {IsopodError} `value_too_large`, `binding_failed` */
-async function bodyOf({ body }: BindingCall, { signal }: CallScope): Promise<Uint8Array> {
-  const value = CACHE_API_LIMITS.entryBytesMax;
-  const reader = body?.getReader();
-  const cancel = () => void reader?.cancel().catch(() => {});
-  signal.addEventListener("abort", cancel);
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  try {
-    for (;;) {
-      const { value: chunk, done } = (await reader?.read()) ?? { done: true };
-      if (signal.aborted) throw ended();
-      if (done || chunk === undefined) return Buffer.concat(chunks);
-      bytes += chunk.length;
-      if (bytes > value) {
-        const message = `Cannot put: the answer is longer than ${value} bytes`;
-        throw new IsopodError("value_too_large", { message, limit: { name: "entryBytesMax", value } });
-      }
-      chunks.push(chunk);
-    }
-  } finally {
-    cancel();
-    signal.removeEventListener("abort", cancel);
-  }
-}
-
 function answer(status: number, headers: HeaderList = [], body: Body = null): BindingAnswer {
   return { status, headers, body, url: "", redirected: false };
 }
 
 function refused(why: string): IsopodError {
   return new IsopodError("bad_request", { message: `Cannot use the cache: ${why}` });
-}
-
-function ended(): IsopodError {
-  return new IsopodError("binding_failed", { message: "Cannot use the cache: the call was ended" });
 }

@@ -18,6 +18,8 @@ export function select(
   if (isKnown(headers, asked)) return { status: 304, headers, body: null };
   const [, from = "", to = ""] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(headerOf(asked, "range") ?? "") ?? [];
   if (from === "" && to === "") return { status, headers, body };
+  // A part that ends before it begins is none, and is not looked at (RFC 9110, 14.1.1).
+  if (from !== "" && to !== "" && Number(to) < Number(from)) return { status, headers, body };
   const start = from === "" ? Math.max(0, body.length - Number(to)) : Number(from);
   const end = from === "" || to === "" ? body.length : Math.min(body.length, Number(to) + 1);
   if (start >= end) {

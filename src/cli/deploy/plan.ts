@@ -108,6 +108,7 @@ function compareSettings(before: SettingsView, after: SettingsView): string[] {
     ...tables("queue", queuesOf(before), queuesOf(after)),
     ...(before.notFound === after.notFound ? [] : [`~ not_found ${after.notFound ?? "function"}`]),
     ...(before.instancesMax === after.instancesMax ? [] : [`~ instances ${after.instancesMax}`]),
+    ...((before.cache ?? true) === (after.cache ?? true) ? [] : [`~ cache ${after.cache ?? true}`]),
   ];
 }
 

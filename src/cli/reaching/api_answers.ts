@@ -31,6 +31,7 @@ export interface SettingsView {
   readonly secrets: readonly { readonly binding: string; readonly name: string; readonly hosts: readonly string[] }[];
   readonly bindings?: Readonly<Record<string, object>>;
   readonly instancesMax: number;
+  readonly cache?: boolean;
   readonly schedules?: readonly { readonly name: string }[];
   readonly consumers?: readonly { readonly queue: string }[];
   readonly notFound?: string;

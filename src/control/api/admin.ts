@@ -1,5 +1,6 @@
 /**
- * The admin listener: health, metrics, logs, the server's state, and the API under `/v1`.
+ * The admin listener: health, metrics, logs, the server's state, the API under `/v1`, and AWS's Lambda API under its
+ * dated paths.
  *
  * Nothing but `/healthz` is open without a credential, not on loopback either: the token that lies in the data directory,
  * or a key of a project for what its scopes allow there. Web pages get nowhere: Host and Origin are checked before
@@ -10,6 +11,8 @@ import { type Context, Hono } from "hono";
 import { IsopodError, toIsopodError } from "../../core/errors.ts";
 import type { KeyRecord } from "../../core/plan.ts";
 import { hashOf } from "../../stdx/hash.ts";
+import type { createLambdaApi } from "../lambda/lambda_api.ts";
+import type { LambdaParts } from "../lambda/operation.ts";
 import type { QuietExchange } from "./admin_logs.ts";
 import { createApi } from "./api.ts";
 import type { Principal } from "./endpoint.ts";
@@ -18,6 +21,8 @@ import { problem } from "./router.ts";
 
 /** What the admin listener reaches. */
 export interface AdminParts extends ApiParts {
+  /** What the Lambda API takes beside the rest. */
+  readonly lambda: Pick<LambdaParts, "functions" | "invocations" | "admission" | "newRequestId" | "wallNow">;
   /** The token, which opens everything. */
   readonly token: string;
   /** The keys of the configuration file. */
@@ -58,11 +63,24 @@ export function createAdmin(
     checkServer(context, parts);
     return context.json(parts.status());
   });
+  let lambda: Promise<ReturnType<typeof createLambdaApi>> | undefined;
+  app.all("/:dated{\\d{4}-\\d{2}-\\d{2}}/*", async (context) => {
+    lambda ??= openLambda(parts);
+    return (await lambda)(context.req.raw, context.env);
+  });
   app.route(
     "/",
     createApi(parts, (request) => principalOf(request, parts)),
   );
   return (request, exchange) => app.fetch(request, exchange);
+}
+
+/** Loaded when the first request for it comes: most servers have none. */
+async function openLambda(parts: AdminParts): Promise<ReturnType<typeof createLambdaApi>> {
+  const { createLambdaApi } = await import("../lambda/lambda_api.ts");
+  const { plane, report } = parts;
+  const principal = (request: Request) => principalOf(request, parts);
+  return createLambdaApi({ ...parts.lambda, plane, report, principal, baseUrl: () => parts.baseUrl() });
 }
 
 /** Who calls, by the request's credential. @throws {IsopodError} `unauthorized` */
@@ -74,7 +92,7 @@ export function principalOf(request: Request, parts: Pick<AdminParts, "token" | 
   const key = given === "" ? undefined : parts.plane.keys.find(given);
   if (key !== undefined) {
     const { prefix, project, scopes, mayPin, plan } = key;
-    return { label: prefix, project, scopes, mayPin, plan };
+    return { label: prefix, project, scopes, mayPin, plan, keyHash: hashOf(given) };
   }
   // A key of the file opens nothing here but pinning.
   const mayPin = new URL(request.url).pathname === "/v1/pins" && request.method === "POST";

@@ -74,6 +74,7 @@ export function settingsEndpoints(parts: ApiParts): Endpoint[] {
         secrets: settings.shape.secrets.unwrap().optional(),
         bindings: settings.shape.bindings,
         instancesMax: settings.shape.instancesMax.unwrap().optional(),
+        cache: settings.shape.cache,
         notFound: settings.shape.notFound,
         alias: name.optional(),
       }),

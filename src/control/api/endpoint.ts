@@ -21,6 +21,8 @@ export interface Principal {
   readonly mayPin: boolean;
   /** Of the key. */
   readonly plan: string | undefined;
+  /** The hash of the key. */
+  readonly keyHash?: string | undefined;
 }
 
 type Shape = z.ZodObject;

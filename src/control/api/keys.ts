@@ -8,7 +8,8 @@ import { type Endpoint, endpoint, inProject, type Principal, page, pageOf, pagin
 import type { ApiParts } from "./parts.ts";
 
 const ADMIN = { scopes: [] } as const;
-const keyView = z.object({ id: z.string(), ...keyRecord.shape });
+const keyView = z.object({ id: z.string(), ...keyRecord.omit({ aws: true }).shape });
+const pairView = z.object({ accessKeyId: z.string(), secretAccessKey: z.string() });
 
 /** The endpoints of keys. */
 export function keyEndpoints({ plane }: ApiParts): Endpoint[] {
@@ -35,12 +36,13 @@ export function keyEndpoints({ plane }: ApiParts): Endpoint[] {
         expiresAt: z.number().int().min(0).optional(),
         name: z.string().max(200).optional(),
         mayPin: z.boolean().optional(),
+        aws: z.boolean().optional(),
       }),
-      ...{ answer: keyView.extend({ key: z.string() }), status: 201 },
+      ...{ answer: keyView.extend({ key: z.string(), aws: pairView.optional() }), status: 201 },
       handle: async ({ params, body, who }) => {
         checkGift(who, body);
-        const { key, info } = await plane.keys.create(who.label, params.project, body);
-        return { body: { ...info, key }, status: 201 };
+        const { key, pair, info } = await plane.keys.create(who.label, params.project, body);
+        return { body: { ...info, key, ...(pair && { aws: pair }) }, status: 201 };
       },
     }),
     endpoint({

@@ -46,7 +46,11 @@ export function secretEndpoints({ plane }: ApiParts): Endpoint[] {
       ...{ method: "post", path: "/v1/secrets/rotate", id: "rotateSecrets", access: "server" },
       summary: "Encrypts every secret with the first key that the server has",
       answer: z.object({ rotated: z.number(), unreadable: z.number() }),
-      handle: async ({ who }) => ({ body: await plane.secrets.rotate(who.label) }),
+      handle: async ({ who }) => {
+        const pairs = await plane.pairs.rotate();
+        const own = await plane.secrets.rotate(who.label);
+        return { body: { rotated: own.rotated + pairs.rotated, unreadable: own.unreadable + pairs.unreadable } };
+      },
     }),
   ];
 }

@@ -74,7 +74,7 @@ export interface ProcessConfig {
   readonly settings: ProcessSettings;
   /** Absolute path of a folder with a root file system; the machine's own when left out. */
   readonly root: string | undefined;
-  /** Absolute paths of folders, or of zip archives. */
+  /** Absolute paths of folders. */
   readonly layers: readonly string[];
 }
 
@@ -96,6 +96,8 @@ export interface FunctionConfig {
   readonly bindings: ReadonlyMap<string, BindingDeclaration>;
   /** The most instances at a time. */
   readonly instancesMax: number;
+  /** Whether the gateway keeps answers that say that they may be kept. */
+  readonly cache: boolean;
   /** What calls it by itself. */
   readonly triggers: Triggers;
   /** Static files; `folder` is an absolute path. */

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { LIMIT_RULES, type LimitRule } from "../../core/limits.ts";
 import { parseConfig } from "./file.ts";
+import { GRACE_RULE } from "./process_rules.ts";
 import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import { allKeys, configSchema } from "./schema.ts";
 
@@ -42,7 +43,7 @@ test("every number's unit, default, floor and ceiling are those of the code", ()
   const tables: readonly (readonly [string, readonly LimitRule[]])[] = [
     ["plans.NAME.", Object.values(LIMIT_RULES)],
     ["functions.limits.", Object.values(LIMIT_RULES)],
-    ["functions.", [FUNCTION_INSTANCES_RULE]],
+    ["functions.", [FUNCTION_INSTANCES_RULE, GRACE_RULE]],
     ["server.", Object.values(SERVER_RULES)],
     ["pool.", Object.values(POOL_RULES)],
     ["cache.", Object.values(CACHE_RULES)],

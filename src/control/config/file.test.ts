@@ -12,6 +12,8 @@ let folder = "";
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "isopod-config-"));
   await mkdir(join(folder, "folder"));
+  await mkdir(join(folder, "py"));
+  await mkdir(join(folder, "layers/tools"), { recursive: true });
   for (const name of ["hello.ts", "plain.js", "folder/main.ts"]) {
     await writeFile(join(folder, name), "export default () => 1;\n");
   }
@@ -170,12 +172,12 @@ middlewares = ["auth", "trace"]
   FILES = { type = "blob", name = "uploads" }
 `;
   expect(mistake(later)).toEndWith(
-    'Cannot read engine of function "py": engine "process" is not there yet; "script" (JavaScript and TypeScript) is',
+    'Cannot read middlewares of function "py": the key is known, but what it is for is not there yet',
   );
   expect(
     mistake('[[applications]]\nfile_path = "./samples/testfunc.wasm"\nmethod = "GET"\nurl_path = "/hello"\n'),
   ).toBe(
-    '2: Cannot read file_path of application "/hello": engine "wasm" is not there yet; "script" (JavaScript and TypeScript) is',
+    '2: Cannot read file_path of application "/hello": engine "wasm" is not there yet; "script" and "process" are',
   );
 });
 

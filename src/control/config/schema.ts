@@ -73,6 +73,7 @@ function functionSchema(checks: ValueChecks) {
     env: environment.optional(),
     limits: z.strictObject(settings(LIMIT_RULES)).optional(),
     instances: setting(FUNCTION_INSTANCES_RULE).optional(),
+    cache: z.boolean().optional(),
     egress: z.array(egressRule(checks)).optional(),
     assets: filePath.optional(),
     not_found: oneOf(ASSET_FALLBACKS).optional(),

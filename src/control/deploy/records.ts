@@ -22,6 +22,7 @@ import {
   settings,
   versionFile,
 } from "../fields.ts";
+import { lambdaRecord } from "../lambda/record.ts";
 
 /** An immutable version. */
 export const manifestRecord = z.object({
@@ -79,15 +80,11 @@ export const projectRecord = z.object({
   egressInside: egressInside.optional(),
 });
 
+/** What a `SecretBox` has encrypted. */
+const sealed = z.object({ keyId: z.string(), iv: z.string(), data: z.string(), tag: z.string() });
+
 /** A secret, encrypted. */
-export const secretRecord = z.object({
-  keyId: z.string(),
-  iv: z.string(),
-  data: z.string(),
-  tag: z.string(),
-  createdAt: instant,
-  updatedAt: instant,
-});
+export const secretRecord = sealed.extend({ createdAt: instant, updatedAt: instant });
 
 /** What a key opens. */
 export const KEY_SCOPES = ["deploy", "invoke", "run", "logs", "admin"] as const;
@@ -101,6 +98,8 @@ export const keyRecord = z.object({
   expiresAt: instant.optional(),
   name: z.string().max(200).optional(),
   mayPin: z.boolean().default(false),
+  /** The secret half of the pair that signs requests, encrypted. */
+  aws: sealed.optional(),
   createdAt: instant,
 });
 
@@ -141,6 +140,7 @@ export const RECORDS = {
   secrets: secretRecord,
   keys: keyRecord,
   plans: planRecord,
+  lambda: lambdaRecord,
 } as const;
 
 /** The kinds of records. */

@@ -2,7 +2,8 @@
  * Deletes functions and versions, and collects what nobody needs: old versions by policy, then the blobs that no
  * manifest refers to.
  *
- * What an alias stands for, what a rollback would go back to and what an instance runs is never collected.
+ * What an alias stands for, what has a number, what a rollback would go back to and what an instance runs is never
+ * collected.
  */
 import { functionKey } from "../../core/deployment.ts";
 import { IsopodError } from "../../core/errors.ts";
@@ -80,6 +81,7 @@ export class Removals {
       );
     }
     for (const { key: versionKey } of versions) revision = await store.delete(versionKey);
+    if (replica.get("lambda", project, name) !== undefined) revision = await store.delete(["lambda", project, name]);
     await audit.add({ who: by, action: "delete", project, what: name });
     await replica.reached(revision);
   }
@@ -89,6 +91,8 @@ export class Removals {
     const { replica, audit } = this.#parts;
     const alias = await this.#aliasOf(project, name, version);
     if (alias !== undefined) throw inUse(name, version, alias);
+    const number = numberOf(replica, project, name, version);
+    if (number !== undefined) throw inUse(name, version, String(number));
     const revision = await this.#removeVersion(project, name, version);
     if (revision === undefined) throw inUse(name, version, "one that was moved just now");
     await audit.add({ who: by, action: "delete-version", project, what: `${name}@${version}` });
@@ -119,6 +123,7 @@ export class Removals {
       if (running.has(`${functionKey(project, name)}@${version}`)) continue;
       const record = this.#parts.replica.get("functions", project, name)?.value;
       if (record !== undefined && isWanted(record, version)) continue;
+      if (numberOf(this.#parts.replica, project, name, version) !== undefined) continue;
       if ((await this.#removeVersion(project, name, version)) !== undefined) removed += 1;
     }
     return removed;
@@ -181,6 +186,11 @@ export class Removals {
 function isWanted({ aliases, history }: FunctionRecord, version: string): boolean {
   if (Object.values(aliases).some(({ targets }) => targets.some((each) => each.version === version))) return true;
   return history.slice(-2).some((entry) => entry.version === version);
+}
+
+/** The number under which the Lambda API has published a version. */
+function numberOf(replica: Replica, project: string, name: string, version: string): number | undefined {
+  return replica.get("lambda", project, name)?.value.versions.find((each) => each.version === version)?.number;
 }
 
 function inUse(name: string, version: string, alias: string): IsopodError {

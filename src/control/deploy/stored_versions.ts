@@ -42,7 +42,7 @@ export class StoredVersions {
     // With other secrets, or under other limits, instances that run are not what new ones would be.
     const state = [...secrets, own?.value.limits === undefined ? 0 : own.revision].filter((revision) => revision > 0);
     return {
-      ...{ project, name, version, engine, instancesMax: settings.instancesMax },
+      ...{ project, name, version, engine, instancesMax: settings.instancesMax, cache: settings.cache },
       key: [`${functionKey(project, name)}@${version}`, ...state].join("#"),
       limits: combineLimits(completeLimits(settings.limits), own?.value.limits ?? {}),
       triggers: triggersOf(settings, () => {}, `Cannot load "${name}"`),

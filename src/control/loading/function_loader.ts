@@ -97,7 +97,7 @@ export class FunctionLoader {
 }
 
 function makeVersion(config: FunctionConfig, program: AnyProgram): FunctionVersion {
-  const { name, engine, instancesMax, secrets } = config;
+  const { name, engine, instancesMax, cache, secrets } = config;
   const values = secrets.map(({ binding, hosts, value, placeholder }) => [
     binding,
     hosts.length > 0 ? placeholder : value,
@@ -116,11 +116,11 @@ function makeVersion(config: FunctionConfig, program: AnyProgram): FunctionVersi
   const exportName = program.kind === "wasm" ? config.exportName : undefined;
   const { abi } = config;
   const settings = { engine, env, limits, egress, instancesMax, declared, assets, calls, exportName, abi };
-  const version = hashOf(JSON.stringify([settings, program.hash]));
+  const version = hashOf(JSON.stringify([{ ...settings, ...(!cache && { cache }) }, program.hash]));
   const contents = { program, exportName, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
   return {
     ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
-    ...{ engine, limits, instancesMax, triggers: calls },
+    ...{ engine, limits, instancesMax, cache, triggers: calls },
     assets: assets && new DiskAssets(assets.folder, assets.fallback),
     contents: () => Promise.resolve(contents),
   };

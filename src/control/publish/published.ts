@@ -21,6 +21,7 @@ import { type LoadedFunction, routedFileFunction } from "../loading/function_loa
 import { PublishedCallers } from "./published_callers.ts";
 import { publishedRoutes } from "./published_routes.ts";
 import type { RecordChange, Replica } from "./replica.ts";
+import { reservedBounds } from "./reserved_bounds.ts";
 
 /** What the configuration says, as far as the data plane is concerned. */
 export interface FileDeployment {
@@ -65,12 +66,7 @@ export class Published {
     this.#file = file;
     this.#stored.addAll();
     this.#readFile();
-    this.#deployment = {
-      ...this.#settings(),
-      functions: this.#allFunctions(),
-      routes: this.#allRoutes(),
-      ...this.#callers.of(file),
-    };
+    this.#deployment = this.#everything();
   }
 
   get deployment(): Deployment {
@@ -103,12 +99,14 @@ export class Published {
   changed(changes: readonly RecordChange[]): void {
     const { functions, routes } = this.#stored.changed(changes);
     const callers = this.#callers.changed(changes) ? this.#callers.of(this.#file) : undefined;
-    if (functions.size === 0 && !routes && callers === undefined) return;
+    const bounds = changes.some(({ kind }) => kind === "lambda");
+    if (functions.size === 0 && !routes && callers === undefined && !bounds) return;
     this.#publish({
       ...this.#deployment,
       ...(functions.size > 0 && { functions: this.#withChanged(functions) }),
       ...(routes && { routes: this.#allRoutes() }),
       ...callers,
+      ...(bounds && { reserved: reservedBounds(this.#parts.replica) }),
     });
   }
 
@@ -137,22 +135,23 @@ export class Published {
 
   #replaceAll(): void {
     this.#readFile();
-    this.#publish({
-      ...this.#settings(),
+    this.#publish(this.#everything());
+  }
+
+  #everything(): Deployment {
+    const { codelessPath, rpcPath, previewDomains } = this.#file;
+    return {
+      ...{ codelessPath, rpcPath, previewDomains },
       functions: this.#allFunctions(),
       routes: this.#allRoutes(),
       ...this.#callers.of(this.#file),
-    });
+      reserved: reservedBounds(this.#parts.replica),
+    };
   }
 
   #publish(deployment: Deployment): void {
     this.#deployment = deployment;
     this.#parts.publish(deployment);
-  }
-
-  #settings(): Pick<Deployment, "codelessPath" | "rpcPath" | "previewDomains"> {
-    const { codelessPath, rpcPath, previewDomains } = this.#file;
-    return { codelessPath, rpcPath, previewDomains };
   }
 
   #readFile(): void {

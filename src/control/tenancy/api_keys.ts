@@ -6,6 +6,8 @@ import { type ApiKeyRecord, type KeyScope, toBytes } from "../deploy/records.ts"
 import type { Known, Replica } from "../publish/replica.ts";
 import type { Audit } from "./audit.ts";
 import { checkQuota } from "./quotas.ts";
+import type { SecretBox } from "./secret_box.ts";
+import { makePair, type SigningPair } from "./signing_pairs.ts";
 
 /** What a key is to be. */
 export interface KeyInput {
@@ -14,10 +16,12 @@ export interface KeyInput {
   readonly expiresAt?: number | undefined;
   readonly name?: string | undefined;
   readonly mayPin?: boolean | undefined;
+  /** Whether it gets a pair that signs requests. */
+  readonly aws?: boolean | undefined;
 }
 
 /** What is told of a key. */
-export interface KeyInfo extends ApiKeyRecord {
+export interface KeyInfo extends Omit<ApiKeyRecord, "aws"> {
   /** What it is called in the API: the beginning of its hash. */
   readonly id: string;
 }
@@ -27,6 +31,7 @@ export interface KeyParts {
   readonly store: Store;
   readonly replica: Replica;
   readonly audit: Audit;
+  readonly box: SecretBox;
   /** The names of all plans. */
   planNames(): readonly string[];
   wallNow(): number;
@@ -50,8 +55,12 @@ export class ApiKeys {
       .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
   }
 
-  /** Makes a key; its text is given here and never again. @throws {IsopodError} `bad_request`, `quota_exceeded` */
-  async create(by: string, project: string, input: KeyInput): Promise<{ key: string; info: KeyInfo }> {
+  /** Makes a key; its text and its pair are given here and never again. @throws {IsopodError} `bad_request`, `quota_exceeded` */
+  async create(
+    by: string,
+    project: string,
+    input: KeyInput,
+  ): Promise<{ key: string; pair: SigningPair | undefined; info: KeyInfo }> {
     const { store, replica, audit } = this.#parts;
     const quotas = replica.get("projects", project)?.value.quotas ?? {};
     checkQuota(project, quotas, "keysMax", this.#of(project).length + 1);
@@ -64,14 +73,16 @@ export class ApiKeys {
       throw new IsopodError("bad_request", { message: "Cannot make a key that has expired already" });
     }
     const key = `isopod_${Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url")}`;
+    const hash = hashOf(key);
     const { scopes, plan, expiresAt, name, mayPin = false } = input;
+    const made = input.aws === true ? makePair(this.#parts.box, project, hash) : undefined;
     const record: ApiKeyRecord = {
       ...{ prefix: key.slice(0, PREFIX_LENGTH), project, scopes: [...new Set(scopes)], plan, mayPin },
       ...(expiresAt !== undefined && { expiresAt }),
       ...(name !== undefined && { name }),
+      ...(made !== undefined && { aws: made.sealed }),
       createdAt: this.#parts.wallNow(),
     };
-    const hash = hashOf(key);
     const revision = await store.put(["keys", hash], toBytes(record), { ifRevision: 0 });
     const info = infoOf({ key: ["keys", hash], value: record, revision });
     await audit.add({
@@ -82,7 +93,7 @@ export class ApiKeys {
       after: { scopes, plan, expiresAt },
     });
     await replica.reached(revision);
-    return { key, info };
+    return { key, pair: made?.pair, info };
   }
 
   /** @throws {IsopodError} `not_found` */
@@ -107,6 +118,6 @@ export class ApiKeys {
   }
 }
 
-function infoOf({ key, value }: Known<"keys">): KeyInfo {
+function infoOf({ key, value: { aws: _, ...value } }: Known<"keys">): KeyInfo {
   return { ...value, id: (key[1] ?? "").slice("sha256-".length, "sha256-".length + ID_DIGITS) };
 }

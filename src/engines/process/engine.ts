@@ -12,7 +12,7 @@ import { outerFilter } from "../../sandbox/seccomp.ts";
 import type { UidRange } from "../../sandbox/uids.ts";
 import { FileTrees } from "./file_trees.ts";
 import { RUNTIME_FILES } from "./runtimes.ts";
-import { ETC_FILES, systemFiles, systemRoot } from "./system_root.ts";
+import { ETC_FILES, folderRoot, systemFiles, systemRoot } from "./system_root.ts";
 
 /** The guest, ready to be run. */
 export interface ProcessGuest {
@@ -40,7 +40,7 @@ const DATA_BASELINE_BYTES = 512 * 1024 * 1024;
 
 /** Less machine code than a program's guest would ever have. */
 const ENVIRONMENT = {
-  BUN_JSC_jitMemoryReservationSize: String(32 * 1024 * 1024),
+  BUN_JSC_jitMemoryReservationSize: String(64 * 1024 * 1024),
   TZ: "UTC",
   LANG: "C.UTF-8",
 };
@@ -60,29 +60,40 @@ const DEVICES = ["zero", "full", "random", "urandom"];
 /** Creates the engine; what it needs of the machine is looked for when the first instance is started. */
 export function createProcessEngine(options: ProcessEngineOptions): Engine {
   const trees = new FileTrees(() => makeCodeFolder(options.directory));
-  let opening: Promise<Opened> | undefined;
-  const open = () => {
-    opening ??= openSandbox(options);
-    opening.catch(() => {
-      opening = undefined;
-    });
+  /** Known once the first sandbox is opened. */
+  let layers: readonly string[] = [];
+  /** By the folder that is the root; the machine's own has no name. */
+  const opened = new Map<string, Promise<Opened>>();
+  const open = (folder = "") => {
+    const known = opened.get(folder);
+    if (known !== undefined) return known;
+    const opening = openSandbox(options, folder);
+    opened.set(folder, opening);
+    opening.then(
+      ({ sandbox }) => {
+        layers = sandbox.layers;
+      },
+      () => opened.delete(folder),
+    );
     return opening;
   };
   return {
     name: "process",
-    layers: [],
+    get layers() {
+      return layers;
+    },
     async start(_purpose, launch): Promise<GuestProcess> {
       if (launch === undefined)
         throw new IsopodError("start_failed", { cause: "the process engine starts programs only" });
       try {
         const [{ sandbox, args, binds }, code, layers] = await Promise.all([
-          open(),
+          open(launch.program.root),
           trees.lay([launch.program.code]),
           trees.lay(launch.program.layers),
         ]);
         return sandbox.start(args, false, {
           tmpBytes: Math.floor(launch.memoryBytes * TMP_SHARE),
-          binds: [...binds, ...own("/var/task", code), ...own("/opt", layers)],
+          binds: [...binds, ...bindOf("/var/task", code), ...bindOf("/opt", layers)],
           devices: DEVICES,
         });
       } catch (cause) {
@@ -90,14 +101,13 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
       }
     },
     async close() {
-      const opened = await opening?.catch(() => undefined);
-      opened?.sandbox.close();
+      for (const opening of opened.values()) (await opening.catch(() => undefined))?.sandbox.close();
       trees.close();
     },
   };
 }
 
-function own(to: string, from: string | undefined): [string, string][] {
+function bindOf(to: string, from: string | undefined): [string, string][] {
   return from === undefined ? [] : [[to, from]];
 }
 
@@ -107,16 +117,19 @@ interface Opened {
   readonly binds: readonly (readonly [string, string])[];
 }
 
-async function openSandbox({ guest, directory, memoryBytesMax, uids }: ProcessEngineOptions): Promise<Opened> {
+async function openSandbox(
+  { guest, directory, memoryBytesMax, uids }: ProcessEngineOptions,
+  own: string,
+): Promise<Opened> {
   const { program, code } = await guest();
-  const { links, folders, binds } = systemRoot();
-  const files = systemFiles();
+  const { links, folders, binds, files } = own === "" ? { ...systemRoot(), files: [] } : folderRoot(own);
+  const placed = Object.fromEntries([...files, ...DEVICES.map((name) => `dev/${name}`)].map((path) => [path, ""]));
   const root = layRoot({
     ...{ directory, program, withoutLibraries: true },
-    files: { ...ETC_FILES, ...RUNTIME_FILES, ...DEVICE_FILES, ...(code !== undefined && { [GUEST]: code }) },
+    files: { ...placed, ...(own === "" && ETC_FILES), ...RUNTIME_FILES, ...(code !== undefined && { [GUEST]: code }) },
     folders: [...folders, "var/task", "opt", "dev/shm", "run"],
     links: { ...links, "dev/fd": "/proc/self/fd", "dev/stdin": "fd/0", "dev/stdout": "fd/1", "dev/stderr": "fd/2" },
-    copies: files,
+    copies: own === "" ? systemFiles() : [],
   });
   const sandbox = new Sandbox({
     root,
@@ -136,6 +149,3 @@ async function openSandbox({ guest, directory, memoryBytesMax, uids }: ProcessEn
   });
   return { sandbox, binds, args: code === undefined ? [] : [`/${GUEST}`] };
 }
-
-/** What the devices are bound over. */
-const DEVICE_FILES = Object.fromEntries(DEVICES.map((name) => [`dev/${name}`, ""]));

@@ -3,10 +3,10 @@
  * of /home, /root, /var or /srv. Or a folder with a root file system of somebody's own.
  */
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** What is mounted, by its path in the sandbox. */
-export type Bind = readonly (readonly [to: string, from: string])[];
+type Binds = readonly (readonly [to: string, from: string])[];
 
 /** Parts of the machine's root that programs need; some are links to others. */
 const SYSTEM_FOLDERS = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
@@ -27,7 +27,7 @@ const SYSTEM_FILES = [
 export interface SystemRoot {
   readonly links: Readonly<Record<string, string>>;
   readonly folders: readonly string[];
-  readonly binds: Bind;
+  readonly binds: Binds;
 }
 
 /** Finds out what this machine has. */
@@ -61,9 +61,57 @@ export const ETC_FILES: Readonly<Record<string, string>> = {
   "etc/hostname": "isopod\n",
 };
 
-/** What of a root of somebody's own is mounted: everything but what the sandbox has itself. */
-export function folderBinds(root: string): Bind {
-  const own = new Set(["proc", "dev", "tmp", "opt", "var", "etc", "program"]);
-  const top = readdirSync(root).filter((name) => !own.has(name));
-  return top.map((name) => [`/${name}`, join(root, name)] as const);
+/** What a root of somebody's own has itself; the rest is the sandbox's. */
+const OWN = new Set(["proc", "dev", "tmp", "program", "guest.js"]);
+
+/** Where the loader of programs that are linked against glibc is. */
+const LOADER = { x64: "lib64/ld-linux-x86-64.so.2", arm64: "lib/ld-linux-aarch64.so.1" };
+
+/**
+ * What of a folder with a root file system is linked and mounted.
+ * @throws {Error} when the guest, which is linked against glibc, cannot run on it
+ */
+export function folderRoot(root: string): SystemRoot & { readonly files: readonly string[] } {
+  const loader = LOADER[process.arch as keyof typeof LOADER];
+  if (loader === undefined || !reaches(root, loader)) {
+    throw new Error(`Cannot use the root ${root}: it has no /${loader}, which is glibc's (musl alone will not do)`);
+  }
+  const links: Record<string, string> = {};
+  const folders: string[] = [];
+  const files: string[] = [];
+  const binds: [string, string][] = [];
+  const add = (path: string) => {
+    const stats = lstatSync(join(root, path));
+    if (stats.isSymbolicLink()) links[path] = readlinkSync(join(root, path));
+    else if (stats.isDirectory() || stats.isFile()) {
+      (stats.isFile() ? files : folders).push(path);
+      binds.push([`/${path}`, join(root, path)]);
+    }
+  };
+  for (const name of readdirSync(root)) {
+    if (OWN.has(name)) continue;
+    // What is mounted at /var/task must have its place beside what the root has there.
+    if (name !== "var" || !lstatSync(join(root, name)).isDirectory()) add(name);
+    else for (const inner of readdirSync(join(root, name))) if (!/^(task|runtime)$/.test(inner)) add(`var/${inner}`);
+  }
+  return { links, folders, files, binds };
+}
+
+/** Whether a path leads to something within `root`, as a process would see it that has it as its root. */
+function reaches(root: string, path: string): boolean {
+  let at = "";
+  const left = path.split("/");
+  for (let steps = 0; steps < 100; steps += 1) {
+    const part = left.shift();
+    if (part === undefined) return true;
+    if (part === "" || part === ".") continue;
+    at = part === ".." ? dirname(at) : join(at, part);
+    const stats = lstatSync(join(root, at), { throwIfNoEntry: false });
+    if (stats === undefined) return false;
+    if (!stats.isSymbolicLink()) continue;
+    const target = readlinkSync(join(root, at));
+    left.unshift(...target.split("/"));
+    at = target.startsWith("/") ? "" : dirname(at);
+  }
+  return false;
 }

@@ -2,12 +2,11 @@
 import { toIsopodError } from "../../core/errors.ts";
 import type { FunctionVersion } from "../../core/function.ts";
 import type { HeaderList, InvocationResponse, Invoker } from "../../core/invocation.ts";
-import type { Limits } from "../../core/limits.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Sender } from "../admission.ts";
 import { ExchangeRecord, newRequestId } from "../exchange_record.ts";
 import { completeRequest, type InvocationParts } from "../work.ts";
-import type { Habit } from "./request.ts";
+import { type Habit, newHabit } from "./habits.ts";
 import type { ResponseCache } from "./response_cache.ts";
 
 /** A call of a function, as the cache needs it. */
@@ -16,20 +15,36 @@ export interface CachedCall {
   readonly observer: Observer;
   readonly invoker: Invoker;
   readonly version: FunctionVersion;
-  readonly limits: Limits;
   readonly headers: Headers;
   readonly parts: InvocationParts;
   readonly record: ExchangeRecord;
   readonly sender: Sender;
-  invoke(parts: InvocationParts): Promise<InvocationResponse>;
+  invoke(parts: InvocationParts, sender: Sender): Promise<InvocationResponse>;
+  /** It has waited in vain, and begins only now. */
+  restarted(): void;
 }
 
 const habits = new WeakMap<FunctionVersion, Habit>();
-const NEVER = new AbortController().signal;
+
+/** Requests with these ask for what cannot be told by what is kept. */
+const OWN_BUSINESS = ["range", "content-length", "transfer-encoding", "if-match", "if-unmodified-since"];
 
 /** The key of a resource: another version of a function is another resource. */
-export function cacheKey({ key }: FunctionVersion, url: string): string {
+function cacheKey({ key }: FunctionVersion, url: string): string {
   return `${key} ${url}`;
+}
+
+/** What is kept of a function and fresh, for the requests that it may be given to. */
+export function findFresh(
+  cache: ResponseCache | undefined,
+  version: FunctionVersion,
+  request: Request,
+): InvocationResponse | undefined {
+  if (cache === undefined || cache.bytes === 0 || version.cache === false) return undefined;
+  const { method, url, headers } = request;
+  if (method !== "GET" && method !== "HEAD") return undefined;
+  for (const name of OWN_BUSINESS) if (headers.has(name)) return undefined;
+  return cache.fresh(cacheKey(version, url), request);
 }
 
 /** Answers from the cache, or by the function. @throws {IsopodError} */
@@ -37,14 +52,15 @@ export function answerCached(call: CachedCall): Promise<InvocationResponse> {
   const { cache, version, headers, parts, sender } = call;
   let habit = habits.get(version);
   if (habit === undefined) {
-    habit = { kept: false, notKept: undefined };
+    habit = newHabit();
     habits.set(version, habit);
   }
   return cache.through({
     ...{ key: cacheKey(version, parts.url), project: version.project, functionName: version.name },
     ...{ method: parts.method, url: parts.url, headers, habit, sender },
-    invoke: (more) => call.invoke(withHeaders(parts, more)),
-    refresh: (more) => askForNobody(call, more),
+    invoke: (more, until) => call.invoke(withHeaders(parts, more), until),
+    refresh: (more, until) => askForNobody(call, more, until),
+    restarted: () => call.restarted(),
   });
 }
 
@@ -52,9 +68,10 @@ function withHeaders(parts: InvocationParts, more: HeaderList): InvocationParts 
   return more.length === 0 ? parts : { ...parts, headers: [...parts.headers, ...more] };
 }
 
-/** Invokes the function to have its answer kept, with a record of its own. */
-async function askForNobody(call: CachedCall, more: HeaderList): Promise<InvocationResponse> {
-  const { observer, invoker, version, limits, parts, record } = call;
+/** Invokes the function to have its answer kept, under its own limits and with a record of its own. */
+async function askForNobody(call: CachedCall, more: HeaderList, sender: Sender): Promise<InvocationResponse> {
+  const { observer, invoker, version, parts, record } = call;
+  const { limits } = version;
   const own = new ExchangeRecord(observer, newRequestId(), "GET", record.host, record.path);
   own.remoteAddress = "cache";
   own.target = record.target;
@@ -64,7 +81,7 @@ async function askForNobody(call: CachedCall, more: HeaderList): Promise<Invocat
   try {
     const headers = parts.headers.filter(([name]) => name !== "if-none-match" && name !== "if-modified-since");
     const whole = withHeaders({ ...parts, method: "GET", headers }, more);
-    const asked = completeRequest(whole, own, { signal: NEVER }, own);
+    const asked = completeRequest(whole, own, sender, own);
     const response = await invoker.invoke({ kind: "function", version, limits }, asked);
     own.answered(response, response.status);
     return response;

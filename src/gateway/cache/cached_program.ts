@@ -1,45 +1,81 @@
-/** Programs behind the response cache: the same program with the same arguments, under the same plan of the same project. */
-import type { InvocationResponse } from "../../core/invocation.ts";
+/**
+ * Programs behind the response cache: the same code with the same arguments and input, under the same plan of the same
+ * project.
+ */
+import type { Program } from "../../core/function.ts";
+import type { Body, HeaderList, InvocationResponse } from "../../core/invocation.ts";
 import { hashOf } from "../../stdx/hash.ts";
-import type { Habit } from "./request.ts";
+import type { Sender } from "../admission.ts";
+import { type Habit, newHabit } from "./habits.ts";
+import { untagged } from "./kept_headers.ts";
+import { lifetimeOf } from "./policy.ts";
 import type { ResponseCache } from "./response_cache.ts";
+import { readShort } from "./short_input.ts";
 
 /** A run of a program whose answer may be kept. */
 export interface ProgramRun {
   readonly project: string;
   readonly plan: string;
-  /** `sha256-<hex>` of the program. */
-  readonly hash: string;
+  readonly program: Program;
   readonly url: string;
+  readonly input: Body;
   /** All else that its answer may come from. */
   readonly given: unknown;
   readonly headers: Headers;
-  readonly sender: { readonly signal: AbortSignal };
-  invoke(): Promise<InvocationResponse>;
+  readonly sender: Sender;
+  /** Reads the input within the limits of the run. @throws {IsopodError} */
+  within<T>(read: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  invoke(input: Body, more: HeaderList, sender: Sender): Promise<InvocationResponse>;
 }
 
+/** The largest input that may be part of what names an answer; with a larger one a program always runs. */
+const INPUT_BYTES_MAX = 256 * 1024;
 /** Programs whose habits are remembered. */
 const HABITS_MAX = 10_000;
 const habits = new Map<string, Habit>();
+const names = new WeakMap<Program, string>();
+const NOTHING: HeaderList = [];
 
 /** Answers from the cache, or by running the program. @throws {IsopodError} */
-export function answerCachedProgram(cache: ResponseCache, run: ProgramRun): Promise<InvocationResponse> {
-  const { project, plan, hash, url, given, sender } = run;
+export async function answerCachedProgram(cache: ResponseCache, run: ProgramRun): Promise<InvocationResponse> {
+  const { project, plan, url, given, sender } = run;
+  const code = nameOf(run.program);
   // The key is who calls, which the plan and the project stand for.
   const headers = new Headers(run.headers);
   headers.delete("authorization");
+  const habit = habitOf(`${project} ${plan} ${code}`);
+  // The input of a program that has kept nothing so far is not worth reading before it runs.
+  if (!habit.ever && run.input instanceof ReadableStream) {
+    const response = await run.invoke(run.input, NOTHING, sender);
+    const head = { method: "GET", url, headers };
+    habit.ever = lifetimeOf(head, response.status, response.headers, Date.now()) !== undefined;
+    return untagged(response);
+  }
+  const { body, isWhole } = await run.within((signal) => readShort(run.input, INPUT_BYTES_MAX, signal));
+  if (!isWhole) return run.invoke(body, NOTHING, sender);
+  const named = JSON.stringify([code, url, given, body instanceof Uint8Array ? hashOf(body) : null]);
   return cache.through({
-    ...{ key: `/run ${project} ${plan} ${hashOf(JSON.stringify([hash, url, given]))}`, project },
-    ...{ functionName: undefined, method: "GET", url, headers, habit: habitOf(`${project} ${hash}`), sender },
-    invoke: () => run.invoke(),
+    ...{ key: `/run ${project} ${plan} ${hashOf(named)}`, project },
+    ...{ functionName: undefined, method: "GET", url, headers, habit, sender },
+    invoke: (more, until) => run.invoke(body, more, until),
   });
+}
+
+/** Of all the code, what it imports included: two programs with the same first file may import different ones. */
+function nameOf(program: Program): string {
+  let name = names.get(program);
+  if (name === undefined) {
+    name = hashOf([program.language, program.name, program.code].join("\0"));
+    names.set(program, name);
+  }
+  return name;
 }
 
 function habitOf(name: string): Habit {
   const known = habits.get(name);
   if (known !== undefined) return known;
   if (habits.size >= HABITS_MAX) habits.delete(habits.keys().next().value ?? "");
-  const habit: Habit = { kept: false, notKept: undefined };
+  const habit = newHabit();
   habits.set(name, habit);
   return habit;
 }

@@ -20,7 +20,6 @@ function entry(project: string, name: string, bytes: number): Entry {
     status: 200,
     tags: [],
     lifetime,
-    storedAt: 0,
   };
   return new Entry({ ...about, headers: [], body: new Uint8Array(bytes) });
 }

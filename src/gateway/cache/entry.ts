@@ -1,5 +1,5 @@
 /** A kept answer: whole, with what was decided of it, and ready to be given again. */
-import type { HeaderList, InvocationEnd, InvocationResponse } from "../../core/invocation.ts";
+import type { CacheUse, HeaderList, InvocationEnd, InvocationResponse } from "../../core/invocation.ts";
 import type { Sharer } from "../../stdx/share_list.ts";
 import { judge } from "../assets/conditions.ts";
 import type { CacheHead, Lifetime } from "./policy.ts";
@@ -13,15 +13,17 @@ export interface EntryParts {
   readonly status: number;
   /** Without `age`, `cache-tag`, and what belongs to one exchange. */
   readonly headers: HeaderList;
-  readonly body: Uint8Array;
+  /** A long one is a blob: clients that read slowly share it, where each would else have a copy of its own. */
+  readonly body: Uint8Array | Blob;
   readonly tags: readonly string[];
   readonly lifetime: Lifetime;
-  /** Milliseconds since the Unix epoch. */
-  readonly storedAt: number;
 }
 
-/** What every entry takes beside its body and headers, in bytes: an estimate. */
-const ENTRY_BYTES = 1024;
+const BLOB_BYTES_MIN = 64 * 1024;
+/** What every entry takes beside its texts and its body, in bytes: an estimate from above. */
+const ENTRY_BYTES = 1536;
+/** What an item of a list takes beside its text. */
+const ITEM_BYTES = 64;
 const NO_FIGURES = { wallMs: 0, cpuMs: 0, memoryBytes: 0, responseBytes: 0, logBytes: 0, subrequests: 0, cold: false };
 
 /** A kept answer, in a list of the project's by its last use. */
@@ -33,18 +35,18 @@ export class Entry implements Sharer<Entry> {
   newer: Entry | undefined;
   /** Asked for anew in the background. */
   revalidating = false;
-  readonly #bornAt: number;
   /** The headers of this second, and how they say where the answer is from. */
   #headers: HeaderList = [];
   #second = -1;
   #from = "";
 
   constructor(parts: EntryParts) {
+    const { key, url, project, headers, body, tags, lifetime } = parts;
     this.parts = parts;
-    this.owner = parts.project;
-    const heads = parts.headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
-    this.bytes = ENTRY_BYTES + parts.body.length + heads + parts.key.length;
-    this.#bornAt = parts.storedAt - parts.lifetime.policy.age() * 1000;
+    this.owner = project;
+    const pairs = [...headers, ...lifetime.vary, ...tags.map((tag) => [tag, ""] as const)];
+    const texts = pairs.reduce((sum, [name, value]) => sum + ITEM_BYTES + name.length + (value?.length ?? 0), 0);
+    this.bytes = ENTRY_BYTES + sizeOf(body) + texts + key.length + 2 * url.length;
   }
 
   /** A strong or weak tag, or a date, by which the function can say that it is still current. */
@@ -57,12 +59,16 @@ export class Entry implements Sharer<Entry> {
     return found;
   }
 
-  /** The answer to a request; `from` is told in `Cache-Status` (RFC 9211). */
-  answer({ method, headers }: CacheHead, now: number, from: string): InvocationResponse {
+  /**
+   * The answer to a request.
+   * @param from what `Cache-Status` tells of it (RFC 9211); how long it is fresh is told when it is left out
+   */
+  answer({ headers }: Pick<CacheHead, "headers">, now: number, use: CacheUse, from = ""): InvocationResponse {
     const { status, body } = this.parts;
     const said = this.#headersAt(now, from);
-    if (status === 200 && this.#isKnown(headers)) return whole(304, said, null);
-    return whole(status, said, method === "HEAD" || body.length === 0 ? null : body);
+    if (status === 200 && this.#isKnown(headers)) return whole(304, said, null, use);
+    // The listener leaves the body of HEAD out, and tells its length.
+    return whole(status, said, sizeOf(body) === 0 ? null : body, use);
   }
 
   #isKnown(headers: Headers): boolean {
@@ -76,18 +82,40 @@ export class Entry implements Sharer<Entry> {
 
   /** The same list for a whole second, so that whoever makes headers of it can know it again. */
   #headersAt(now: number, from: string): HeaderList {
-    const second = Math.max(0, Math.floor((now - this.#bornAt) / 1000));
+    const { bornAt, freshUntil } = this.parts.lifetime;
+    const second = Math.max(0, Math.floor((now - bornAt) / 1000));
     if (second !== this.#second || from !== this.#from) {
       this.#second = second;
       this.#from = from;
-      this.#headers = [...this.parts.headers, ["age", String(second)], ["cache-status", `isopod; ${from}`]];
+      const told = from === "" ? `hit; ttl=${Math.floor((freshUntil - now) / 1000)}` : from;
+      this.#headers = [...this.parts.headers, ["age", String(second)], ["cache-status", `isopod; ${told}`]];
     }
     return this.#headers;
   }
 }
 
 /** An answer that is there as a whole, and that no invocation gives. */
-function whole(status: number, headers: HeaderList, body: Uint8Array | null): InvocationResponse {
-  const over: InvocationEnd = { figures: { ...NO_FIGURES, responseBytes: body?.length ?? 0 } };
-  return { status, headers, body, script: false, over, ended: Promise.resolve(over) };
+function whole(
+  status: number,
+  headers: HeaderList,
+  all: EntryParts["body"] | null,
+  cache: CacheUse,
+): InvocationResponse {
+  const over = endedWith(all === null ? 0 : sizeOf(all));
+  const [body, blob] = all instanceof Blob ? [null, all] : [all, undefined];
+  return { status, headers, body, blob, script: false, cache, over, ended: Promise.resolve(over) };
+}
+
+/** Bytes as an entry keeps them. */
+export function keptBody(bytes: Uint8Array): EntryParts["body"] {
+  return bytes.length < BLOB_BYTES_MIN ? bytes : new Blob([bytes as Uint8Array<ArrayBuffer>]);
+}
+
+function sizeOf(body: EntryParts["body"]): number {
+  return body instanceof Blob ? body.size : body.length;
+}
+
+/** The end of an answer that took no invocation of its own. */
+export function endedWith(responseBytes: number): InvocationEnd {
+  return { figures: { ...NO_FIGURES, responseBytes } };
 }

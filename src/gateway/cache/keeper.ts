@@ -1,136 +1,172 @@
-/** Runs what is not in the cache, and keeps its answer where it may be kept. */
+/** Asks what runs, and keeps its answer where it may be kept. */
 import type { Clock } from "../../core/clock.ts";
 import { IsopodError } from "../../core/errors.ts";
 import type { HeaderList, InvocationResponse } from "../../core/invocation.ts";
-import { captured } from "./capture.ts";
+import type { Sender } from "../admission.ts";
+import { Broadcast } from "./broadcast.ts";
 import type { Entries } from "./entries.ts";
-import { Entry } from "./entry.ts";
-import type { FlightEnd, Flights } from "./flights.ts";
-import { keptHeaders, missed, refreshed, tagsOf, untagged } from "./kept_headers.ts";
-import { lifetimeOf } from "./policy.ts";
-import { type CacheRequest, isConditional, mayShare } from "./request.ts";
+import { Entry, type EntryParts, keptBody } from "./entry.ts";
+import type { Landed } from "./flights.ts";
+import type { Addresses } from "./habits.ts";
+import { keptHeaders, refreshed, tagsOf, untagged } from "./kept_headers.ts";
+import { LandedBody, LandedEntry, LandedStream } from "./landed.ts";
+import { type Lifetime, lifetimeOf, saysNothing } from "./policy.ts";
+import type { Purges } from "./purges.ts";
+import { type CacheRequest, isConditional, isPlain } from "./request.ts";
 
 /** What keeping takes. */
 export interface KeeperOptions {
   readonly clock: Clock;
   readonly entries: Entries;
-  readonly flights: Flights;
+  readonly purges: Purges;
+  readonly addresses: Addresses;
   /** Of one answer. */
   readonly entryBytesMax: number;
 }
 
-/** A run whose answer may be kept. */
+/** What came of asking: an answer for who asked alone, or one for more. */
+export type Asked =
+  | { readonly response: InvocationResponse; readonly landed: undefined }
+  | { readonly response: undefined; readonly landed: Landed };
+
 interface Run {
   readonly request: CacheRequest;
   /** What was kept before, stale. */
   readonly known: Entry | undefined;
-  /** Purges of the project before it began: what was asked for before one is not kept after it. */
-  readonly purges: number;
-  readonly flight: FlightEnd | undefined;
+  /** When it began, as purges count. */
+  readonly since: number;
 }
 
+type KeptParts = Pick<EntryParts, "status" | "headers" | "body" | "tags">;
+
 const NOTHING: HeaderList = [];
+/** What failing servers answer, in whose place something stale may be given (RFC 5861, 4). */
+const FAILURES = new Set([500, 502, 503, 504]);
 
 /** The keeper. */
 export class Keeper {
   readonly #options: KeeperOptions;
-  readonly #purges = new Map<string, number>();
 
   constructor(options: KeeperOptions) {
     this.#options = options;
   }
 
-  /** What of a project is on its way is not kept. */
-  purged(project: string): void {
-    this.#purges.set(project, this.#purgesOf(project) + 1);
-  }
-
-  /** Runs a request for itself and whoever waits for the same. @throws {IsopodError} */
-  async run(request: CacheRequest): Promise<InvocationResponse> {
-    const { entries, flights } = this.#options;
-    const known = entries.find(request.key, request.headers);
+  /**
+   * Asks, until `sender` hangs up; `closed` is told when what is gathered of the answer is kept, or will not be.
+   * @throws {IsopodError}
+   */
+  async ask(request: CacheRequest, sender: Sender, closed = () => {}, invoke = request.invoke): Promise<Asked> {
+    const { entries, purges } = this.#options;
+    const known = entries.bytes === 0 ? undefined : entries.find(request.key, request.headers);
     const validators = known === undefined || isConditional(request) ? NOTHING : known.validators;
-    const flight = mayShare(request) ? flights.begin(request.key) : undefined;
-    const run: Run = { request, known, purges: this.#purgesOf(request.project), flight };
+    const run: Run = { request, known, since: purges.now };
     let response: InvocationResponse;
     try {
-      response = await request.invoke(validators);
+      response = await invoke.call(request, validators, sender);
     } catch (error) {
-      flight?.end("failed");
       const isGone = error instanceof IsopodError && error.code === "client_gone";
-      const instead = isGone ? undefined : this.#insteadOfError(run);
+      const instead = isGone ? undefined : this.#insteadOfFailure(run);
+      closed();
       if (instead !== undefined) return instead;
       throw error;
     }
+    const { habit } = request;
     // The usual answer of what keeps nothing, told by identity.
-    if (response.headers === request.habit.notKept || response.socket !== undefined || response.script) {
-      flight?.end("not kept");
-      return response;
+    if (!habit.ever && response.headers === habit.silent && known === undefined) return alone(response);
+    const instead = FAILURES.has(response.status) ? this.#insteadOfFailure(run) : undefined;
+    if (instead === undefined) return this.#judged(run, response, validators, closed);
+    if (response.body instanceof ReadableStream) response.body.cancel().catch(() => {});
+    closed();
+    return instead;
+  }
+
+  #judged(run: Run, response: InvocationResponse, validators: HeaderList, closed: () => void): Asked {
+    const { request, known } = run;
+    const { status, headers, body } = response;
+    if (response.socket !== undefined || response.script) return this.#passed(run, response, closed);
+    if (known !== undefined && status === 304 && validators.length > 0)
+      return this.#stillCurrent(run, known, response, closed);
+    const mayBeKept = request.method === "GET" && !isConditional(request);
+    const lifetime = mayBeKept ? lifetimeOf(request, status, headers, this.#options.clock.wallNow()) : undefined;
+    if (lifetime === undefined) return this.#passed(run, response, closed);
+    this.#noted(request, true, lifetime);
+    const about = { request, response, lifetime, isStale: known !== undefined };
+    if (body instanceof ReadableStream) {
+      const { entries, entryBytesMax } = this.#options;
+      const end = {
+        whole: (all: Uint8Array) => {
+          this.#keep(run, lifetime, { status, headers, body: keptBody(all), tags: tagsOf(headers) });
+          closed();
+        },
+        given: closed,
+      };
+      const reserve = (lost: () => void) => entries.reserve(request.project, lost);
+      return together(new LandedStream(about, new Broadcast(body, entryBytesMax, reserve, end)));
     }
-    const instead = response.status >= 500 ? this.#insteadOfError(run) : undefined;
-    if (instead !== undefined) {
-      flight?.end("failed");
-      if (response.body instanceof ReadableStream) response.body.cancel().catch(() => {});
-      return instead;
+    // A copy: what has come in one read with others would keep their bytes, too.
+    const whole = body === null ? new Uint8Array() : body.slice();
+    const kept = { status, headers, body: keptBody(whole), tags: tagsOf(headers) };
+    const isKept = whole.length <= this.#options.entryBytesMax && this.#keep(run, lifetime, kept) !== undefined;
+    closed();
+    return together(new LandedBody(about, body, isKept));
+  }
+
+  /** An answer for who asked alone; what was kept before is not what the function says now. */
+  #passed({ request, known }: Run, response: InvocationResponse, closed: () => void): Asked {
+    const { status, headers } = response;
+    if (saysNothing(headers)) request.habit.silent = headers;
+    if (isPlain(request)) {
+      if (request.habit.ever) this.#noted(request, false);
+      if (known !== undefined && status < 500) this.#options.entries.remove(known);
     }
-    return response.status === 304 && validators.length > 0
-      ? this.#stillCurrent(run, response)
-      : this.#answered(run, response);
+    closed();
+    return alone(untagged(response));
   }
 
   /** The function says that what was kept is what it would answer. */
-  #stillCurrent(run: Run, response: InvocationResponse): InvocationResponse {
-    const { request, known } = run;
-    const { parts } = known as Entry;
-    const entry =
-      this.#keep(run, parts.status, refreshed(parts.headers, response.headers), parts.body) ?? (known as Entry);
-    run.flight?.end("kept");
-    return entry.answer(request, this.#options.clock.wallNow(), "hit; fwd=stale");
+  #stillCurrent(run: Run, known: Entry, response: InvocationResponse, closed: () => void): Asked {
+    const { parts } = known;
+    const { status, body } = parts;
+    const headers = refreshed(parts.headers, response.headers);
+    const said = tagsOf(response.headers);
+    const tags = said.length > 0 ? said : parts.tags;
+    const now = this.#options.clock.wallNow();
+    const lifetime = lifetimeOf(run.request, status, headers, now);
+    const entry = lifetime && this.#keep(run, lifetime, { status, headers, body, tags });
+    closed();
+    const told = `fwd=stale; fwd-status=304${entry === undefined ? "" : "; stored"}`;
+    return together(new LandedEntry(entry ?? known, now, "revalidated", told));
   }
 
-  #answered(run: Run, response: InvocationResponse): InvocationResponse {
-    const { request, flight } = run;
-    const { status, headers, body } = response;
-    const { clock, entryBytesMax } = this.#options;
-    const mayBeKept = request.method === "GET" && !isConditional(request);
-    if (!mayBeKept || lifetimeOf(request, status, headers, clock.wallNow()) === undefined) {
-      request.habit.notKept = headers;
-      flight?.end("not kept");
-      return untagged(response);
-    }
-    request.habit.kept = true;
-    if (!(body instanceof ReadableStream)) {
-      const whole = body ?? new Uint8Array();
-      if (whole.length <= entryBytesMax) this.#keep(run, status, headers, whole);
-      flight?.end("kept");
-      return missed(response, body);
-    }
-    const whole = (all: Uint8Array) => {
-      this.#keep(run, status, headers, all);
-      flight?.end("kept");
-    };
-    return missed(response, captured(body, entryBytesMax, { whole, given: () => flight?.end("failed") }));
-  }
-
-  #insteadOfError({ request, known }: Run): InvocationResponse | undefined {
+  #insteadOfFailure({ known }: Run): Asked | undefined {
     const now = this.#options.clock.wallNow();
     if (known === undefined || now >= known.parts.lifetime.ifErrorUntil) return undefined;
-    return known.answer(request, now, "hit; fwd=stale");
+    return together(new LandedEntry(known, now, "stale", ""));
   }
 
-  #keep({ request, purges }: Run, status: number, headers: HeaderList, body: Uint8Array): Entry | undefined {
+  #keep({ request, since }: Run, lifetime: Lifetime, kept: KeptParts): Entry | undefined {
     const { key, project, functionName, url } = request;
-    const { clock, entries } = this.#options;
-    const storedAt = clock.wallNow();
-    const lifetime = lifetimeOf(request, status, headers, storedAt);
-    if (lifetime === undefined || this.#purgesOf(project) !== purges) return undefined;
-    const about = { key, project, functionName, url, status, lifetime, storedAt };
-    const entry = new Entry({ ...about, headers: keptHeaders(headers), tags: tagsOf(headers), body });
+    const { entries, purges } = this.#options;
+    if (purges.has(project, since, { functionName, url, tags: kept.tags })) return undefined;
+    const about = { key, project, functionName, url, lifetime };
+    const entry = new Entry({ ...about, ...kept, headers: keptHeaders(kept.headers) });
     entries.put(entry, request.headers);
     return entry;
   }
 
-  #purgesOf(project: string): number {
-    return this.#purges.get(project) ?? 0;
+  #noted(request: CacheRequest, kept: boolean, lifetime?: Lifetime): void {
+    const { clock, addresses } = this.#options;
+    const { habit, key } = request;
+    habit.last = kept;
+    habit.ever ||= kept;
+    addresses.note(key, kept, lifetime?.vary.map(([name]) => name) ?? [], clock.wallNow());
   }
+}
+
+function alone(response: InvocationResponse): Asked {
+  return { response, landed: undefined };
+}
+
+function together(landed: Landed): Asked {
+  return { response: undefined, landed };
 }

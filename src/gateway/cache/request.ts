@@ -1,5 +1,7 @@
-/** A request whose answer may be kept, and what was seen of the answers of what it is for. */
+/** A request whose answer may be kept. */
 import type { HeaderList, InvocationResponse } from "../../core/invocation.ts";
+import type { Sender } from "../admission.ts";
+import type { Habit } from "./habits.ts";
 import type { CacheHead } from "./policy.ts";
 
 /** A request. */
@@ -10,19 +12,13 @@ export interface CacheRequest extends CacheHead {
   readonly functionName: string | undefined;
   readonly habit: Habit;
   /** Whoever waits for another's answer gives up when it hangs up. */
-  readonly sender: { readonly signal: AbortSignal };
-  /** Runs it; `more` are headers that the request has beside its own. */
-  invoke(more: HeaderList): Promise<InvocationResponse>;
+  readonly sender: Sender;
+  /** Runs it until `sender` hangs up; `more` are headers that the request has beside its own. */
+  invoke(more: HeaderList, sender: Sender): Promise<InvocationResponse>;
   /** Runs it again for nobody, to have its answer kept; left out where that cannot be. */
-  refresh?(more: HeaderList): Promise<InvocationResponse>;
-}
-
-/** What was seen of the answers of one version or program. */
-export interface Habit {
-  /** Whether some were kept. */
-  kept: boolean;
-  /** The last headers that were not for keeping: most functions give the same list each time. */
-  notKept: HeaderList | undefined;
+  refresh?(more: HeaderList, sender: Sender): Promise<InvocationResponse>;
+  /** It has waited in vain, and begins only now. */
+  restarted?(): void;
 }
 
 /** Whether the client has conditions of its own: an answer to them is for nobody else. */
@@ -30,10 +26,16 @@ export function isConditional({ headers }: CacheHead): boolean {
   return headers.has("if-none-match") || headers.has("if-modified-since");
 }
 
-/** Whether requests like this one wait for one another: not where answers were seen not to be for keeping. */
-export function mayShare(request: CacheRequest): boolean {
-  const { method, headers, habit } = request;
+/** Whether the request carries nothing by which its answer would be for itself. */
+export function isPlain({ method, headers }: CacheHead): boolean {
   if (method !== "GET" || headers.has("cookie") || headers.has("authorization")) return false;
-  if (headers.has("cache-control") || headers.has("pragma") || isConditional(request)) return false;
-  return habit.kept || habit.notKept === undefined;
+  return !headers.has("cache-control") && !headers.has("pragma") && !isConditional({ headers } as CacheHead);
+}
+
+/** The headers of a request that asks for the whole. */
+export function unconditional(headers: Headers): Headers {
+  const kept = new Headers(headers);
+  kept.delete("if-none-match");
+  kept.delete("if-modified-since");
+  return kept;
 }

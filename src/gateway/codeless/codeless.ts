@@ -13,11 +13,12 @@ import {
   type ProgramBuilder,
   type ProgramSource,
 } from "../../core/function.ts";
-import { type Invoker, NO_PARAMS } from "../../core/invocation.ts";
+import { type Body, type HeaderList, type Invoker, NO_PARAMS } from "../../core/invocation.ts";
 import { combineLimits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
 import { isWasm, type WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
+import type { Sender } from "../admission.ts";
 import { answerCachedProgram } from "../cache/cached_program.ts";
 import type { ResponseCache } from "../cache/response_cache.ts";
 import type { Caller } from "../callers.ts";
@@ -67,7 +68,6 @@ export class Codeless {
           method: request.method,
           url: parsed.programUrl,
           headers: programHeaders(request, parsed, record.remoteAddress),
-          body: parsed.input,
           params: NO_PARAMS,
           argsJson: parsed.argsJson,
           partial: parsed.events,
@@ -85,12 +85,17 @@ export class Codeless {
           bindings,
           limits,
         } as const;
-        const invoke = () => this.#parts.invoker.invoke(target, completeRequest(parts, record, sender, observer));
+        const invoke = (body: Body, more: HeaderList, until: Sender) => {
+          const asked = { ...parts, headers: [...parts.headers, ...more], body };
+          return this.#parts.invoker.invoke(target, completeRequest(asked, record, until, observer));
+        };
         const { cache } = this.#parts;
-        if (cache === undefined || parsed.input !== null || parsed.events) return invoke();
+        if (cache === undefined || parsed.events) return invoke(parsed.input, [], sender);
+        const { argsJson, env, inputType, input, programUrl: url } = parsed;
         return answerCachedProgram(cache, {
-          ...{ project, plan: plan.name, hash: program.hash, url: parsed.programUrl, headers: request.headers },
-          ...{ given: [request.method, parsed.argsJson, parsed.env, parsed.limits], sender, invoke },
+          ...{ project, plan: plan.name, program, url, input, headers: request.headers },
+          ...{ given: [request.method, argsJson, env, inputType, parsed.limits], sender, invoke },
+          within: (read) => prepareWithin(limits, sender.signal, read),
         });
       },
     };

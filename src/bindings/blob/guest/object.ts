@@ -7,8 +7,9 @@ export interface Facts {
   readonly size: number;
   readonly etag: string;
   readonly uploaded: number;
-  readonly httpMetadata: Readonly<Record<string, string | number>>;
-  readonly customMetadata: Readonly<Record<string, string>>;
+  /** Left out of lists that do not include it, as `customMetadata` is. */
+  readonly httpMetadata?: Readonly<Record<string, string | number>>;
+  readonly customMetadata?: Readonly<Record<string, string>>;
   readonly checksums: Readonly<Record<string, string>>;
   readonly range?: { readonly offset: number; readonly length: number };
 }
@@ -29,8 +30,8 @@ export class R2Object {
   readonly etag: string;
   readonly httpEtag: string;
   readonly uploaded: Date;
-  readonly httpMetadata: Record<string, string | Date>;
-  readonly customMetadata: Record<string, string>;
+  readonly httpMetadata: Record<string, string | Date> | undefined;
+  readonly customMetadata: Readonly<Record<string, string>> | undefined;
   readonly checksums: Record<string, unknown>;
   readonly range: { readonly offset: number; readonly length: number } | undefined;
   readonly storageClass = "Standard";
@@ -42,9 +43,7 @@ export class R2Object {
     this.etag = facts.etag;
     this.httpEtag = `"${facts.etag}"`;
     this.uploaded = new Date(facts.uploaded);
-    const { cacheExpiry, ...texts } = facts.httpMetadata;
-    this.httpMetadata = texts as Record<string, string>;
-    if (typeof cacheExpiry === "number") this.httpMetadata["cacheExpiry"] = new Date(cacheExpiry);
+    this.httpMetadata = facts.httpMetadata && httpMetadataOf(facts.httpMetadata);
     this.customMetadata = facts.customMetadata;
     this.checksums = checksumsOf(facts.checksums);
     this.range = facts.range;
@@ -52,13 +51,24 @@ export class R2Object {
 
   /** Sets the headers that were kept with the object. */
   writeHttpMetadata(headers: Headers): void {
+    const { httpMetadata } = this;
+    if (httpMetadata === undefined) {
+      throw new TypeError(`Cannot write the metadata of "${this.key}": the list did not include "httpMetadata"`);
+    }
     for (const [name, header] of HEADERS) {
-      const value = this.httpMetadata[name];
+      const value = httpMetadata[name];
       if (typeof value === "string") headers.set(header, value);
     }
-    const { cacheExpiry } = this.httpMetadata as { readonly cacheExpiry?: Date };
+    const { cacheExpiry } = httpMetadata as { readonly cacheExpiry?: Date };
     if (cacheExpiry !== undefined) headers.set("expires", cacheExpiry.toUTCString());
   }
+}
+
+function httpMetadataOf({ cacheExpiry, ...texts }: Readonly<Record<string, string | number>>) {
+  return (typeof cacheExpiry === "number" ? { ...texts, cacheExpiry: new Date(cacheExpiry) } : texts) as Record<
+    string,
+    string | Date
+  >;
 }
 
 /** Buffers by algorithm, and `toJSON` with their hexadecimal digits. */
@@ -101,7 +111,7 @@ export class R2ObjectBody extends R2Object {
   }
 
   async blob(): Promise<Blob> {
-    const type = this.httpMetadata["contentType"];
+    const type = this.httpMetadata?.["contentType"];
     return new Blob([await this.#response.arrayBuffer()], typeof type === "string" ? { type } : {});
   }
 }

@@ -8,6 +8,7 @@ type Conditional =
       readonly etagDoesNotMatch?: string;
       readonly uploadedBefore?: Date;
       readonly uploadedAfter?: Date;
+      readonly secondsGranularity?: boolean;
     };
 
 type Range = Headers | { readonly offset?: number; readonly length?: number; readonly suffix?: number };
@@ -28,6 +29,8 @@ export interface PutOptions {
   readonly sha256?: ArrayBuffer | ArrayBufferView | string;
   readonly sha384?: ArrayBuffer | ArrayBufferView | string;
   readonly sha512?: ArrayBuffer | ArrayBufferView | string;
+  /** Not offered: refused, so that nobody takes what is kept for encrypted. */
+  readonly ssecKey?: unknown;
 }
 
 /** Options of `list`. */
@@ -37,6 +40,7 @@ export interface ListOptions {
   readonly cursor?: string;
   readonly startAfter?: string;
   readonly limit?: number;
+  readonly include?: readonly string[];
 }
 
 type Pairs = [string, string][];
@@ -48,15 +52,18 @@ function conditionHeaders(onlyIf: Conditional | undefined): Pairs {
   if (onlyIf instanceof Headers) {
     return CONDITIONS.flatMap((name): Pairs => {
       const value = onlyIf.get(name);
-      return value === null ? [] : [[name, value]];
+      // A date that is none is no condition (RFC 9110, 13.1.3): it comes from whoever has sent the request.
+      const isNone = value === null || (name.endsWith("-since") && Number.isNaN(Date.parse(value)));
+      return isNone ? [] : [[name, value]];
     });
   }
-  const { etagMatches, etagDoesNotMatch, uploadedBefore, uploadedAfter } = onlyIf;
+  const { etagMatches, etagDoesNotMatch, uploadedBefore, uploadedAfter, secondsGranularity } = onlyIf;
+  const dateText = (date: Date) => (secondsGranularity ? date.toUTCString() : String(date.getTime()));
   const all: Pairs = [];
   if (etagMatches !== undefined) all.push(["if-match", quoted(etagMatches)]);
   if (etagDoesNotMatch !== undefined) all.push(["if-none-match", quoted(etagDoesNotMatch)]);
-  if (uploadedBefore !== undefined) all.push(["if-unmodified-since", String(uploadedBefore.getTime())]);
-  if (uploadedAfter !== undefined) all.push(["if-modified-since", String(uploadedAfter.getTime())]);
+  if (uploadedBefore !== undefined) all.push(["if-unmodified-since", dateText(uploadedBefore)]);
+  if (uploadedAfter !== undefined) all.push(["if-modified-since", dateText(uploadedAfter)]);
   return all;
 }
 
@@ -68,7 +75,13 @@ function quoted(etag: string): string {
 /** The headers of a get. */
 export function getHeaders({ onlyIf, range }: GetOptions): Pairs {
   const headers = conditionHeaders(onlyIf);
-  const text = range instanceof Headers ? range.get("range") : rangeText(range);
+  if (range instanceof Headers) {
+    // What a client wants of it. What is not one range is answered with the whole object, as is what the object has not.
+    const text = range.get("range") ?? "";
+    if (/^bytes=(\d{1,15}-\d{0,15}|-\d{1,15})$/.test(text)) headers.push(["range", text], ["range-or-whole", "1"]);
+    return headers;
+  }
+  const text = rangeText(range);
   if (text !== null) headers.push(["range", text]);
   return headers;
 }
@@ -76,6 +89,9 @@ export function getHeaders({ onlyIf, range }: GetOptions): Pairs {
 function rangeText(range: Exclude<Range, Headers> | undefined): string | null {
   if (range === undefined) return null;
   const { offset = 0, length, suffix } = range;
+  if (suffix !== undefined && (range.offset !== undefined || length !== undefined)) {
+    throw new TypeError("Cannot get: expected a range of a suffix alone, or of offset and length");
+  }
   for (const value of [offset, length, suffix]) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0)) {
       throw new RangeError(`Cannot get: expected a range of whole numbers, not ${value}`);
@@ -90,6 +106,8 @@ const CHECKSUMS = ["md5", "sha1", "sha256", "sha384", "sha512"] as const;
 
 /** The headers of a put. */
 export function putHeaders(options: PutOptions): Pairs {
+  if (options.ssecKey !== undefined)
+    throw new TypeError("Cannot put: ssecKey is not offered, nothing would be encrypted");
   const headers = conditionHeaders(options.onlyIf);
   const { httpMetadata, customMetadata } = options;
   if (httpMetadata !== undefined) headers.push(["http-metadata", jsonHeader(httpMetadataOf(httpMetadata))]);
@@ -130,12 +148,20 @@ function jsonHeader(value: unknown): string {
 }
 
 /** The query of a list. */
-export function listQuery({ prefix, delimiter, cursor, startAfter, limit }: ListOptions): URLSearchParams {
+export function listQuery({
+  prefix,
+  delimiter,
+  cursor,
+  startAfter,
+  limit,
+  include = [],
+}: ListOptions): URLSearchParams {
   const query = new URLSearchParams();
   if (typeof prefix === "string") query.set("prefix", prefix.toWellFormed());
   if (typeof delimiter === "string") query.set("delimiter", delimiter.toWellFormed());
   if (typeof cursor === "string" && cursor !== "") query.set("cursor", cursor);
   if (typeof startAfter === "string") query.set("start-after", startAfter.toWellFormed());
   if (typeof limit === "number") query.set("limit", String(limit));
+  for (const name of include) query.append("include", String(name));
   return query;
 }

@@ -42,11 +42,9 @@ export function createLocalBackend({ directory, clock, quotas, report }: LocalBl
   });
   const sweep = () => {
     for (const [project, open] of projects) {
-      try {
-        open.uploads.collect();
-      } catch (error) {
+      open.uploads.collect().catch((error) => {
         report("Uploads of blobs that nobody completes cannot be removed", { project, cause: String(error) });
-      }
+      });
     }
     projects.sweep();
   };

@@ -4,19 +4,20 @@ import type { ByteRange } from "../object.ts";
 import { ended } from "../refused.ts";
 import { BLOCK_BYTES, readBlock } from "./content.ts";
 
-/** A piece of an object, with its file open. */
-export interface OpenPiece {
-  readonly file: FileHandle;
+/** A piece of an object. */
+export interface ReadPiece {
   readonly bytes: number;
   readonly sums: Uint8Array;
+  /** Opens its file. Only one is open at a time: an object may be made of thousands. */
+  open(): Promise<FileHandle>;
 }
 
 /**
- * The stream; it closes the files at its end, when it is cancelled, and when `signal` fires.
- * @param closed is called once they are
+ * The stream; it lets go of the files at its end, when it is cancelled, and when `signal` fires.
+ * @param closed is called once it has
  */
 export function streamPieces(
-  pieces: readonly OpenPiece[],
+  pieces: readonly ReadPiece[],
   range: ByteRange,
   signal: AbortSignal,
   closed: () => void,
@@ -29,7 +30,6 @@ export function streamPieces(
     signal.removeEventListener("abort", abort);
     // Waits for the read that is under way: the number of a closed file may be another's at once.
     await chunks.return();
-    await Promise.all(pieces.map(({ file }) => file.close()));
     closed();
   };
   let fail: (error: unknown) => void = () => {};
@@ -62,18 +62,23 @@ export function streamPieces(
   );
 }
 
-async function* checkedChunks(pieces: readonly OpenPiece[], range: ByteRange): AsyncGenerator<Uint8Array, void> {
+async function* checkedChunks(pieces: readonly ReadPiece[], range: ByteRange): AsyncGenerator<Uint8Array, void> {
   const end = range.offset + range.length;
   let start = 0;
-  for (const { file, bytes, sums } of pieces) {
+  for (const { open, bytes, sums } of pieces) {
     const from = Math.max(range.offset, start) - start;
     const to = Math.min(end, start + bytes) - start;
     start += bytes;
     if (from >= to) continue;
-    for (let block = Math.floor(from / BLOCK_BYTES); block * BLOCK_BYTES < to; block += 1) {
-      const read = await readBlock(file, block, bytes, sums);
-      const at = block * BLOCK_BYTES;
-      yield read.subarray(Math.max(0, from - at), Math.min(read.length, to - at));
+    const file = await open();
+    try {
+      for (let block = Math.floor(from / BLOCK_BYTES); block * BLOCK_BYTES < to; block += 1) {
+        const read = await readBlock(file, block, bytes, sums);
+        const at = block * BLOCK_BYTES;
+        yield read.subarray(Math.max(0, from - at), Math.min(read.length, to - at));
+      }
+    } finally {
+      await file.close();
     }
   }
 }

@@ -1,8 +1,9 @@
-/** Changes of a project's objects and uploads, a transaction each: conditions, the quota, and what no row names after it. */
+/** Changes of a project's objects and uploads, each as a whole: conditions, what they count, and what no row names after. */
 import type { DatabaseSync } from "node:sqlite";
 import { BLOB_LIMITS } from "../limits.ts";
 import { type BlobObject, type Conditions, holds, type PutFacts } from "../object.ts";
-import { noUpload, overQuota } from "../refused.ts";
+import { noUpload, tooManyUploads } from "../refused.ts";
+import type { Commits, Tally } from "./commits.ts";
 import type { Content } from "./content.ts";
 import type { Piece, Rows, Upload } from "./rows.ts";
 
@@ -10,12 +11,9 @@ import type { Piece, Rows, Upload } from "./rows.ts";
 export interface ChangesOptions {
   readonly database: DatabaseSync;
   readonly rows: Rows;
-  /** How much the project may keep now, in bytes. */
-  bytesMax(): number;
+  readonly commits: Commits;
   /** Milliseconds since the Unix epoch. */
   wallNow(): number;
-  /** Hears of contents that a row named, and may not any more. */
-  freed(contents: readonly string[]): void;
 }
 
 /** An object that is to be put. */
@@ -24,12 +22,6 @@ export interface NewObject {
   readonly key: Uint8Array;
   readonly object: BlobObject;
   readonly conditions: Conditions;
-}
-
-/** What a transaction adds up. */
-interface Tally {
-  bytes: number;
-  readonly freed: string[];
 }
 
 /** The changes of one database. */
@@ -50,29 +42,34 @@ export class Changes {
   }
 
   /** Puts an object; undefined where the conditions do not hold. @throws {IsopodError} `quota_exceeded` */
-  putObject({ bucket, key, object, conditions }: NewObject, pieces: readonly Piece[]): BlobObject | undefined {
-    const { rows } = this.#options;
+  putObject({ bucket, key, object, conditions }: NewObject, content: Content): Promise<BlobObject | undefined> {
+    const { rows, commits } = this.#options;
     const id = this.#idOf(bucket);
-    return this.#transact((tally) => {
+    return commits.make((tally) => {
       if (!holds(conditions, rows.object(id, key))) return undefined;
-      this.#replace(tally, id, key, object, pieces);
+      this.#replace(tally, id, key, object);
+      rows.putPiece(object.version, 1, content);
       return object;
     });
   }
 
-  delete(bucket: string, keys: readonly Uint8Array[]): void {
+  async delete(bucket: string, keys: readonly Uint8Array[]): Promise<void> {
     const id = this.#buckets.get(bucket);
     if (id === undefined) return;
-    this.#transact((tally) => {
+    await this.#options.commits.make((tally) => {
       for (const key of keys) this.#forget(tally, id, key);
     });
   }
 
-  createUpload(bucket: string, key: Uint8Array, facts: PutFacts): string {
-    const id = crypto.randomUUID().replaceAll("-", "");
-    const { rows, wallNow } = this.#options;
-    rows.putUpload({ id, bucket: this.#idOf(bucket), key, facts }, wallNow());
-    return id;
+  /** @throws {IsopodError} `quota_exceeded` when too many are under way */
+  createUpload(bucket: string, key: Uint8Array, facts: PutFacts): Promise<string> {
+    const { rows, commits, wallNow } = this.#options;
+    const upload = { id: crypto.randomUUID().replaceAll("-", ""), bucket: this.#idOf(bucket), key, facts };
+    return commits.make(() => {
+      if (rows.uploadCount >= BLOB_LIMITS.uploadsMax) throw tooManyUploads();
+      rows.putUpload(upload, wallNow());
+      return upload.id;
+    });
   }
 
   /** The upload of this id, for this key. @throws {IsopodError} `not_found` */
@@ -83,86 +80,79 @@ export class Changes {
     return upload;
   }
 
-  /** @throws {IsopodError} `quota_exceeded` */
-  putPart(id: string, part: number, content: Content): void {
-    const { rows } = this.#options;
-    this.#transact((tally) => {
-      const before = rows.pieces(id).find((piece) => piece.part === part);
-      if (before !== undefined) this.#drop(tally, before.bytes, [before.content]);
-      this.#add(tally, content.bytes);
+  /** @throws {IsopodError} `not_found`, `quota_exceeded` */
+  putPart(bucket: string, key: Uint8Array, id: string, part: number, content: Content): Promise<void> {
+    const { rows, commits } = this.#options;
+    return commits.make((tally) => {
+      // It may have been completed or given up while the bytes came.
+      this.checkUpload(bucket, key, id);
+      this.#forgetPiece(tally, rows.piece(id, part));
+      tally.bytes += content.bytes + BLOB_LIMITS.entryBytes;
       rows.putPiece(id, part, content);
     });
   }
 
-  completeUpload(upload: Upload, object: BlobObject, pieces: readonly Piece[]): void {
-    this.#transact((tally) => {
-      this.#forgetUpload(tally, upload.id);
-      this.#replace(tally, upload.bucket, upload.key, object, pieces);
+  /** Makes the object that `choose` says of the upload's pieces. @throws {IsopodError} `not_found`, and of `choose` */
+  completeUpload(
+    bucket: string,
+    key: Uint8Array,
+    id: string,
+    choose: (upload: Upload, pieces: readonly Piece[]) => { object: BlobObject; chosen: readonly Piece[] },
+  ): Promise<BlobObject> {
+    const { rows, commits } = this.#options;
+    return commits.make((tally) => {
+      const upload = this.checkUpload(bucket, key, id);
+      const pieces = rows.pieces(id);
+      const { object, chosen } = choose(upload, pieces);
+      const kept = new Set(chosen.map(({ part }) => part));
+      for (const piece of pieces) {
+        if (kept.has(piece.part)) tally.bytes -= piece.bytes + BLOB_LIMITS.entryBytes;
+        else {
+          this.#forgetPiece(tally, piece);
+          rows.deletePiece(id, piece.part);
+        }
+      }
+      rows.deleteUpload(id);
+      this.#replace(tally, upload.bucket, key, object);
+      rows.movePieces(id, object.version);
+      return object;
     });
   }
 
-  abortUploads(ids: readonly string[]): void {
-    this.#transact((tally) => {
-      for (const id of ids) this.#forgetUpload(tally, id);
+  /** Gives uploads up. */
+  abortUploads(ids: readonly string[]): Promise<void> {
+    const { rows, commits } = this.#options;
+    return commits.make((tally) => {
+      for (const id of ids) {
+        for (const piece of rows.pieces(id)) this.#forgetPiece(tally, piece);
+        rows.deletePieces(id);
+        rows.deleteUpload(id);
+      }
     });
   }
 
-  #replace(tally: Tally, bucket: number, key: Uint8Array, object: BlobObject, pieces: readonly Piece[]): void {
+  #replace(tally: Tally, bucket: number, key: Uint8Array, object: BlobObject): void {
     const { rows } = this.#options;
     this.#forget(tally, bucket, key);
-    this.#add(tally, object.size);
     rows.putObject(bucket, key, object);
-    for (const piece of pieces) rows.putPiece(object.version, piece.part, piece);
+    tally.bytes += rows.counted(bucket, key);
   }
 
   #forget(tally: Tally, bucket: number, key: Uint8Array): void {
     const { rows } = this.#options;
     const before = rows.object(bucket, key);
     if (before === undefined) return;
-    const contents = rows.pieces(before.version).map(({ content }) => content);
+    tally.bytes -= rows.counted(bucket, key);
+    for (const { content } of rows.pieces(before.version)) tally.freed.push(content);
     rows.deletePieces(before.version);
     rows.deleteObject(bucket, key);
-    this.#drop(tally, before.size, contents);
   }
 
-  #forgetUpload(tally: Tally, id: string): void {
-    const { rows } = this.#options;
-    for (const { bytes, content } of rows.pieces(id)) this.#drop(tally, bytes, [content]);
-    rows.deletePieces(id);
-    rows.deleteUpload(id);
-  }
-
-  /** Counts an entry in. */
-  #add(tally: Tally, bytes: number): void {
-    tally.bytes += bytes + BLOB_LIMITS.entryBytes;
-  }
-
-  /** Counts an entry out, whose contents may be named no more. */
-  #drop(tally: Tally, bytes: number, contents: readonly string[]): void {
-    tally.bytes -= bytes + BLOB_LIMITS.entryBytes;
-    tally.freed.push(...contents);
-  }
-
-  #transact<T>(step: (tally: Tally) => T): T {
-    const { database, rows, freed, bytesMax } = this.#options;
-    database.exec("BEGIN IMMEDIATE");
-    let tally: Tally;
-    let result: T;
-    try {
-      const before = rows.usage;
-      tally = { bytes: before, freed: [] };
-      result = step(tally);
-      const max = bytesMax();
-      if (tally.bytes > before && tally.bytes > max) throw overQuota(tally.bytes, max);
-      if (tally.bytes !== before) rows.usage = tally.bytes;
-      database.exec("COMMIT");
-    } catch (error) {
-      // SQLite has rolled back already after some errors.
-      if (database.isTransaction) database.exec("ROLLBACK");
-      throw error;
-    }
-    if (tally.freed.length > 0) freed(tally.freed);
-    return result;
+  /** Counts a piece of an upload out, whose content may be named no more. */
+  #forgetPiece(tally: Tally, piece: Pick<Piece, "bytes" | "content"> | undefined): void {
+    if (piece === undefined) return;
+    tally.bytes -= piece.bytes + BLOB_LIMITS.entryBytes;
+    tally.freed.push(piece.content);
   }
 
   #idOf(bucket: string): number {

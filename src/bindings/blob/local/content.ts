@@ -5,14 +5,14 @@
  * when the project is opened again. What is read is held against checksums that were made when it was written, a block
  * at a time, before anybody sees it.
  */
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { IsopodError } from "../../../core/errors.ts";
+import { syncFolder } from "../../../stdx/sqlite_file.ts";
 import type { Incoming } from "../backend.ts";
-import { BlockSums, type DigestNames, Digests, SUM_BYTES, sumOf } from "../digests.ts";
-import { BLOB_LIMITS } from "../limits.ts";
-import { ended, tooLarge } from "../refused.ts";
+import { BlockSums, SUM_BYTES, sumOf } from "../digests.ts";
+import { type Draft, type DraftOptions, writeDraft } from "../draft.ts";
 
 /** Bytes of a block, which is read and checked as a whole. */
 export const BLOCK_BYTES = 256 * 1024;
@@ -23,8 +23,6 @@ export interface Content {
   readonly content: string;
   readonly bytes: number;
   readonly md5: string;
-  /** Hex digits by algorithm, as far as they were asked for. */
-  readonly digests: Readonly<Record<string, string>>;
   /** A checksum for each block. */
   readonly sums: Uint8Array;
 }
@@ -33,7 +31,10 @@ export interface Content {
 export class ContentFiles {
   readonly #directory: string;
   readonly #drafts: string;
-  /** Writes under way, by content: their files are not removed though no row names them yet. */
+  readonly #clean: string;
+  /** Whether a crash may have left files that no row names. */
+  readonly wasLeft: boolean;
+  /** Writes and reads under way, by content: their files are not removed though no row names them. */
   readonly #held = new Map<string, number>();
   /** Removals under way: who writes the same again waits for them. */
   readonly #removing = new Map<string, Promise<void>>();
@@ -41,44 +42,73 @@ export class ContentFiles {
   constructor(directory: string) {
     this.#directory = join(directory, "content");
     this.#drafts = join(directory, "drafts");
+    this.#clean = join(directory, "clean");
     for (const folder of [this.#directory, this.#drafts]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     for (const left of readdirSync(this.#drafts)) rmSync(join(this.#drafts, left));
+    this.wasLeft = !existsSync(this.#clean);
+    rmSync(this.#clean, { force: true });
+    syncFolder(directory);
+  }
+
+  /** Tells the next opening that nothing is left. */
+  markClean(): void {
+    writeFileSync(this.#clean, "");
   }
 
   /**
-   * Writes a body, held until `release`.
-   * @throws {IsopodError} `value_too_large`, `binding_failed` when it is given up, or what the body fails with
+   * Writes a body; its content is held until `release`.
+   * @throws {IsopodError} what `writeDraft` throws
    */
-  async write({ body, signal }: Incoming, wanted: DigestNames): Promise<Content> {
+  async write(incoming: Incoming, { names, took }: DraftOptions): Promise<{ content: Content; draft: Draft }> {
     const path = join(this.#drafts, crypto.randomUUID());
+    const sums = new BlockSums(BLOCK_BYTES);
     try {
-      const content = await this.#draft(path, body, signal, wanted);
-      this.#held.set(content.content, (this.#held.get(content.content) ?? 0) + 1);
-      await this.#removing.get(content.content);
-      await this.#publish(path, content).catch((error) => {
+      const draft = await writeDraft(path, incoming, {
+        names,
+        took: (chunk) => {
+          took(chunk);
+          sums.update(chunk);
+        },
+      });
+      const { bytes, digests } = draft;
+      const content = { content: digests.sha256, bytes, md5: digests.md5, sums: sums.all() };
+      this.hold(content.content);
+      try {
+        await this.#removing.get(content.content);
+        await this.#publish(path, content);
+      } catch (error) {
         this.release(content.content);
         throw error;
-      });
-      return content;
+      }
+      return { content, draft };
     } finally {
       await rm(path, { force: true });
     }
   }
 
-  /** A row names it now, or nobody wants it. */
+  /** Keeps a file, whatever the rows say, until `release`. */
+  hold(content: string): void {
+    this.#held.set(content, (this.#held.get(content) ?? 0) + 1);
+  }
+
   release(content: string): void {
     const left = (this.#held.get(content) ?? 1) - 1;
     if (left === 0) this.#held.delete(content);
     else this.#held.set(content, left);
   }
 
+  /** Whether a write or a read has it in hand. */
+  isHeld(content: string): boolean {
+    return this.#held.has(content);
+  }
+
   open(content: string): Promise<FileHandle> {
     return open(this.#pathOf(content), "r");
   }
 
-  /** Removes a file that no row names, unless a write has it in hand. */
+  /** Removes a file that no row names and nobody holds. */
   async remove(content: string): Promise<void> {
-    if (this.#held.has(content) || this.#removing.has(content)) return;
+    if (this.isHeld(content) || this.#removing.has(content)) return;
     const removal = rm(this.#pathOf(content), { force: true }).finally(() => this.#removing.delete(content));
     this.#removing.set(content, removal);
     await removal;
@@ -91,39 +121,6 @@ export class ContentFiles {
         if (!isNamed(name)) await this.remove(name);
       }
     }
-  }
-
-  async #draft(path: string, body: Incoming["body"], signal: AbortSignal, wanted: DigestNames): Promise<Content> {
-    const file = await open(path, "wx", 0o600);
-    const digests = new Digests(wanted);
-    const sums = new BlockSums(BLOCK_BYTES);
-    let bytes = 0;
-    const reader = body?.getReader();
-    const cancel = () => void reader?.cancel().catch(() => {});
-    signal.addEventListener("abort", cancel);
-    if (signal.aborted) cancel();
-    try {
-      for (;;) {
-        const { value, done } = (await reader?.read()) ?? { done: true };
-        if (signal.aborted) throw ended();
-        if (done || value === undefined) break;
-        bytes += value.length;
-        const max = BLOB_LIMITS.putBytesMax;
-        if (bytes > max) throw tooLarge("the object is longer", { name: "putBytesMax", value: max });
-        digests.update(value);
-        sums.update(value);
-        await file.writeFile(value);
-      }
-      await file.datasync();
-    } catch (error) {
-      cancel();
-      throw error;
-    } finally {
-      signal.removeEventListener("abort", cancel);
-      await file.close();
-    }
-    const { sha256 = "", md5 = "", ...rest } = digests.hex();
-    return { content: sha256, bytes, md5, digests: { ...rest, md5, sha256 }, sums: sums.all() };
   }
 
   async #publish(draft: string, { content, bytes }: Content): Promise<void> {

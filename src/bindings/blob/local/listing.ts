@@ -1,5 +1,6 @@
 /** Lists of a bucket's keys: by prefix, and by what stands before a delimiter, so that keys look like folders. */
-import type { BlobObject, ListPage, ListQuery } from "../object.ts";
+import { BLOB_LIMITS } from "../limits.ts";
+import { type ListedObject, type ListPage, type ListQuery, listed } from "../object.ts";
 import type { Rows } from "./rows.ts";
 
 const encoder = new TextEncoder();
@@ -7,21 +8,29 @@ const encoder = new TextEncoder();
 const END = Uint8Array.of(0xff);
 
 /** A page of a bucket's keys. */
-export function listObjects(rows: Rows, bucket: number, { prefix, delimiter, after, limit }: ListQuery): ListPage {
+export function listObjects(
+  rows: Rows,
+  bucket: number,
+  { prefix, delimiter, after, limit, include }: ListQuery,
+): ListPage {
   const start = encoder.encode(prefix);
   const end = endOf(start);
-  const objects: BlobObject[] = [];
+  const objects: ListedObject[] = [];
   const prefixes: string[] = [];
   let from = later(start, after === undefined ? start : behind(after, delimiter, prefix));
   let last: string | undefined;
+  let told = 0;
+  const isFull = () => objects.length + prefixes.length >= limit || told >= BLOB_LIMITS.listBytesMax;
   while (Buffer.compare(from, end) < 0) {
     let jump: Uint8Array | undefined;
     for (const object of rows.objects(bucket, from, end)) {
-      if (objects.length + prefixes.length >= limit) return { objects, prefixes, after: last };
+      if (isFull()) return { objects, prefixes, after: last };
       const folder = folderOf(object.key, prefix, delimiter);
       last = folder ?? object.key;
       if (folder === undefined) {
-        objects.push(object);
+        const entry = listed(object, include);
+        told += JSON.stringify(entry).length;
+        objects.push(entry);
         continue;
       }
       prefixes.push(folder);

@@ -9,15 +9,17 @@ import type { DatabaseSync } from "node:sqlite";
 import { IsopodError } from "../../../core/errors.ts";
 import { nameFailure } from "../../../core/storage_failure.ts";
 import { type Incoming, type OpenedObject, type RangeQuery, rangeOf } from "../backend.ts";
+import { BodyRoom } from "../body_room.ts";
+import { Life } from "../life.ts";
 import { type BlobObject, type Conditions, holds, type ListPage, type ListQuery, type PutFacts } from "../object.ts";
-import { refused } from "../refused.ts";
 import { streamPieces } from "./body.ts";
 import { Changes } from "./changes.ts";
+import { Commits } from "./commits.ts";
 import { ContentFiles } from "./content.ts";
 import { openDatabase } from "./database.ts";
-import { Life } from "./life.ts";
 import { listObjects } from "./listing.ts";
-import { type Piece, Rows } from "./rows.ts";
+import { Removals } from "./removals.ts";
+import { Rows } from "./rows.ts";
 import { newObject, Uploads } from "./uploads.ts";
 import { Writer } from "./writer.ts";
 
@@ -48,8 +50,11 @@ export class BlobProject {
   readonly #database: DatabaseSync;
   readonly #rows: Rows;
   readonly #files: ContentFiles;
+  readonly #removals: Removals;
+  readonly #commits: Commits;
   readonly #changes: Changes;
   readonly #writer: Writer;
+  #isClean = true;
 
   /** @throws {IsopodError} when its files cannot be used */
   constructor(options: ProjectOptions) {
@@ -62,19 +67,28 @@ export class BlobProject {
     const complain = (message: string, error: unknown) => {
       if (!life.signal.aborted) report(message, { cause: String(error) });
     };
-    const writer = new Writer({ files, rows, life, complain });
-    const freed = (contents: readonly string[]) => writer.removeFreed(contents);
-    const changes = new Changes({ database, rows, bytesMax, wallNow, freed });
-    this.uploads = new Uploads({ rows, changes, writer, life, wallNow });
+    const removals = new Removals({ files, rows, life, complain });
+    const freed = (contents: readonly string[]) => removals.add(contents);
+    const commits = new Commits({ database, rows, path: directory, bytesMax, freed });
+    const changes = new Changes({ database, rows, commits, wallNow });
+    const writer = new Writer({ files, life, removals, room: new BodyRoom(bytesMax) });
+    const usage = () => commits.usage;
+    this.uploads = new Uploads({ rows, changes, writer, life, usage, wallNow });
     this.#life = life;
     this.#database = database;
     this.#rows = rows;
     this.#files = files;
+    this.#removals = removals;
+    this.#commits = commits;
     this.#changes = changes;
     this.#writer = writer;
+    if (!files.wasLeft) return;
     life
       .during(() => files.removeOthers((content) => rows.names(content)))
-      .catch((error) => complain("What a crash has left of blobs cannot be removed", error));
+      .catch((error) => {
+        this.#isClean = false;
+        complain("What a crash has left of blobs cannot be removed", error);
+      });
   }
 
   /** Whether somebody uses it. */
@@ -89,26 +103,28 @@ export class BlobProject {
     });
   }
 
-  /** An object with its files open; without them where the conditions do not hold. @throws {IsopodError} `bad_request` */
-  async get(bucket: string, key: string, how: GetOptions): Promise<OpenedObject | BlobObject | undefined> {
+  /** An object with its bytes; without them where the conditions do not hold. @throws {IsopodError} `bad_request` */
+  get(bucket: string, key: string, how: GetOptions): OpenedObject | BlobObject | undefined {
     const { conditions, range: asked, signal } = how;
-    for (;;) {
-      const object = this.head(bucket, key);
-      if (object === undefined || !holds(conditions, object)) return object;
-      const range = asked === undefined ? { offset: 0, length: object.size } : rangeOf(asked, object.size);
-      if (range === undefined) throw refused(`the object has ${object.size} bytes, and none of the range`);
-      const pieces = this.#life.now(() => this.#rows.pieces(object.version));
-      const files = await this.#openAll(pieces);
-      if (files !== undefined) {
-        const open = pieces.map(({ bytes, sums }, at) => ({ file: files[at] as FileHandle, bytes, sums }));
-        this.#life.hold();
-        const until = AbortSignal.any([signal, this.#life.signal]);
-        return { object, range, body: streamPieces(open, range, until, () => this.#life.release()) };
-      }
-      // Another one has taken its place meanwhile, and its files are gone: that one's are given.
-      if (this.head(bucket, key)?.version !== object.version) continue;
-      throw new IsopodError("internal", { cause: `a file of the blob ${object.version} is missing` });
-    }
+    const object = this.head(bucket, key);
+    if (object === undefined || !holds(conditions, object)) return object;
+    const range = rangeOf(asked, object);
+    const pieces = this.#life.now(() => this.#rows.pieces(object.version));
+    const contents = pieces.map(({ content }) => content);
+    const files = this.#files;
+    // Another one may take its place from now on; its files stay until they are read.
+    for (const content of contents) files.hold(content);
+    this.#life.hold();
+    const closed = () => {
+      for (const content of contents) files.release(content);
+      const [first] = pieces;
+      if (first !== undefined && this.#rows.piece(object.version, first.part) === undefined)
+        this.#removals.add(contents);
+      this.#life.release();
+    };
+    const readable = pieces.map(({ bytes, sums, content }) => ({ bytes, sums, open: () => this.#open(content) }));
+    const until = AbortSignal.any([signal, this.#life.signal]);
+    return { object, range, body: streamPieces(readable, range, until, closed) };
   }
 
   /** Puts an object; undefined where the conditions do not hold. */
@@ -119,20 +135,24 @@ export class BlobProject {
     { facts, conditions }: { readonly facts: PutFacts; readonly conditions: Conditions },
   ): Promise<BlobObject | undefined> {
     // Said before the bytes are sent, where it can be; decided after them.
-    if (!holds(conditions, this.head(bucket, key))) return undefined;
-    return this.#writer.write(incoming, facts, (content) => {
-      const checksums = { ...facts.checksums, md5: content.md5 };
-      const made = { size: content.bytes, etag: content.md5, uploaded: this.#options.wallNow() };
-      const object = newObject(key, { ...facts, checksums }, made);
-      return this.#changes.putObject({ bucket, key: encoder.encode(key), object, conditions }, [
-        { ...content, part: 1 },
-      ]);
+    const before = this.head(bucket, key);
+    if (!holds(conditions, before)) return undefined;
+    return this.#writer.write({
+      incoming,
+      checksums: facts.checksums,
+      left: () => this.#commits.usage - (before?.size ?? 0),
+      make: (content) => {
+        const checksums = { ...facts.checksums, md5: content.md5 };
+        const made = { size: content.bytes, etag: content.md5, uploaded: this.#options.wallNow() };
+        const object = newObject(key, { ...facts, checksums }, made);
+        return this.#changes.putObject({ bucket, key: encoder.encode(key), object, conditions }, content);
+      },
     });
   }
 
-  delete(bucket: string, keys: readonly string[]): void {
+  delete(bucket: string, keys: readonly string[]): Promise<void> {
     const all = keys.map((key) => encoder.encode(key));
-    this.#life.now(() => this.#changes.delete(bucket, all));
+    return this.#life.during(() => this.#changes.delete(bucket, all));
   }
 
   list(bucket: string, query: ListQuery): ListPage {
@@ -147,18 +167,15 @@ export class BlobProject {
     if (this.#life.signal.aborted) return;
     await this.#life.end();
     this.#database.close();
+    if (this.#isClean && !this.#removals.failed) this.#files.markClean();
   }
 
-  /** The files of pieces; undefined when one is not there any more. */
-  async #openAll(pieces: readonly Piece[]): Promise<FileHandle[] | undefined> {
-    const files: FileHandle[] = [];
+  async #open(content: string): Promise<FileHandle> {
     try {
-      for (const { content } of pieces) files.push(await this.#files.open(content));
-      return files;
+      return await this.#files.open(content);
     } catch (error) {
-      await Promise.all(files.map((file) => file.close()));
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw nameFailure(error, this.#options.directory);
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw nameFailure(error, this.#options.directory);
+      throw new IsopodError("internal", { cause: `the file ${content} of a blob is missing` });
     }
   }
 }

@@ -1,5 +1,6 @@
 /** Rows of a project's database as objects, uploads and pieces, and the statements that read and write them. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { BLOB_LIMITS } from "../limits.ts";
 import type { BlobObject, PutFacts } from "../object.ts";
 import type { Content } from "./content.ts";
 
@@ -43,7 +44,11 @@ export class Rows {
   readonly #deleteUpload: StatementSync;
   readonly #old: StatementSync;
   readonly #uploads: StatementSync;
+  readonly #counted: StatementSync;
   readonly #pieces: StatementSync;
+  readonly #piece: StatementSync;
+  readonly #movePieces: StatementSync;
+  readonly #deletePiece: StatementSync;
   readonly #putPiece: StatementSync;
   readonly #deletePieces: StatementSync;
   readonly #named: StatementSync;
@@ -61,6 +66,12 @@ export class Rows {
     this.#deleteUpload = prepare("DELETE FROM uploads WHERE id = ?");
     this.#old = prepare("SELECT id FROM uploads WHERE started < ? LIMIT 100");
     this.#uploads = prepare("SELECT count(*) AS count FROM uploads");
+    this.#counted = prepare(
+      "SELECT bytes + length(key) + length(CAST(facts AS BLOB)) AS counted FROM objects WHERE bucket = ? AND key = ?",
+    );
+    this.#piece = prepare("SELECT bytes, content FROM pieces WHERE owner = ? AND part = ?");
+    this.#movePieces = prepare("UPDATE pieces SET owner = ?2 WHERE owner = ?1");
+    this.#deletePiece = prepare("DELETE FROM pieces WHERE owner = ? AND part = ?");
     this.#pieces = prepare("SELECT part, content, bytes, md5, sums FROM pieces WHERE owner = ? ORDER BY part");
     this.#putPiece = prepare(
       "INSERT OR REPLACE INTO pieces (owner, part, content, bytes, md5, sums) VALUES (?, ?, ?, ?, ?, ?)",
@@ -91,6 +102,11 @@ export class Rows {
     this.#deleteObject.run(bucket, key);
   }
 
+  /** What an object counts: its bytes, its key and metadata, and what its row takes. */
+  counted(bucket: number, key: Uint8Array): number {
+    return Number(this.#counted.get(bucket, key)?.["counted"] ?? 0) + BLOB_LIMITS.entryBytes;
+  }
+
   upload(id: string): Upload | undefined {
     const row = this.#upload.get(id) as (Omit<Upload, "facts"> & { readonly facts: string }) | undefined;
     return row && { ...row, facts: JSON.parse(row.facts) as PutFacts };
@@ -117,8 +133,22 @@ export class Rows {
     return this.#pieces.all(owner) as unknown as Piece[];
   }
 
-  putPiece(owner: string, part: number, { content, bytes, md5, sums }: Omit<Content, "digests">): void {
+  /** Length and content of one piece. */
+  piece(owner: string, part: number): Pick<Piece, "bytes" | "content"> | undefined {
+    return this.#piece.get(owner, part) as Pick<Piece, "bytes" | "content"> | undefined;
+  }
+
+  putPiece(owner: string, part: number, { content, bytes, md5, sums }: Content): void {
     this.#putPiece.run(owner, part, content, bytes, md5, sums);
+  }
+
+  /** Gives all pieces of one owner to another one, who has none. */
+  movePieces(owner: string, to: string): void {
+    this.#movePieces.run(owner, to);
+  }
+
+  deletePiece(owner: string, part: number): void {
+    this.#deletePiece.run(owner, part);
   }
 
   deletePieces(owner: string): void {

@@ -1,11 +1,10 @@
 /** Uploads in parts of one project: each part is kept when it arrives, and completing names them as one object. */
-import { IsopodError } from "../../../core/errors.ts";
 import type { Incoming } from "../backend.ts";
+import type { Life } from "../life.ts";
 import { BLOB_LIMITS } from "../limits.ts";
 import type { BlobObject, PutFacts, UploadedPart } from "../object.ts";
 import { refused } from "../refused.ts";
 import type { Changes } from "./changes.ts";
-import type { Life } from "./life.ts";
 import type { Piece, Rows } from "./rows.ts";
 import type { Writer } from "./writer.ts";
 
@@ -15,6 +14,8 @@ export interface UploadsOptions {
   readonly changes: Changes;
   readonly writer: Writer;
   readonly life: Life;
+  /** How much the project keeps now, in bytes. */
+  usage(): number;
   /** Milliseconds since the Unix epoch. */
   wallNow(): number;
 }
@@ -30,66 +31,56 @@ export class Uploads {
   }
 
   /** Begins one; its id. @throws {IsopodError} `quota_exceeded` */
-  create(bucket: string, key: string, facts: PutFacts): string {
-    const { rows, changes, life } = this.#options;
-    return life.now(() => {
-      if (rows.uploadCount >= BLOB_LIMITS.uploadsMax) {
-        const limit = { name: "uploadsMax", value: BLOB_LIMITS.uploadsMax };
-        const message = `Cannot begin an upload: ${limit.value} of the project are under way, and none is completed`;
-        throw new IsopodError("quota_exceeded", { message, limit });
-      }
-      return changes.createUpload(bucket, encoder.encode(key), facts);
-    });
+  create(bucket: string, key: string, facts: PutFacts): Promise<string> {
+    const { changes, life } = this.#options;
+    return life.during(() => changes.createUpload(bucket, encoder.encode(key), facts));
   }
 
   /** Takes a part. @throws {IsopodError} `not_found`, `quota_exceeded` */
   putPart(bucket: string, key: string, id: string, part: number, incoming: Incoming): Promise<UploadedPart> {
-    const { changes, writer, life } = this.#options;
-    const check = () => life.now(() => changes.checkUpload(bucket, encoder.encode(key), id));
-    check();
-    return writer.write(incoming, undefined, (content) => {
-      // It may have been completed or given up while the bytes came.
-      check();
-      changes.putPart(id, part, content);
-      return { partNumber: part, etag: content.md5 };
+    const { rows, changes, writer, life, usage } = this.#options;
+    const bytes = encoder.encode(key);
+    life.now(() => changes.checkUpload(bucket, bytes, id));
+    return writer.write({
+      incoming,
+      checksums: {},
+      left: () => usage() - (rows.piece(id, part)?.bytes ?? 0),
+      make: async (content) => {
+        await changes.putPart(bucket, bytes, id, part, content);
+        return { partNumber: part, etag: content.md5 };
+      },
     });
   }
 
   /** Makes an object of parts. @throws {IsopodError} `not_found`, `bad_request` */
-  complete(bucket: string, key: string, id: string, parts: readonly UploadedPart[]): BlobObject {
-    const { rows, changes, life, wallNow } = this.#options;
-    return life.now(() => {
-      const upload = changes.checkUpload(bucket, encoder.encode(key), id);
-      const pieces = chosenPieces(rows.pieces(id), parts);
-      const md5 = new Bun.CryptoHasher("md5");
-      for (const piece of pieces) md5.update(piece.md5, "hex");
-      const size = pieces.reduce((sum, { bytes }) => sum + bytes, 0);
-      const object = newObject(key, upload.facts, {
-        size,
-        etag: `${md5.digest("hex")}-${pieces.length}`,
-        uploaded: wallNow(),
-      });
-      changes.completeUpload(upload, object, pieces);
-      return object;
-    });
+  complete(bucket: string, key: string, id: string, parts: readonly UploadedPart[]): Promise<BlobObject> {
+    const { changes, life, wallNow } = this.#options;
+    return life.during(() =>
+      changes.completeUpload(bucket, encoder.encode(key), id, ({ facts }, pieces) => {
+        const chosen = chosenPieces(pieces, parts);
+        const md5 = new Bun.CryptoHasher("md5");
+        for (const piece of chosen) md5.update(piece.md5, "hex");
+        const size = chosen.reduce((sum, { bytes }) => sum + bytes, 0);
+        const etag = `${md5.digest("hex")}-${chosen.length}`;
+        return { object: newObject(key, facts, { size, etag, uploaded: wallNow() }), chosen };
+      }),
+    );
   }
 
   /** Gives one up. @throws {IsopodError} `not_found` */
-  abort(bucket: string, key: string, id: string): void {
+  abort(bucket: string, key: string, id: string): Promise<void> {
     const { changes, life } = this.#options;
-    life.now(() => {
+    return life.during(async () => {
       changes.checkUpload(bucket, encoder.encode(key), id);
-      changes.abortUploads([id]);
+      await changes.abortUploads([id]);
     });
   }
 
   /** Gives those up that nobody has completed for long. */
-  collect(): void {
+  async collect(): Promise<void> {
     const { rows, changes, life, wallNow } = this.#options;
-    life.now(() => {
-      const old = rows.uploadsBefore(wallNow() - BLOB_LIMITS.uploadMsMax);
-      if (old.length > 0) changes.abortUploads(old);
-    });
+    const old = life.now(() => rows.uploadsBefore(wallNow() - BLOB_LIMITS.uploadMsMax));
+    if (old.length > 0) await life.during(() => changes.abortUploads(old));
   }
 }
 

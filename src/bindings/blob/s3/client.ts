@@ -4,10 +4,10 @@
  * Addresses stand in the configuration of the server's operator, so they are not held against the egress rules. What the
  * store says of a failure is for the server's log, never for programs.
  */
-import { AwsClient } from "aws4fetch";
+import { AwsV4Signer } from "aws4fetch";
 import { XMLParser } from "fast-xml-parser";
 import { IsopodError } from "../../../core/errors.ts";
-import { ended } from "../refused.ts";
+import { ended, noUpload, refused } from "../refused.ts";
 
 /** Where the store is, and who we are there. */
 export interface S3Options {
@@ -23,30 +23,40 @@ export interface S3Options {
   readonly pathStyle: boolean;
 }
 
+/** A body in a file. */
+export interface FileBody {
+  readonly path: string;
+  readonly bytes: number;
+  /** Hex digits. */
+  readonly sha256: string;
+  readonly md5: string;
+}
+
 /** A request. */
 export interface S3Request {
   readonly method: string;
+  /** Below the server's prefix; empty for the bucket itself. */
   readonly key: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | string;
+  readonly body?: FileBody | string;
   readonly signal?: AbortSignal;
 }
 
-/** Until the answer's head is there; a body may take longer. */
+/** Until the answer's head is there, and for each byte that is sent before; the answer's body may take longer. */
 const HEAD_MS_MAX = 30_000;
+const SENT_BYTES_PER_MS_MIN = 256;
 const TEXT_BYTES_MAX = 8 * 1024 * 1024;
+const NO_BYTES_SHA256 = new Bun.CryptoHasher("sha256").digest("hex");
 
 /** The client. */
 export class S3Client {
   readonly #options: S3Options;
-  readonly #aws: AwsClient;
   readonly #base: string;
 
   constructor(options: S3Options) {
     this.#options = options;
-    const { accessKeyId, secretAccessKey, region, endpoint, bucket, pathStyle } = options;
-    this.#aws = new AwsClient({ accessKeyId, secretAccessKey, region, service: "s3", retries: 0 });
+    const { endpoint, bucket, pathStyle } = options;
     const url = new URL(endpoint);
     this.#base = pathStyle ? `${url.origin}/${bucket}/` : `${url.protocol}//${bucket}.${url.host}/`;
   }
@@ -56,27 +66,26 @@ export class S3Client {
     return this.#options.prefix;
   }
 
-  /** Sends a request; answers with one of `expected`, or fails. @throws {IsopodError} `binding_failed`, `overloaded` */
-  async send(
-    { method, key, query = {}, headers = {}, body, signal }: S3Request,
-    expected: readonly number[],
-  ): Promise<Response> {
-    const name = key === "" ? "" : `${this.#options.prefix}${key}`;
-    const url = new URL(this.#base + name.split("/").map(encodeURIComponent).join("/"));
-    for (const [each, value] of Object.entries(query)) url.searchParams.set(each, value);
-    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
-    const sha256 = new Bun.CryptoHasher("sha256").update(bytes ?? new Uint8Array()).digest("hex");
-    const init = { method, headers: { ...headers, "x-amz-content-sha256": sha256 }, ...(bytes && { body: bytes }) };
-    const signed = await this.#aws.sign(url.href, init as RequestInit);
+  /**
+   * Sends a request; answers with one of `expected`, or fails.
+   * @throws {IsopodError} `binding_failed`, `overloaded`; `not_found` and `bad_request` for uploads
+   */
+  async send(request: S3Request, expected: readonly number[]): Promise<Response> {
+    const { method, body, signal } = request;
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), HEAD_MS_MAX);
     const giveUp = () => late.abort();
+    const msMax = HEAD_MS_MAX + (typeof body === "object" ? body.bytes / SENT_BYTES_PER_MS_MIN : 0);
+    const timer = setTimeout(giveUp, msMax);
     signal?.addEventListener("abort", giveUp);
+    if (signal?.aborted) giveUp();
     let answer: Response;
     try {
-      const how = { signal: late.signal, redirect: "error", proxy: false } as unknown as RequestInit;
-      answer = await fetch(signed, how);
+      const { url, headers } = await this.#signed(request);
+      const sent = body === undefined ? {} : { body: typeof body === "string" ? body : Bun.file(body.path).stream() };
+      const how = { method, headers, ...sent, signal: late.signal, redirect: "error", proxy: false };
+      answer = await fetch(url, how as unknown as RequestInit);
     } catch (cause) {
+      signal?.removeEventListener("abort", giveUp);
       if (signal?.aborted) throw ended();
       throw unavailable("it does not answer", cause);
     } finally {
@@ -86,18 +95,41 @@ export class S3Client {
     throw await failureOf(answer);
   }
 
-  /** Sends a request whose answer is XML. */
-  async sendForXml(request: S3Request): Promise<Record<string, unknown>> {
-    const answer = await this.send(request, [200]);
-    const parser = new XMLParser({
-      ...{ ignoreAttributes: true, parseTagValue: false, processEntities: true, trimValues: false },
-      isArray: (name) => name === "Contents" || name === "CommonPrefixes",
-    });
-    const parsed = parser.parse(await boundedText(answer)) as Record<string, unknown>;
+  /** Sends a request whose answer is XML; empty where the store may lack it and says that it does. */
+  async sendForXml(request: S3Request, mayLack = false): Promise<Record<string, unknown>> {
+    const answer = await this.send(request, mayLack ? [200, 501] : [200]);
+    const text = await boundedText(answer);
+    if (answer.status === 501) return {};
+    const parsed = parsedXml(text);
     // An upload in parts may fail after its answer has begun: with status 200, and an error in it.
-    if ("Error" in parsed) throw unavailable("it refused", parsed.Error);
+    if ("Error" in parsed) throw namedError(parsed) ?? unavailable("it refused", parsed.Error);
     return parsed;
   }
+
+  async #signed({ method, key, query = {}, headers = {}, body }: S3Request) {
+    const { accessKeyId, secretAccessKey, region, prefix } = this.#options;
+    const name = key === "" ? "" : `${prefix}${key}`;
+    const url = new URL(this.#base + name.split("/").map(encodeURIComponent).join("/"));
+    for (const [each, value] of Object.entries(query)) url.searchParams.set(each, value);
+    const all = { ...headers, "x-amz-content-sha256": hashOf(body) };
+    const signer = new AwsV4Signer({
+      accessKeyId,
+      secretAccessKey,
+      region,
+      service: "s3",
+      method,
+      url: url.href,
+      headers: all,
+    });
+    const signed = await signer.sign();
+    if (typeof body === "object") signed.headers.set("content-length", String(body.bytes));
+    return signed;
+  }
+}
+
+function hashOf(body: S3Request["body"]): string {
+  if (body === undefined) return NO_BYTES_SHA256;
+  return typeof body === "object" ? body.sha256 : new Bun.CryptoHasher("sha256").update(body).digest("hex");
 }
 
 async function failureOf(answer: Response): Promise<IsopodError> {
@@ -105,7 +137,28 @@ async function failureOf(answer: Response): Promise<IsopodError> {
   if (answer.status === 503 || answer.status === 429) {
     return new IsopodError("overloaded", { message: "Cannot use blobs: the store is overloaded", cause: said });
   }
-  return unavailable(`it answered ${answer.status}`, said);
+  return namedError(parsedXml(said)) ?? unavailable(`it answered ${answer.status}`, said);
+}
+
+/** What the store refuses of an upload because of what the program has sent. */
+function namedError({ Error: error }: Record<string, unknown>): IsopodError | undefined {
+  const { Code } = (typeof error === "object" && error !== null ? error : {}) as { readonly Code?: unknown };
+  if (Code === "NoSuchUpload") return noUpload();
+  if (Code === "EntityTooSmall") return refused("a part that is not the last one is too small");
+  if (Code === "InvalidPart" || Code === "InvalidPartOrder") return refused("a part is not there, or has another etag");
+  return undefined;
+}
+
+function parsedXml(text: string): Record<string, unknown> {
+  const parser = new XMLParser({
+    ...{ ignoreAttributes: true, parseTagValue: false, processEntities: true, trimValues: false },
+    isArray: (name) => ["Contents", "CommonPrefixes", "Upload", "Part"].includes(name),
+  });
+  try {
+    return parser.parse(text) as Record<string, unknown>;
+  } catch (cause) {
+    throw unavailable("its answer is not XML", cause);
+  }
 }
 
 function unavailable(why: string, cause: unknown): IsopodError {

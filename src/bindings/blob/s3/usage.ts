@@ -1,75 +1,140 @@
 /**
- * How much each project keeps on the store: counted once by a list of all it has, and from then on by what it changes.
+ * How much each project keeps on the store: counted once by lists of all it has, and from then on by what it changes here.
  *
- * Puts that are under way at once may pass the quota by what they hold together, since the store counts nothing.
+ * What is about to be put is counted before it is sent, so that puts at once cannot pass the quota together.
  */
 import type { DataQuotas } from "../../../core/binding.ts";
+import { BodyRoom } from "../body_room.ts";
+import { BLOB_LIMITS } from "../limits.ts";
+import { overQuota, tooManyUploads } from "../refused.ts";
 import type { S3Client } from "./client.ts";
-import { pageOf } from "./pages.ts";
-import type { Room } from "./sending.ts";
+import { listKeys, listParts, listUploads } from "./pages.ts";
+
+/** An upload under way. */
+export interface CountedUpload {
+  /** The object's name below the server's prefix. */
+  readonly name: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly began: number;
+  /** What its parts count; one that is sent again counts again until the upload is over. */
+  bytes: number;
+}
+
+/** What an object counts. */
+export function countOf(name: string, bytes: number): number {
+  return bytes + Buffer.byteLength(name) + BLOB_LIMITS.entryBytes;
+}
+
+/** What one project keeps. */
+export class Count {
+  /** By id. */
+  readonly uploads = new Map<string, CountedUpload>();
+  readonly room: BodyRoom;
+  readonly #bytesMax: () => number;
+  #bytes = 0;
+  #beginning = 0;
+
+  constructor(bytesMax: () => number) {
+    this.#bytesMax = bytesMax;
+    this.room = new BodyRoom(bytesMax);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Counts what was there or is gone. */
+  add(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /** Counts what is to be put. @throws {IsopodError} `quota_exceeded` */
+  grow(bytes: number): void {
+    const max = this.#bytesMax();
+    if (bytes > 0 && this.#bytes + bytes > max) throw overQuota(this.#bytes + bytes, max);
+    this.#bytes += bytes;
+  }
+
+  /** Begins an upload, unless too many are under way. @throws {IsopodError} `quota_exceeded` */
+  async begin(name: string, began: number, step: () => Promise<string>): Promise<string> {
+    if (this.uploads.size + this.#beginning >= BLOB_LIMITS.uploadsMax) throw tooManyUploads();
+    this.#beginning += 1;
+    try {
+      const id = await step();
+      this.uploads.set(id, { name, began, bytes: 0 });
+      return id;
+    } finally {
+      this.#beginning -= 1;
+    }
+  }
+
+  /** An upload is over. */
+  end(id: string): void {
+    this.#bytes -= this.uploads.get(id)?.bytes ?? 0;
+    this.uploads.delete(id);
+  }
+}
 
 /** The counts. */
 export class Usage {
   readonly #client: S3Client;
   readonly #quotas: DataQuotas;
-  readonly #bytes = new Map<string, Promise<{ bytes: number }>>();
+  readonly #counts = new Map<string, Promise<Count>>();
+  readonly #known = new Map<string, Count>();
 
   constructor(client: S3Client, quotas: DataQuotas) {
     this.#client = client;
     this.#quotas = quotas;
   }
 
-  /** What a project may still put. */
-  async room(project: string): Promise<Room> {
-    let counting = this.#bytes.get(project);
-    if (counting === undefined) {
-      counting = this.#count(project);
-      this.#bytes.set(project, counting);
-      counting.catch(() => this.#bytes.delete(project));
-    }
-    const { bytes } = await counting;
-    const quotaBytes = this.#quotas.bytesMax("blob", project);
-    return { bytes: Math.max(0, quotaBytes - bytes), quotaBytes };
+  /** The count of a project. @throws {IsopodError} of the store */
+  of(project: string): Promise<Count> {
+    const known = this.#counts.get(project);
+    if (known !== undefined) return known;
+    const counting = this.#count(project);
+    this.#counts.set(project, counting);
+    counting.then(
+      (count) => this.#known.set(project, count),
+      () => this.#counts.delete(project),
+    );
+    return counting;
   }
 
-  /** A project keeps more now, or less. */
-  changed(project: string, bytes: number): void {
-    this.#bytes.get(project)?.then(
-      (counted) => {
-        counted.bytes += bytes;
-      },
-      () => {},
-    );
+  /** What is counted already. */
+  all(): Iterable<Count> {
+    return this.#known.values();
   }
 
   forget(project: string): void {
-    this.#bytes.delete(project);
+    this.#counts.delete(project);
+    this.#known.delete(project);
   }
 
-  /** Does something with everything that a project has, a page at a time; `name` is the key below the server's prefix. */
-  async forEach(project: string, step: (name: string, bytes: number) => Promise<void>): Promise<void> {
+  /** Counts an upload that another server has begun. @throws {IsopodError} `not_found` */
+  async adopt(count: Count, name: string, id: string, began: number): Promise<CountedUpload> {
+    let bytes = 0;
+    for await (const length of listParts(this.#client, name, id)) bytes += length + BLOB_LIMITS.entryBytes;
+    const known = count.uploads.get(id);
+    if (known !== undefined) return known;
+    const upload = { name, began, bytes };
+    count.uploads.set(id, upload);
+    count.add(bytes);
+    return upload;
+  }
+
+  async #count(project: string): Promise<Count> {
+    const count = new Count(() => this.#quotas.bytesMax("blob", project));
     const root = `${project}/`;
-    const { prefix } = this.#client;
     for (let after: string | undefined; ; ) {
-      const query = {
-        ...{ "list-type": "2", prefix: prefix + root },
-        ...(after !== undefined && { "start-after": prefix + root + after }),
-      };
-      const page = pageOf(
-        await this.#client.sendForXml({ method: "GET", key: "", query }),
-        prefix.length + root.length,
-      );
-      for (const { key, size } of page.objects) await step(root + key, size);
-      if (page.after === undefined) return;
+      const page = await listKeys(this.#client, { root, prefix: "", after });
+      for (const { key, size } of page.objects) count.add(countOf(root + key, size));
+      if (page.after === undefined) break;
       after = page.after;
     }
-  }
-
-  async #count(project: string): Promise<{ bytes: number }> {
-    const counted = { bytes: 0 };
-    await this.forEach(project, async (_name, bytes) => {
-      counted.bytes += bytes;
-    });
-    return counted;
+    for await (const { id, name, began } of listUploads(this.#client, root)) {
+      // One that ends meanwhile counts nothing.
+      await this.adopt(count, name, id, began).catch(() => {});
+    }
+    return count;
   }
 }

@@ -1,16 +1,17 @@
 /** The server that programs find on their loopback: one address for the APIs of the dialect, and of what is bound. */
 import type { Connection } from "../../../wire/connection.ts";
+import { createPort } from "../../guest/calls.ts";
+import { boundCall, proxiedCall } from "./bound_calls.ts";
 import type { Dialect, DialectHost } from "./dialect.ts";
-import { API_PORT, API_SOCKET } from "./environment.ts";
+import { API_PORT, API_SOCKET, PROXY_PORT } from "./environment.ts";
 import { Extensions } from "./extensions.ts";
 import type { RequestStart } from "./http_parser.ts";
 import { HttpProgram } from "./http_program.ts";
 import { type BodySink, type Handler, listen, type Reply } from "./http_server.ts";
+import { IGNORE } from "./replies.ts";
 import { RuntimeApi } from "./runtime_api.ts";
 import { Stdio } from "./stdio.ts";
 import { Telemetry } from "./telemetry.ts";
-
-const IGNORE: BodySink = { data() {}, end() {} };
 
 /** The dialect of a program, and the server for it. */
 export class Apis {
@@ -19,11 +20,14 @@ export class Apis {
   readonly #routes: ((head: RequestStart, reply: Reply) => BodySink | undefined)[] = [];
 
   /** Listens. @throws {Error} */
-  constructor(host: DialectHost, _connection: Connection) {
+  constructor(host: DialectHost, connection: Connection) {
+    const port = createPort({ connection, currentInvocation: () => this.dialect.current, busy() {} });
     this.dialect = this.#open(host);
     const handler: Handler = (head, reply) => this.#answer(head, reply);
     listen({ port: API_PORT }, handler);
     listen({ unix: API_SOCKET }, handler);
+    this.#routes.push((head, reply) => boundCall(port, head, reply));
+    listen({ port: PROXY_PORT }, (head, reply) => proxiedCall(port, head, reply));
   }
 
   #open(host: DialectHost): Dialect {
@@ -52,7 +56,7 @@ export class Apis {
 
   #telemetry(extensions: Extensions, head: RequestStart, reply: Reply): BodySink | undefined {
     if (!this.telemetry.isCall(head)) return undefined;
-    const name = extensions.nameOf(head, reply);
+    const name = extensions.known(head, reply)?.name;
     return name === undefined ? IGNORE : this.telemetry.subscribe(name, head, reply);
   }
 }

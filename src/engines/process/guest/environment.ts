@@ -3,10 +3,21 @@ import type { LoadParcel } from "../../../wire/heads.ts";
 
 /** Where the guest listens. */
 export const API_PORT = 9001;
+/** Where the proxy to what may be reached outside is. */
+export const PROXY_PORT = 9002;
 /** The same as a Unix socket. */
 export const API_SOCKET = "/tmp/.isopod-api.sock";
 
 const MB = 1024 * 1024;
+
+/** Clients look for these in either case. */
+const PROXY = Object.fromEntries(
+  Object.entries({
+    HTTP_PROXY: `http://127.0.0.1:${PROXY_PORT}`,
+    HTTPS_PROXY: `http://127.0.0.1:${PROXY_PORT}`,
+    NO_PROXY: "127.0.0.1,localhost,sandbox.localdomain",
+  }).flatMap(([name, value]) => [[name, value] as const, [name.toLowerCase(), value] as const]),
+);
 
 /** What its name says of a function to those who expect AWS's form. */
 export function functionArn({ fn, env }: LoadParcel): string {
@@ -28,6 +39,7 @@ export function environmentOf(load: LoadParcel): Record<string, string> {
     TZ: "UTC",
     AWS_REGION: "local",
     AWS_DEFAULT_REGION: "local",
+    ...PROXY,
     ...(settings?.dialect === "http" && { PORT: "8080" }),
     ...env,
     _HANDLER: settings?.handler ?? "",
@@ -42,6 +54,7 @@ export function environmentOf(load: LoadParcel): Record<string, string> {
     LAMBDA_TASK_ROOT: "/var/task",
     LAMBDA_RUNTIME_DIR: "/var/runtime",
     ISOPOD_API_SOCKET: API_SOCKET,
+    ISOPOD_BINDINGS: `http://127.0.0.1:${API_PORT}/isopod/bindings`,
   };
 }
 

@@ -2,25 +2,24 @@
  * AWS's Extensions API 2020-01-01: programs beside the runtime, which register, are told of invocations and of the end,
  * and hold an invocation open until they ask for the next event.
  *
- * External ones are the executables in `/opt/extensions`, started before the runtime; internal ones are threads of the
- * runtime that register by a name of their own. Codes of errors are those of AWS's Runtime Interface Emulator.
+ * External ones are executables in `/opt/extensions`, started before the runtime; internal ones are threads of the runtime.
  */
 import type { Child } from "./child.ts";
 import type { DialectHost } from "./dialect.ts";
+import { eventsOf, filesIn } from "./extension_files.ts";
 import type { RequestStart } from "./http_parser.ts";
 import type { BodySink, Reply } from "./http_server.ts";
 import type { EventInvocation } from "./invocation.ts";
+import { collect, IGNORE, JSON_TYPE, refuse } from "./replies.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 const CALL = /^\/2020-01-01\/extension\/(register|event\/next|init\/error|exit\/error)$/;
 const FOLDER = "/opt/extensions";
 const EXTENSIONS_MAX = 10;
 const REGISTRATION_BYTES_MAX = 64 * 1024;
-/** What extensions have for their end, in milliseconds; the runtime has the first part of it. As AWS has it. */
+/** What extensions have for their end in milliseconds, as at AWS; the runtime has the first part of it. */
 const SHUTDOWN_MS = 2000;
 const RUNTIME_SHUTDOWN_MS = 300;
-
-const IGNORE: BodySink = { data() {}, end() {} };
 
 interface Extension {
   readonly id: string;
@@ -31,11 +30,10 @@ interface Extension {
   waiting: Reply | undefined;
   /** An event that it has not asked for yet. */
   held: string | undefined;
-  /** It has asked for an event since the last one. */
   isReady: boolean;
 }
 
-/** The extensions of one instance. */
+/** Those of one instance. */
 export class Extensions {
   readonly #host: DialectHost;
   readonly #telemetry: Telemetry;
@@ -56,7 +54,7 @@ export class Extensions {
     return [...this.#byId.values()].every(({ isReady }) => isReady);
   }
 
-  /** Starts the external ones. @throws {Error} */
+  /** @throws {Error} */
   start(): void {
     for (const name of filesIn(FOLDER)) {
       this.#external.set(name, this.#host.start([`${FOLDER}/${name}`], { pipes: false, source: "extension" }));
@@ -98,7 +96,7 @@ export class Extensions {
     if (call === "register") {
       return collect(REGISTRATION_BYTES_MAX, (body) => this.#register(head, reply, body));
     }
-    const extension = this.#known(head, reply);
+    const extension = this.known(head, reply);
     if (extension === undefined) return IGNORE;
     if (call === "event/next") {
       this.#next(extension, reply);
@@ -118,12 +116,8 @@ export class Extensions {
     });
   }
 
-  /** The name of the extension that asks, for what else only extensions may; else answers why not. */
-  nameOf(head: RequestStart, reply: Reply): string | undefined {
-    return this.#known(head, reply)?.name;
-  }
-
-  #known(head: RequestStart, reply: Reply): Extension | undefined {
+  /** The extension that asks, for what only extensions may; else answers why not. */
+  known(head: RequestStart, reply: Reply): Extension | undefined {
     const id = head.headers.get("lambda-extension-identifier");
     const extension = this.#byId.get(id ?? "");
     if (id === undefined)
@@ -154,9 +148,8 @@ export class Extensions {
     this.#byId.set(id, { id, name, isExternal, events, waiting: undefined, held: undefined, isReady: false });
     const { fn, process: settings } = this.#host.load;
     const answer = { functionName: fn?.name, functionVersion: fn?.version, handler: settings?.handler ?? "" };
-    const account = head.headers.get("lambda-extension-accept-feature")?.includes("accountId")
-      ? { accountId: "000000000000" }
-      : {};
+    const wantsAccount = head.headers.get("lambda-extension-accept-feature")?.includes("accountId");
+    const account = wantsAccount ? { accountId: "000000000000" } : {};
     reply.send(200, { ...JSON_TYPE, "Lambda-Extension-Identifier": id }, JSON.stringify({ ...answer, ...account }));
   }
 
@@ -200,43 +193,6 @@ export class Extensions {
   }
 }
 
-const JSON_TYPE = { "content-type": "application/json" };
-
-function refuse(reply: Reply, status: number, errorType: string, errorMessage: string): void {
-  reply.send(status, JSON_TYPE, JSON.stringify({ errorMessage, errorType }));
-}
-
-function eventsOf(body: string): readonly string[] | undefined {
-  try {
-    const { events = [] } = JSON.parse(body) as { events?: unknown };
-    return Array.isArray(events) && events.every((event) => typeof event === "string") ? events : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Collects a body, the first of it when it is too long. */
-export function collect(bytesMax: number, then: (body: string) => void): BodySink {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  return {
-    data(chunk) {
-      if (bytes < bytesMax) chunks.push(chunk);
-      bytes += chunk.length;
-    },
-    end: () => then(Buffer.concat(chunks).toString("utf8")),
-  };
-}
-
 function later(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** The files of a folder, in order; none when there is no folder. */
-function filesIn(folder: string): string[] {
-  try {
-    return [...new Bun.Glob("*").scanSync({ cwd: folder })].sort();
-  } catch {
-    return [];
-  }
 }

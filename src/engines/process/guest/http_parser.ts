@@ -10,6 +10,8 @@ export interface RequestStart {
   readonly method: string;
   /** Path and query, as sent; an absolute form is cut down to it. */
   readonly target: string;
+  /** The same as it was sent. */
+  readonly sent: string;
   /** By lower-case names; of those that are repeated, the last. */
   readonly headers: ReadonlyMap<string, string>;
 }
@@ -66,7 +68,11 @@ export class HttpParser {
   push(bytes: Uint8Array, isStopped: () => boolean): void {
     this.#held = this.#held.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
     while (this.#held.length > 0) {
-      if (this.#stage === "head" && isStopped()) return;
+      if (this.#stage === "head" && isStopped()) {
+        // Sent ahead of its turn; a client that goes on without its answer is no client.
+        if (this.#held.length > HEAD_BYTES_MAX) throw new HttpError(400, "too much was sent ahead");
+        return;
+      }
       if (!this.#step()) return;
     }
   }
@@ -99,7 +105,7 @@ export class HttpParser {
     const [, method, target] = /^([A-Z]{1,20}) (\S+) HTTP\/1\.[01]$/.exec(line) ?? [];
     if (method === undefined || target === undefined) throw new HttpError(400, "the request line is none");
     const headers = readFields(fields);
-    this.#reader.start({ method, target: target.replace(/^https?:\/\/[^/]*/i, "") || "/", headers });
+    this.#reader.start({ method, target: target.replace(/^https?:\/\/[^/]*/i, "") || "/", sent: target, headers });
     const coding = headers.get("transfer-encoding");
     const length = headers.get("content-length");
     if (coding !== undefined) {

@@ -8,7 +8,6 @@ import { HttpError, HttpParser, type RequestStart } from "./http_parser.ts";
 const CONNECTIONS_MAX = 128;
 /** A request that has begun must be complete within this time, in milliseconds; waiting for an answer has no end. */
 const REQUEST_MS_MAX = 900_000;
-
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   200: "OK",
   202: "Accepted",
@@ -16,9 +15,7 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   400: "Bad Request",
   403: "Forbidden",
   404: "Not Found",
-  405: "Method Not Allowed",
   413: "Payload Too Large",
-  431: "Request Header Fields Too Large",
 };
 
 /** Takes the body of a request. */
@@ -31,7 +28,6 @@ export interface BodySink {
 
 /** The way of one request's answer. */
 export interface Reply {
-  /** Answers, once. */
   send(status: number, headers: Readonly<Record<string, string>>, body?: string | Uint8Array): void;
   /** Begins an answer whose body follows in pieces. */
   begin(status: number, headers: readonly (readonly [string, string])[]): void;
@@ -42,17 +38,17 @@ export interface Reply {
   onDrain: (() => void) | undefined;
   /** Called when the connection is gone before the answer. */
   onGone: (() => void) | undefined;
-  /** Reads no more of the request for now. */
+  /** Reads no more of the request for now, or reads on. */
   pause(): void;
-  /** Reads on. */
   resume(): void;
   readonly isGone: boolean;
 }
 
 /** Answers requests: what it returns takes the body. */
 export type Handler = (head: RequestStart, reply: Reply) => BodySink;
-
 type Socket = Bun.Socket<Connection>;
+const NOTHING = new Uint8Array(0);
+const LINE_END = Buffer.from("\r\n");
 
 class Connection implements Reply {
   readonly #socket: Socket;
@@ -93,6 +89,8 @@ class Connection implements Reply {
       this.#parser.push(bytes, () => this.#isBusy);
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
+      // While an answer is owed, another would be taken for it.
+      if (this.#isBusy && this.#sink === undefined) return void this.#socket.terminate();
       this.#sink?.cut?.();
       this.#sink = undefined;
       this.#closing = true;
@@ -179,9 +177,6 @@ class Connection implements Reply {
     this.#timer = undefined;
   }
 }
-
-const NOTHING = new Uint8Array(0);
-const LINE_END = Buffer.from("\r\n");
 
 /** Listens on a port of the sandbox's loopback, or on a Unix socket. @throws {Error} when it cannot */
 export function listen(where: { readonly port: number } | { readonly unix: string }, handler: Handler): void {

@@ -21,7 +21,7 @@ const CHUNK_BYTES = 64 * 1024;
 export interface InvocationOwner {
   /** Its event is there. */
   arrived(invocation: EventInvocation): void;
-  /** Its caller has hung up, or a limit has ended it. */
+  /** Its caller has hung up, or a limit has ended it: what still works on it must end. */
   gone(invocation: EventInvocation): void;
 }
 

@@ -1,27 +1,25 @@
 /**
  * The `runtime-api` dialect: AWS's Lambda Runtime API 2018-06-01, as a runtime finds it at AWS_LAMBDA_RUNTIME_API.
  *
- * One invocation at a time. It is over when it is answered and the runtime, with every extension, has asked for the next
- * one; until then the host gives the instance no other. What a runtime does wrong is answered as AWS answers it; when an
- * invocation suffers from it, the host is told and ends the instance.
+ * One invocation at a time, which is over when it is answered and the runtime, with every extension, has asked for the next.
+ * What a runtime does wrong is answered as AWS answers it; the host is told when an invocation suffers, and ends the instance.
  */
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Child } from "./child.ts";
 import type { Dialect, DialectHost } from "./dialect.ts";
 import { commandOf, functionArn } from "./environment.ts";
-import { collect, type Extensions } from "./extensions.ts";
+import type { Extensions } from "./extensions.ts";
 import { Grace } from "./grace.ts";
 import type { RequestStart } from "./http_parser.ts";
 import type { BodySink, Reply } from "./http_server.ts";
 import { EVENT_BYTES_MAX, EventInvocation, type InvocationOwner } from "./invocation.ts";
 import { PlatformRecord } from "./platform_record.ts";
+import { collect, IGNORE } from "./replies.ts";
 import { functionError, type ResponseEnd, streamedResponse, wholeResponse } from "./responses.ts";
+import { readCall } from "./runtime_calls.ts";
+import { accept, eventHeaders, refuseBy } from "./runtime_replies.ts";
 import * as states from "./runtime_state.ts";
 import type { Telemetry } from "./telemetry.ts";
-
-const CALL =
-  /^\/2018-06-01\/runtime\/(?:invocation\/(next)|invocation\/([^/?]{1,128})\/(response|error)|(init)\/error)$/;
-const IGNORE: BodySink = { data() {}, end() {} };
 
 /** The dialect. */
 export class RuntimeApi implements Dialect, InvocationOwner {
@@ -67,7 +65,6 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     this.#deliver();
   }
 
-  /** Nobody wants the answer: what works on it is ended. */
   gone(): void {
     this.#host.end(0);
   }
@@ -82,24 +79,19 @@ export class RuntimeApi implements Dialect, InvocationOwner {
 
   /** Answers a call of the API; undefined when it is none of this one. */
   handle(head: RequestStart, reply: Reply): BodySink | undefined {
-    const [, next, id, kind, init] = CALL.exec(head.target) ?? [];
-    const method = next === undefined ? "POST" : "GET";
-    if (next === undefined && id === undefined && init === undefined) return undefined;
-    if (head.method !== method) {
-      reply.send(405, { allow: method });
-      return IGNORE;
-    }
-    if (next !== undefined) {
-      this.#next(reply);
-      return IGNORE;
-    }
-    if (init !== undefined) return this.#initError(head, reply);
-    return kind === "response" ? this.#response(head, reply, id as string) : this.#error(head, reply, id as string);
+    const call = readCall(head);
+    if (call === undefined) return undefined;
+    if (call.kind === "init") return this.#initError(head, reply);
+    if (call.kind === "response") return this.#response(head, reply, call.id);
+    if (call.kind === "error") return this.#error(head, reply, call.id);
+    if (call.kind === "method") reply.send(405, { allow: call.allow });
+    else this.#next(reply);
+    return IGNORE;
   }
 
   #next(reply: Reply): void {
     const error = states.transitionError(this.#state, "RuntimeReady");
-    if (error !== undefined) return refuse(reply, error);
+    if (error !== undefined) return refuseBy(reply, error);
     if (this.#state === "RuntimeRunning") return this.#hand(reply);
     const before = this.#state;
     this.#state = "RuntimeReady";
@@ -115,7 +107,6 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     this.#deliver();
   }
 
-  /** Hands the event that has arrived to a runtime that waits for one. */
   #deliver(): void {
     const invocation = this.#invocation;
     if (invocation === undefined || invocation.event.length === 0 || this.#state !== "RuntimeReady") return;
@@ -127,20 +118,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
 
   #hand(reply: Reply): void {
     const invocation = this.#invocation as EventInvocation;
-    const trace = invocation.header("x-amzn-trace-id") ?? traceId();
-    const client = invocation.header("x-amz-client-context");
-    reply.send(
-      200,
-      {
-        "content-type": "application/json",
-        "Lambda-Runtime-Aws-Request-Id": invocation.id,
-        "Lambda-Runtime-Deadline-Ms": String(invocation.deadline),
-        "Lambda-Runtime-Invoked-Function-Arn": this.#arn,
-        "Lambda-Runtime-Trace-Id": trace,
-        ...(client !== undefined && { "Lambda-Runtime-Client-Context": decodeBase64(client) }),
-      },
-      invocation.event,
-    );
+    reply.send(200, eventHeaders(invocation, this.#arn), invocation.event);
   }
 
   #response(head: RequestStart, reply: Reply, id: string): BodySink {
@@ -148,13 +126,13 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     if (invocation === undefined) return IGNORE;
     const end: ResponseEnd = {
       complete: () => this.#answered(invocation, reply),
-      refused: (error) => refuse(reply, error),
+      refused: (error) => refuseBy(reply, error),
     };
     const mode = head.headers.get("lambda-runtime-function-response-mode");
     if (mode === undefined) return wholeResponse(invocation, end);
     if (mode === "streaming") return streamedResponse(invocation, head.headers.get("content-type"), reply, end);
     invocation.fail("dialect_error", `The program answered in the mode "${mode.slice(0, 100)}": expected "streaming"`);
-    refuse(reply, states.INVALID_RESPONSE_MODE);
+    refuseBy(reply, states.INVALID_RESPONSE_MODE);
     return IGNORE;
   }
 
@@ -170,7 +148,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
   #initError(head: RequestStart, reply: Reply): BodySink {
     const error = states.transitionError(this.#state, "RuntimeInitError");
     if (error !== undefined) {
-      refuse(reply, error);
+      refuseBy(reply, error);
       return IGNORE;
     }
     this.#state = "RuntimeInitError";
@@ -186,7 +164,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     const invocation = this.#invocation;
     const error = states.transitionError(this.#state, to);
     if (error !== undefined) {
-      refuse(reply, error);
+      refuseBy(reply, error);
       this.#host.note(`The program answered when it was not asked: ${error.errorMessage}`);
       // Who answers twice does not know which invocation it is at.
       if (this.#state === "RuntimeResponseSent") {
@@ -195,7 +173,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
       return undefined;
     }
     if (invocation === undefined || invocation.id !== id) {
-      refuse(reply, states.INVALID_REQUEST_ID);
+      refuseBy(reply, states.INVALID_REQUEST_ID);
       invocation?.fail("dialect_error", `The program answered the invocation "${id}", which is not the present one.`);
       return undefined;
     }
@@ -219,24 +197,4 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     this.#record.report(invocation);
     this.#host.settled(invocation.stream);
   }
-}
-
-function accept(reply: Reply): void {
-  reply.send(202, { "content-type": "application/json" }, '{"status":"OK"}\n');
-}
-
-function refuse(reply: Reply, { status, errorType, errorMessage }: states.ApiError): void {
-  reply.send(status, { "content-type": "application/json" }, JSON.stringify({ errorMessage, errorType }));
-}
-
-function traceId(): string {
-  const hex = crypto.randomUUID().replaceAll("-", "") + crypto.randomUUID().replaceAll("-", "");
-  const seconds = Math.floor(Date.now() / 1000).toString(16);
-  return `Root=1-${seconds}-${hex.slice(0, 24)};Parent=${hex.slice(24, 40)};Sampled=0`;
-}
-
-function decodeBase64(text: string): string {
-  return Buffer.from(text, "base64")
-    .toString("latin1")
-    .replace(/[\r\n\0]/g, "");
 }

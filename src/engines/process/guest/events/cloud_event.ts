@@ -22,7 +22,7 @@ export function cloudEvent(request: HttpRequest): Record<string, unknown> {
   const attributes: Record<string, unknown> = {};
   for (const [name, value] of headers) {
     const context = name.startsWith("ce-") ? name.slice(3) : "";
-    if (CONTEXT.test(context)) attributes[context] = unescape(value);
+    if (CONTEXT.test(context)) attributes[context] = percentDecoded(value);
   }
   const { pathname, search, origin } = new URL(request.url);
   const made = {
@@ -66,7 +66,7 @@ function parseJson(bytes: Uint8Array): unknown {
 }
 
 /** Header values hold what is not ASCII as percent-encoded UTF-8. */
-function unescape(value: string): string {
+function percentDecoded(value: string): string {
   try {
     return decodeURIComponent(value);
   } catch {

@@ -41,7 +41,7 @@ export function httpEvent(request: HttpRequest): Record<string, unknown> {
   const { pathname, search, host } = new URL(request.url);
   const rawQueryString = search.slice(1);
   const { headers, cookies } = foldHeaders(request.headers);
-  const query = foldQuery(rawQueryString);
+  const query = fold(new URLSearchParams(rawQueryString));
   const params = request.params ?? {};
   const { text, isBase64Encoded } = bodyText(request.body, headers["content-type"]);
   return {
@@ -138,22 +138,22 @@ function parse(json: string): unknown {
 
 /** Names in lower case, values of one name joined by commas; cookies stand by themselves. */
 function foldHeaders(pairs: Pairs): { headers: Record<string, string>; cookies: string[] } {
-  const headers: Record<string, string> = {};
-  const cookies: string[] = [];
-  for (const [name, value] of pairs) {
-    const lower = name.toLowerCase();
-    if (lower === "cookie") cookies.push(...value.split(/;\s*/).filter((cookie) => cookie !== ""));
-    else headers[lower] = headers[lower] === undefined ? value : `${headers[lower]},${value}`;
-  }
-  return { headers, cookies };
+  const isCookie = (name: string) => name.toLowerCase() === "cookie";
+  const cookies = pairs.flatMap(([name, value]) =>
+    isCookie(name) ? value.split(/;\s*/).filter((one) => one !== "") : [],
+  );
+  const others = pairs.filter(([name]) => !isCookie(name)).map(([name, value]) => [name.toLowerCase(), value] as const);
+  return { headers: fold(others), cookies };
 }
 
-function foldQuery(query: string): Record<string, string> {
-  const folded: Record<string, string> = {};
-  for (const [name, value] of new URLSearchParams(query)) {
-    folded[name] = Object.hasOwn(folded, name) ? `${folded[name]},${value}` : value;
+/** Values of one name joined by commas. By way of a map, since names may be those of every object's members. */
+function fold(pairs: Iterable<readonly [string, string]>): Record<string, string> {
+  const folded = new Map<string, string>();
+  for (const [name, value] of pairs) {
+    const before = folded.get(name);
+    folded.set(name, before === undefined ? value : `${before},${value}`);
   }
-  return folded;
+  return Object.fromEntries(folded);
 }
 
 /** A body as text or in base64; nothing when there is none. */

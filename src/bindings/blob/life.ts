@@ -1,6 +1,6 @@
 /** The life of a project's open files: what is under way holds them open, and ends when they are to be closed. */
-import { nameFailure } from "../../../core/storage_failure.ts";
-import { ended } from "../refused.ts";
+import { nameFailure } from "../../core/storage_failure.ts";
+import { ended } from "./refused.ts";
 
 /** The life. */
 export class Life {

@@ -1,0 +1,213 @@
+/** Functions managed by AWS's own client: made, changed, published, named, addressed, deleted. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import * as aws from "@aws-sdk/client-lambda";
+import { ask, deploy, functionPath, saying } from "../../testing/control_client.ts";
+import {
+  answering,
+  createFunction,
+  failed,
+  invoked,
+  lambdaClient,
+  makeKey,
+  ROLE as Role,
+  NODE_RUNTIME as Runtime,
+  statusOf as status,
+  updateCode,
+} from "../../testing/lambda_rig.ts";
+import { startTestServer, type TestServer } from "../../testing/server.ts";
+import { zipOf } from "../../testing/zip_maker.ts";
+import { accountIdOf } from "./names.ts";
+
+let server: TestServer;
+let client: aws.LambdaClient;
+beforeAll(async () => {
+  server = await startTestServer({
+    config: `[[functions]]\nname = "filed"\npath = "./filed.js"\n`,
+    files: { "filed.js": saying("filed") },
+  });
+  client = lambdaClient(server, (await makeKey(server)).aws);
+});
+afterAll(async () => {
+  client?.destroy();
+  await server?.[Symbol.asyncDispose]();
+});
+
+const create = (name: string, more: Partial<aws.CreateFunctionCommandInput> = {}) => createFunction(client, name, more);
+const update = (name: string, value: unknown, more: Partial<aws.UpdateFunctionCodeCommandInput> = {}) =>
+  updateCode(client, name, value, more);
+const call = (name: string, qualifier?: string) => invoked(client, name, qualifier);
+const arn = (name: string) => `arn:aws:lambda:eu-central-1:${accountIdOf("default")}:function:${name}`;
+
+describe("creating", () => {
+  test("gives what was asked for, and waiters find it active", async () => {
+    const Environment = { Variables: { A: "1" } };
+    const zip = answering("made");
+    const more = { Timeout: 7, MemorySize: 192, Description: "d", Environment, Tags: { team: "x" }, Publish: true };
+    const made = await create("made", { ...more, Code: { ZipFile: zip } });
+    expect(made).toMatchObject({
+      ...{
+        FunctionName: "made",
+        FunctionArn: `${arn("made")}:1`,
+        Version: "1",
+        Runtime,
+        Handler: "index.handler",
+        Role,
+      },
+      ...{ Timeout: 7, MemorySize: 192, Description: "d", Environment, CodeSize: zip.length, State: "Active" },
+      CodeSha256: new Bun.CryptoHasher("sha256").update(zip).digest("base64"),
+    });
+    const waited = await aws.waitUntilFunctionActiveV2({ client, maxWaitTime: 5 }, { FunctionName: "made" });
+    expect(String(waited.state)).toBe("SUCCESS");
+    const got = await client.send(new aws.GetFunctionCommand({ FunctionName: "made" }));
+    expect([got.Configuration?.Version, got.Tags]).toEqual(["$LATEST", { team: "x" }]);
+    const path = new URL(got.Code?.Location ?? "").pathname;
+    expect((await server.admin(path)).status).toBe(200);
+    expect(await call("made", "1")).toBe("made");
+  });
+
+  test("a module of ours, with its own runtime, and CommonJS in folders", async () => {
+    const ZipFile = zipOf({
+      "main.ts": `import { x } from "./lib/x.ts"; export const go = () => Response.json(x);`,
+      "lib/x.ts": "export const x: number = 3;",
+    });
+    await create("ours", { Runtime: "isopod.script" as aws.Runtime, Handler: "main.go", Code: { ZipFile } });
+    expect(await call("ours")).toBe(3);
+    const common = zipOf({
+      "src/app.cjs": `const { x } = require("./x.json"); exports.a = { b: async () => x };`,
+      "src/x.json": `{"x":4}`,
+    });
+    await create("common", { Handler: "src/app.a.b", Code: { ZipFile: common } });
+    expect(await call("common")).toBe(4);
+  });
+
+  test.each<[string, Partial<aws.CreateFunctionCommandInput>, string]>([
+    ["Upper", {}, "InvalidParameterValueException"],
+    ["one:live", {}, "InvalidParameterValueException"],
+    ["py", { Runtime: "python3.12" as aws.Runtime }, "InvalidParameterValueException"],
+    ["lay", { Layers: ["arn:aws:lambda:x:123456789012:layer:l:1"] }, "InvalidParameterValueException"],
+    ["s3", { Code: { S3Bucket: "b", S3Key: "k" } }, "InvalidParameterValueException"],
+    ["img", { PackageType: "Image" as aws.PackageType }, "InvalidParameterValueException"],
+    ["vpc", { VpcConfig: { SubnetIds: ["subnet-1"] } }, "InvalidParameterValueException"],
+    ["time", { Timeout: 901 }, "InvalidParameterValueException"],
+    ["mem", { MemorySize: 4096 }, "InvalidParameterValueException"],
+    ["env", { Environment: { Variables: { "A=B": "1" } } }, "InvalidParameterValueException"],
+    ["nope", { Handler: "other.handler" }, "InvalidParameterValueException"],
+    ["dots", { Handler: "../index.handler" }, "InvalidParameterValueException"],
+    ["member", { Handler: "index.other" }, "InvalidParameterValueException"],
+    ["zip", { Code: { ZipFile: new TextEncoder().encode("no zip") } }, "InvalidParameterValueException"],
+    [
+      "throws",
+      { Code: { ZipFile: zipOf({ "index.mjs": "throw new Error('top')" }) } },
+      "InvalidParameterValueException",
+    ],
+    [
+      "syntax",
+      { Code: { ZipFile: zipOf({ "index.mjs": "export const handler = (" }) } },
+      "InvalidParameterValueException",
+    ],
+    [
+      "pkg",
+      { Code: { ZipFile: zipOf({ "index.mjs": "import 'left-pad'; export const handler = 1" }) } },
+      "InvalidParameterValueException",
+    ],
+    [
+      "ours-in",
+      { Code: { ZipFile: zipOf({ "index.mjs": "", "isopod_lambda/x.js": "" }) } },
+      "InvalidParameterValueException",
+    ],
+    ["filed", {}, "ResourceConflictException"],
+  ])("refuses %s", async (name, more, type) => {
+    const error = await failed(create(name, more));
+    expect([error.name, error.message.length > 10]).toEqual([type, true]);
+    if (name !== "filed")
+      expect((await status(client.send(new aws.GetFunctionCommand({ FunctionName: name }))))[1]).toBe(404);
+  });
+
+  test("one of many who create the same wins", async () => {
+    const all = await Promise.all(
+      Array.from({ length: 5 }, (_, n) => failed(create("raced", { Description: String(n) }))),
+    );
+    expect(all.map(({ name }) => name).sort()).toEqual(
+      [...Array(4).fill("ResourceConflictException"), "nothing"].sort(),
+    );
+  });
+});
+
+describe("changing", () => {
+  test("code: tried and not kept by a dry run, published when asked, refused on an old revision", async () => {
+    const { RevisionId } = await create("code");
+    await update("code", 2, { DryRun: true });
+    expect(await call("code")).toBe("code");
+    expect((await update("code", 2, { Publish: true })).Version).toBe("1");
+    expect(await call("code")).toBe(2);
+    expect(await status(update("code", 3, { RevisionId: RevisionId as string }))).toEqual([
+      "PreconditionFailedException",
+      412,
+    ]);
+    const { RevisionId: now } = await client.send(new aws.GetFunctionConfigurationCommand({ FunctionName: "code" }));
+    await update("code", 3, { RevisionId: now as string });
+    expect([await call("code"), await call("code", "1")]).toEqual([3, 2]);
+  });
+
+  test("configuration: the same files, other settings, another handler; the description alone is no new version", async () => {
+    const ZipFile = zipOf({
+      "index.js": "exports.handler = async () => process.env.A ?? 'none'; exports.second = async () => 'second';",
+    });
+    await create("conf", { Code: { ZipFile }, Environment: { Variables: { A: "1" } } });
+    const change = (more: Partial<aws.UpdateFunctionConfigurationCommandInput>) =>
+      client.send(new aws.UpdateFunctionConfigurationCommand({ FunctionName: "conf", ...more }));
+    const before = (await ask(server, "GET", functionPath("conf", "/versions"))).body.items.length;
+    expect(await change({ Description: "said", Role })).toMatchObject({
+      Description: "said",
+      Environment: { Variables: { A: "1" } },
+    });
+    expect((await ask(server, "GET", functionPath("conf", "/versions"))).body.items.length).toBe(before);
+    expect(await change({ Environment: { Variables: { A: "2" } }, Timeout: 30 })).toMatchObject({
+      Timeout: 30,
+      Description: "said",
+    });
+    expect(await call("conf")).toBe("2");
+    expect(await change({ Handler: "index.second", MemorySize: 256 })).toMatchObject({
+      Handler: "index.second",
+      MemorySize: 256,
+      Timeout: 30,
+    });
+    expect(await call("conf")).toBe("second");
+    await change({ Handler: "index.handler", Environment: {} });
+    expect(await call("conf")).toBe("none");
+    expect(await status(change({ Handler: "gone.handler" }))).toEqual(["InvalidParameterValueException", 400]);
+    expect(await status(change({ Timeout: 5, RevisionId: "1-1" }))).toEqual(["PreconditionFailedException", 412]);
+  });
+
+  test("what another way gives it, such as egress, is kept by what this API changes", async () => {
+    await create("reaches");
+    const egress = ["api.example.com"];
+    await ask(server, "PATCH", functionPath("reaches", "/settings"), { egress });
+    const FunctionName = "reaches";
+    expect(await client.send(new aws.GetFunctionConfigurationCommand({ FunctionName }))).toMatchObject({
+      Runtime,
+      Handler: "index.handler",
+    });
+    await update("reaches", 2);
+    await client.send(new aws.UpdateFunctionConfigurationCommand({ FunctionName, Timeout: 9 }));
+    expect(await call("reaches")).toBe(2);
+    const { body } = await ask(server, "GET", functionPath("reaches", "/versions/production"));
+    expect(body as unknown).toMatchObject({ settings: { egress, limits: { wallMs: 9000 } } });
+  });
+
+  test("what another way has deployed, and not what stands in the configuration", async () => {
+    await deploy(server, "cli", saying("cli"), { path: "main.ts" });
+    expect(
+      (await client.send(new aws.GetFunctionConfigurationCommand({ FunctionName: "cli" }))).Runtime as string,
+    ).toBe("isopod.script");
+    const ZipFile = zipOf({ "main.ts": saying('"by zip"') });
+    await client.send(new aws.UpdateFunctionCodeCommand({ FunctionName: "cli", ZipFile }));
+    expect(await call("cli")).toBe("by zip");
+    expect(await status(update("filed", 1))).toEqual(["ResourceConflictException", 409]);
+    expect(await status(client.send(new aws.DeleteFunctionCommand({ FunctionName: "filed" })))).toEqual([
+      "ResourceConflictException",
+      409,
+    ]);
+    expect(await status(update("missing", 1))).toEqual(["ResourceNotFoundException", 404]);
+  });
+});

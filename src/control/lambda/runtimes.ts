@@ -1,0 +1,107 @@
+/**
+ * Which engine runs what AWS calls a runtime. Adding one is a row of the table: what its names look like, and how a
+ * version is made of the files of a zip and of a handler's name.
+ */
+import { posix } from "node:path";
+import type { EngineName } from "../../core/function.ts";
+import type { VersionInput } from "../deploy/version_checks.ts";
+import type { DeployedFile } from "../deploy/version_files.ts";
+// The module's text, whatever its types say: it runs in sandboxes alone.
+import adapterModule from "./adapter/handler.ts" with { type: "text" };
+import { invalid } from "./failures.ts";
+
+/** The runtime that is shown of what was not created by this API: a module with a `fetch`. */
+export const OWN_RUNTIME = "isopod.script";
+
+/** What a runtime makes of the files of a zip. */
+export type RuntimeCode = Pick<VersionInput, "engine" | "files" | "entry" | "exportName">;
+
+interface RuntimeRule {
+  /** The names of AWS that it answers to. */
+  readonly pattern: RegExp;
+  /** As it is listed. */
+  readonly shown: string;
+  readonly engine: EngineName;
+  /** Invocations of one instance at a time; the engine's own default when left out. */
+  readonly concurrency?: number;
+  /** @throws {LambdaError} `InvalidParameterValueException` */
+  code(files: readonly DeployedFile[], handler: string): Omit<RuntimeCode, "engine">;
+}
+
+/** Those that there are. */
+const RUNTIMES: readonly RuntimeRule[] = [
+  {
+    ...{ pattern: /^nodejs(1[8-9]|[2-9]\d)\.x$/, shown: "nodejs18.x and newer", engine: "script", concurrency: 1 },
+    code: handlerCode,
+  },
+  { pattern: /^isopod\.script$/, shown: OWN_RUNTIME, engine: "script", code: fetchCode },
+];
+
+/** The folder of what is ours among a version's files; a zip cannot have one of this name. */
+const OWN_FOLDER = "isopod_lambda";
+const OWN_ENTRY = `${OWN_FOLDER}/entry.js`;
+const OWN_ADAPTER = `${OWN_FOLDER}/handler.ts`;
+const EXTENSIONS = [".mjs", ".js", ".cjs", ".mts", ".ts"];
+
+/** @throws {LambdaError} `InvalidParameterValueException` naming the runtimes that there are */
+export function findRuntime(runtime: string): RuntimeRule {
+  const found = RUNTIMES.find(({ pattern }) => pattern.test(runtime));
+  if (found !== undefined) return found;
+  const known = RUNTIMES.map(({ shown }) => shown).join(", ");
+  return invalid(`Value ${runtime.slice(0, 64)} at 'runtime' is offered by no engine here; there are ${known}.`);
+}
+
+/** The version that a zip's files are under a runtime. @throws {LambdaError} `InvalidParameterValueException` */
+export function codeOfRuntime(runtime: string, files: readonly DeployedFile[], handler: string): RuntimeCode {
+  const { engine, code } = findRuntime(runtime);
+  const inTheWay = files.find(({ path }) => path.split("/")[0] === OWN_FOLDER);
+  if (inTheWay !== undefined) invalid(`The folder "${OWN_FOLDER}" of the zip is taken by what adapts handlers.`);
+  return { engine, ...code(files, handler) };
+}
+
+/** The files of a version without those that were added here: what a zip had. */
+export function withoutOwnFiles<File extends { readonly path: string }>(files: readonly File[]): File[] {
+  return files.filter(({ path }) => path.split("/")[0] !== OWN_FOLDER);
+}
+
+/** A module whose `handler(event, context)` is called. */
+function handlerCode(files: readonly DeployedFile[], handler: string): Omit<RuntimeCode, "engine"> {
+  const { path, member } = findHandler(files, handler);
+  const entry = [
+    `import adapt from "./handler.ts";`,
+    `import * as module from ${JSON.stringify(`../${path}`)};`,
+    `export default adapt(module, ${JSON.stringify(member)});`,
+    "",
+  ].join("\n");
+  const own = [
+    { path: OWN_ENTRY, content: new TextEncoder().encode(entry) },
+    { path: OWN_ADAPTER, content: new TextEncoder().encode(adapterModule as unknown as string) },
+  ];
+  return { files: [...files, ...own], entry: OWN_ENTRY, exportName: "default" };
+}
+
+/** A module of ours: the handler names the export that is the function. */
+function fetchCode(files: readonly DeployedFile[], handler: string): Omit<RuntimeCode, "engine"> {
+  const { path, member } = findHandler(files, handler);
+  return { files, entry: path, exportName: member };
+}
+
+/** `src/index.handler` is the export `handler` of `src/index` with whichever extension. */
+function findHandler(files: readonly DeployedFile[], handler: string): { path: string; member: string } {
+  const folder = posix.dirname(handler);
+  const base = posix.basename(handler);
+  const dot = base.indexOf(".");
+  const member = base.slice(dot + 1);
+  if (dot < 1 || !/^[\w$]+(\.[\w$]+)*$/.test(member)) {
+    invalid(`Cannot read the handler "${handler.slice(0, 128)}": expected FILE.EXPORT, such as index.handler.`);
+  }
+  const module = posix.normalize(posix.join(folder, base.slice(0, dot)));
+  const paths = new Set(files.map((file) => file.path));
+  const path = EXTENSIONS.map((extension) => module + extension).find((each) => paths.has(each));
+  if (path === undefined) {
+    invalid(
+      `The handler "${handler.slice(0, 128)}" is in no file of the zip: expected ${module}${EXTENSIONS.join(", ")}.`,
+    );
+  }
+  return { path, member };
+}

@@ -1,0 +1,97 @@
+/**
+ * What is bound to a function, over HTTP on the sandbox's own loopback, and a proxy to what it may reach outside.
+ *
+ * A request to `/isopod/bindings/NAME/...` is the call that the guest half of the binding would make for a script; the proxy
+ * takes requests in the absolute form. The host decides about both, as it does for every guest.
+ */
+import type { GuestAnswer, GuestPort } from "../../../core/guest.ts";
+import { type BodyReceiver, receiveBody } from "../../guest/bodies.ts";
+import type { RequestStart } from "./http_parser.ts";
+import type { BodySink, Reply } from "./http_server.ts";
+import { IGNORE, JSON_TYPE } from "./replies.ts";
+
+const BOUND = /^\/isopod\/bindings\/([A-Za-z_][A-Za-z0-9_]{0,63})(\/.*)?$/;
+
+/** Headers between two parties of one connection, and what the host sets itself. */
+const HOP = new Set([
+  ...["connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "proxy-connection", "host"],
+  ...["content-length", "proxy-authorization", "expect"],
+]);
+
+/** More than this unread, and the program is not read. In bytes. */
+const UNREAD_BYTES_MAX = 256 * 1024;
+
+/** Answers a call of a binding; undefined when it is none. */
+export function boundCall(port: GuestPort, head: RequestStart, reply: Reply): BodySink | undefined {
+  const [, name, path = "/"] = BOUND.exec(head.target) ?? [];
+  return name === undefined ? undefined : forward(port, name, path, head, reply);
+}
+
+/** Answers a request to the proxy. */
+export function proxiedCall(port: GuestPort, head: RequestStart, reply: Reply): BodySink {
+  if (/^https?:\/\//i.test(head.sent) && URL.canParse(head.sent))
+    return forward(port, "egress", head.sent, head, reply);
+  const message =
+    head.method === "CONNECT"
+      ? "Cannot open a tunnel: ask for https addresses in the absolute form, and the host speaks TLS"
+      : "Cannot forward the request: expected an absolute address";
+  refuse(reply, head.method === "CONNECT" ? 501 : 400, "bad_request", message);
+  return IGNORE;
+}
+
+function forward(port: GuestPort, name: string, url: string, head: RequestStart, reply: Reply): BodySink {
+  const headers = [...head.headers].filter(([each]) => !HOP.has(each));
+  const hasBody = head.headers.has("transfer-encoding") || Number(head.headers.get("content-length") ?? 0) > 0;
+  const gone = new AbortController();
+  reply.onGone = () => gone.abort();
+  let unread = 0;
+  const body: BodyReceiver | undefined = hasBody
+    ? receiveBody(
+        (bytes) => {
+          unread -= bytes;
+          if (unread < UNREAD_BYTES_MAX) reply.resume();
+        },
+        () => reply.resume(),
+      )
+    : undefined;
+  const call = { method: head.method, url, headers, body: body?.stream ?? null, signal: gone.signal } as const;
+  port.call(name, { ...call, redirect: "manual" }).then(
+    (answer) => send(answer, reply),
+    (error: { code?: string; message?: string }) => {
+      const code = error.code || "binding_failed";
+      refuse(reply, /denied|limit/.test(code) ? 403 : 502, code, error.message ?? "The call failed");
+    },
+  );
+  return {
+    data(bytes) {
+      if (body === undefined) return;
+      body.data(bytes);
+      unread += bytes.length;
+      if (unread >= UNREAD_BYTES_MAX) reply.pause();
+    },
+    end: () => body?.end(),
+    cut: () => body?.fail(new Error("The program gave the request up")),
+  };
+}
+
+async function send({ status, headers, body }: GuestAnswer, reply: Reply): Promise<void> {
+  const kept = headers.filter(([name]) => !HOP.has(name.toLowerCase()));
+  if (body === null) return reply.send(status, Object.fromEntries(kept));
+  reply.begin(status, kept);
+  try {
+    for await (const chunk of body) {
+      if (reply.isGone) return;
+      if (reply.write(chunk)) continue;
+      await new Promise<void>((resolve) => {
+        reply.onDrain = resolve;
+      });
+    }
+    reply.finish(true);
+  } catch {
+    reply.finish(false);
+  }
+}
+
+function refuse(reply: Reply, status: number, code: string, message: string): void {
+  reply.send(status, JSON_TYPE, JSON.stringify({ error: { code, message } }));
+}

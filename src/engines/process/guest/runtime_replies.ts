@@ -1,0 +1,40 @@
+/** What the Runtime API answers: events with their headers, acceptance, refusals. */
+import type { Reply } from "./http_server.ts";
+import type { EventInvocation } from "./invocation.ts";
+import { JSON_TYPE, refuse } from "./replies.ts";
+import type { ApiError } from "./runtime_state.ts";
+
+/** The headers of an event, each only where it has a value. */
+export function eventHeaders(invocation: EventInvocation, arn: string): Readonly<Record<string, string>> {
+  const client = invocation.header("x-amz-client-context");
+  return {
+    ...JSON_TYPE,
+    "Lambda-Runtime-Aws-Request-Id": invocation.id,
+    "Lambda-Runtime-Deadline-Ms": String(invocation.deadline),
+    "Lambda-Runtime-Invoked-Function-Arn": arn,
+    "Lambda-Runtime-Trace-Id": invocation.header("x-amzn-trace-id") ?? traceId(),
+    ...(client !== undefined && { "Lambda-Runtime-Client-Context": decodeBase64(client) }),
+  };
+}
+
+/** What was posted has been taken. */
+export function accept(reply: Reply): void {
+  reply.send(202, JSON_TYPE, '{"status":"OK"}\n');
+}
+
+/** What was posted is refused. */
+export function refuseBy(reply: Reply, { status, errorType, errorMessage }: ApiError): void {
+  refuse(reply, status, errorType, errorMessage);
+}
+
+function traceId(): string {
+  const hex = crypto.randomUUID().replaceAll("-", "") + crypto.randomUUID().replaceAll("-", "");
+  const seconds = Math.floor(Date.now() / 1000).toString(16);
+  return `Root=1-${seconds}-${hex.slice(0, 24)};Parent=${hex.slice(24, 40)};Sampled=0`;
+}
+
+function decodeBase64(text: string): string {
+  return Buffer.from(text, "base64")
+    .toString("latin1")
+    .replace(/[\r\n\0]/g, "");
+}
