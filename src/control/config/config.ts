@@ -74,7 +74,7 @@ export interface ProcessConfig {
   readonly settings: ProcessSettings;
   /** Absolute path of a folder with a root file system; the machine's own when left out. */
   readonly root: string | undefined;
-  /** Absolute paths of folders. */
+  /** Absolute paths of folders, or of zip archives. */
   readonly layers: readonly string[];
 }
 

@@ -18,6 +18,8 @@ const FAULTS: Partial<Record<ErrorCode, string>> = {
   syntax_error: "Runtime.UserCodeSyntaxError",
   unresolved_import: "Runtime.ImportModuleError",
   invalid_result: "Runtime.InvalidResult",
+  init_failed: "Runtime.InitError",
+  dialect_error: "Runtime.InvalidResponse",
   program_ended: "Runtime.ExitError",
   memory_limit: "Runtime.OutOfMemory",
   wall_limit: "Sandbox.Timedout",

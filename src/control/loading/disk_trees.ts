@@ -8,12 +8,16 @@ import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "no
 import { basename, dirname, join, relative, sep } from "node:path";
 import type { FileTree, TreeEntry } from "../../core/process_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
+import { readZip } from "../lambda/zip_files.ts";
 import { fingerprintOf } from "./file_modules.ts";
 
 /** The most that one tree may hold. */
 const ENTRIES_MAX = 20_000;
 const TREE_BYTES_MAX = 1024 * 1024 * 1024;
+/** Unpacked, and held in memory until it is laid. */
+const ZIP_BYTES_MAX = 256 * 1024 * 1024;
 const EXECUTABLE = 0o111;
+const NOTHING = new Uint8Array(0);
 
 /** Reads folders, and remembers the hashes of files that have not changed. */
 export class DiskTrees {
@@ -42,6 +46,17 @@ export class DiskTrees {
       entries,
       read: (entry) => Bun.file(isFile ? folder : join(folder, entry.path)).bytes(),
     };
+  }
+
+  /** The tree of a layer: a folder, or a zip archive, whose files can all be executed. @throws {Error} */
+  async readLayer(path: string, denied: ReadonlySet<string>): Promise<FileTree> {
+    if (!statSync(path).isFile()) return this.read(path, denied);
+    const bounds = { filesMax: ENTRIES_MAX, bytesMax: ZIP_BYTES_MAX };
+    const files = await readZip(await Bun.file(path).bytes(), bounds);
+    const contents = new Map(files.map(({ path: name, content = NOTHING }) => [name, content]));
+    const entries = [...contents].map(([name, bytes]) => ({ path: name, hash: hashOf(bytes), isExecutable: true }));
+    const read = async (entry: TreeEntry) => contents.get(entry.path) ?? NOTHING;
+    return { hash: hashOf(JSON.stringify(entries)), entries, read };
   }
 
   async #hash(file: string): Promise<string> {

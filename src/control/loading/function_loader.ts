@@ -90,7 +90,7 @@ export class FunctionLoader {
     denied: ReadonlySet<string>,
   ): Promise<ProcessProgram> {
     const code = await this.#trees.read(config.path, denied);
-    const layers = await Promise.all(paths.map((path) => this.#trees.read(path, denied)));
+    const layers = await Promise.all(paths.map((path) => this.#trees.readLayer(path, denied)));
     const hash = hashOf(JSON.stringify([code.hash, layers.map((layer) => layer.hash), root, settings]));
     return { kind: "process", name: basename(config.path), hash, code, layers, root, settings };
   }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { startProcesses } from "../../testing/process_rig.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
+import { makeZip } from "../../testing/zip_maker.ts";
 
 const BASH = `
 while read -r line; do
@@ -82,4 +83,21 @@ test("a link that leads out of the code is refused at the start, with its name",
   const config = `[[functions]]\nname = "out"\npath = "${join(folder, "out")}"`;
   const failed = await startTestServer({ config }).catch((error: Error) => error.message);
   expect(failed).toContain("out/users leads out of its folder (/etc/passwd)");
+});
+
+test("a layer may be a zip archive, and is refused when it leads out of itself", async () => {
+  writeFileSync(
+    join(folder, "layer.zip"),
+    makeZip([{ name: "bin/tool", content: "#!/bin/sh\necho from the layer\n" }]),
+  );
+  writeFileSync(join(folder, "bad.zip"), makeZip([{ name: "../out", content: "x" }]));
+  const code =
+    "import json, subprocess, sys\nfor line in sys.stdin: print(json.dumps(subprocess.check_output(['tool'], text=True)), flush=True)";
+  const layered = (name: string) => ({
+    zipped: { code, config: `command = "python3 main.py"\ndialect = "stdio"\nlayers = ["${join(folder, name)}"]` },
+  });
+  await using server = await startProcesses(layered("layer.zip"));
+  expect(await (await fetch(`${server.url}/zipped`)).json()).toBe("from the layer\n");
+  const failed = await startProcesses(layered("bad.zip")).catch((error: Error) => error.message);
+  expect(failed).toContain("Could not unzip");
 });

@@ -143,6 +143,26 @@ describe("an invocation", () => {
   });
 });
 
+test("the invoke API gives the payload as it is, and says what went wrong as AWS does", async () => {
+  const invoke = (name: string, payload: string) =>
+    server.admin(`/2015-03-31/functions/${name}/invocations`, {
+      method: "POST",
+      body: payload,
+      headers: { "x-amz-client-context": btoa('{"custom":{"a":"é"}}'.replace("é", "e")) },
+    });
+  const answer = await invoke("echo", '{"any":["thing"]}');
+  expect([answer.status, await answer.json()]).toEqual([200, { any: ["thing"] }]);
+  const { headers } = (await (await invoke("next", "{}")).json()) as { headers: Record<string, string> };
+  expect(headers["Lambda-Runtime-Client-Context"]).toBe('{"custom":{"a":"e"}}');
+});
+
+test("a program has no methods to be called by JSON-RPC, and nobody can speak as the invoke API by it", async () => {
+  const call = { jsonrpc: "2.0", id: 1, method: "any", params: { lambda: { invokedFunctionArn: "arn:mine" } } };
+  const headers = { "content-type": "application/json", authorization: `Bearer ${server.token}` };
+  const answer = await get("/rpc/echo", { method: "POST", body: JSON.stringify(call), headers });
+  expect(await answer.text()).toContain("A program has no methods");
+});
+
 describe("a streamed answer", () => {
   test("has the status, the headers and the cookies of its prelude", async () => {
     const answer = await get("/stream");

@@ -8,6 +8,7 @@ import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { fitsHead } from "../../guest/calls.ts";
 import { cloudEvent } from "./events/cloud_event.ts";
 import { EventError, type HttpResult, httpEvent, httpResult } from "./events/http_event.ts";
+import { contextOf, type ToldByCaller, toldOf } from "./told_by_caller.ts";
 
 /** The largest body of a request, and the largest answer that is not streamed, in bytes; as AWS has them. */
 export const EVENT_BYTES_MAX = 6 * 1024 * 1024;
@@ -31,6 +32,7 @@ export class EventInvocation implements StreamEvents {
   readonly request: RequestHead;
   readonly #form: EventForm;
   readonly #owner: InvocationOwner;
+  readonly #told: ToldByCaller | undefined;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
   #event: Uint8Array | undefined;
@@ -41,8 +43,10 @@ export class EventInvocation implements StreamEvents {
   constructor(stream: WireStream, head: Uint8Array, form: EventForm, owner: InvocationOwner) {
     this.stream = stream;
     this.request = parseJson(head) as RequestHead;
+    const { a: args, f: method, x: entry } = this.request;
+    this.#told = args === undefined || method !== undefined ? undefined : toldOf(args);
     // What is not a request has its event in the body.
-    this.#form = this.request.x === undefined ? form : "json";
+    this.#form = entry === undefined && this.#told === undefined ? form : "json";
     this.#owner = owner;
   }
 
@@ -65,6 +69,18 @@ export class EventInvocation implements StreamEvents {
     return this.#event ?? NOTHING;
   }
 
+  /** The client context of AWS's invoke API, as JSON. */
+  get clientContext(): string | undefined {
+    if (this.#told !== undefined) return contextOf(this.#told);
+    const sent = this.header("x-amz-client-context");
+    return sent && Buffer.from(sent, "base64").toString("utf8");
+  }
+
+  /** By what name it was called, when that was not by a request. */
+  get calledArn(): string | undefined {
+    return this.#told?.invokedFunctionArn;
+  }
+
   /** A header of the request. */
   header(name: string): string | undefined {
     return this.request.h.find(([each]) => each.toLowerCase() === name)?.[1];
@@ -85,6 +101,7 @@ export class EventInvocation implements StreamEvents {
 
   end(): void {
     if (this.#isOver) return;
+    if (this.request.f !== undefined) return this.fail("bad_request", "A program has no methods: send it a request.");
     this.#event = this.#makeEvent(
       this.#chunks.length === 1 ? (this.#chunks[0] ?? NOTHING) : Buffer.concat(this.#chunks),
     );

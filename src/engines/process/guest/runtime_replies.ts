@@ -6,14 +6,17 @@ import type { ApiError } from "./runtime_state.ts";
 
 /** The headers of an event, each only where it has a value. */
 export function eventHeaders(invocation: EventInvocation, arn: string): Readonly<Record<string, string>> {
-  const client = invocation.header("x-amz-client-context");
+  const client = invocation.clientContext?.replace(
+    /[^ -~]/g,
+    (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
   return {
     ...JSON_TYPE,
     "Lambda-Runtime-Aws-Request-Id": invocation.id,
     "Lambda-Runtime-Deadline-Ms": String(invocation.deadline),
-    "Lambda-Runtime-Invoked-Function-Arn": arn,
+    "Lambda-Runtime-Invoked-Function-Arn": invocation.calledArn ?? arn,
     "Lambda-Runtime-Trace-Id": invocation.header("x-amzn-trace-id") ?? traceId(),
-    ...(client !== undefined && { "Lambda-Runtime-Client-Context": decodeBase64(client) }),
+    ...(client !== undefined && { "Lambda-Runtime-Client-Context": client }),
   };
 }
 
@@ -31,10 +34,4 @@ function traceId(): string {
   const hex = crypto.randomUUID().replaceAll("-", "") + crypto.randomUUID().replaceAll("-", "");
   const seconds = Math.floor(Date.now() / 1000).toString(16);
   return `Root=1-${seconds}-${hex.slice(0, 24)};Parent=${hex.slice(24, 40)};Sampled=0`;
-}
-
-function decodeBase64(text: string): string {
-  return Buffer.from(text, "base64")
-    .toString("latin1")
-    .replace(/[\r\n\0]/g, "");
 }
