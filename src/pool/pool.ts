@@ -77,7 +77,8 @@ export class Pool implements Invoker {
     const meter = new Meter(target.limits, this.#options.clock.now());
     this.#running += 1;
     const versions = target.kind === "function" ? this.#versionPool(target.version) : undefined;
-    const source = (): Program | undefined => (target.kind === "program" ? sourceOf(target.program) : versions?.program);
+    const source = (): Program | undefined =>
+      target.kind === "program" ? sourceOf(target.program) : versions?.program;
     try {
       const invocation =
         target.kind === "program"

@@ -20,7 +20,10 @@ import type { Target } from "./rule.ts";
 export function createDialler({
   clock = systemClock,
   resolve = systemResolve,
-}: { readonly clock?: Clock; readonly resolve?: Resolve } = {}): Dialler {
+}: {
+  readonly clock?: Clock;
+  readonly resolve?: Resolve;
+} = {}): Dialler {
   const limits = EGRESS_LIMITS;
   const parts = { limits, clock, resolve, secureContext: undefined, connections: new Connections(limits) };
   return {

@@ -93,8 +93,7 @@ class Tcp implements Binding {
     const owner = functionName === undefined ? `request ${requestId}` : `function ${project}/${functionName}`;
     const own = this.#owners.get(owner) ?? 0;
     const { connectionsMax, connectionsPerOwnerMax } = this.#limits;
-    if (own >= connectionsPerOwnerMax)
-      throw failed(`${own} connections of the program are open, the most at a time`);
+    if (own >= connectionsPerOwnerMax) throw failed(`${own} connections of the program are open, the most at a time`);
     if (this.#count >= connectionsMax) throw failed("the server has no connection to spare");
     this.#count += 1;
     this.#owners.set(owner, own + 1);
@@ -121,7 +120,9 @@ function targetOf(said: string, allow: readonly string[]): DialTarget {
   const text = said === "" && allow.length === 1 ? only : said;
   const target = parseHostPort(text);
   if (target !== undefined) return target;
-  throw refused(`expected a host and a port, such as "db.example.com:5432", and not ${JSON.stringify(text.slice(0, 100))}`);
+  throw refused(
+    `expected a host and a port, such as "db.example.com:5432", and not ${JSON.stringify(text.slice(0, 100))}`,
+  );
 }
 
 function refused(why: string): IsopodError {

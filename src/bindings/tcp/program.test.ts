@@ -108,7 +108,9 @@ describe("a connection", () => {
 
 describe("what is refused", () => {
   const codeOf = (expression: string) =>
-    run(`try { await (${expression}).opened; return new Response("connected"); } catch (error) { return new Response(error.code + ": " + error.message); }`);
+    run(
+      `try { await (${expression}).opened; return new Response("connected"); } catch (error) { return new Response(error.code + ": " + error.message); }`,
+    );
 
   test("a place that is not on the list, by port and by host", async () => {
     expect(await codeOf(`env.ECHO.connect("${silent.address}")`)).toStartWith("egress_denied: Cannot connect to 127.");
@@ -124,8 +126,21 @@ describe("what is refused", () => {
   });
 
   test("what is no place", async () => {
-    for (const text of ["", "host", ":1", "host:0", "host:65536", "host:1:2", "a b:1", "http://host:1", "[::1:2", "x@y:1"]) {
-      expect(await codeOf(`env.MORE.connect(${JSON.stringify(text)})`)).toStartWith("bad_request: Cannot connect: expected");
+    for (const text of [
+      "",
+      "host",
+      ":1",
+      "host:0",
+      "host:65536",
+      "host:1:2",
+      "a b:1",
+      "http://host:1",
+      "[::1:2",
+      "x@y:1",
+    ]) {
+      expect(await codeOf(`env.MORE.connect(${JSON.stringify(text)})`)).toStartWith(
+        "bad_request: Cannot connect: expected",
+      );
     }
     expect(await codeOf(`env.MORE.connect("${"a".repeat(300)}:1")`)).toStartWith("bad_request");
   });

@@ -193,7 +193,10 @@ function readEntry(
   }
   if (stats.isFile()) {
     if (SCRIPT_FILE.test(absolute)) return { engine: "script", path: absolute };
-    return source.report.fail(at, "expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one");
+    return source.report.fail(
+      at,
+      "expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one",
+    );
   }
   if (!stats.isDirectory()) return source.report.fail(at, "expected a file or a folder");
   const entry = ENTRY_NAMES.map((name) => join(absolute, name)).find((file) => statOf(file)?.isFile());

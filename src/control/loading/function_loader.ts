@@ -9,7 +9,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { grantsOf } from "../../core/binding_kinds.ts";
 import { PRODUCTION, type RoutedFunction } from "../../core/deployment.ts";
-import { DEFAULT_PROJECT, type AnyProgram, type FunctionVersion } from "../../core/function.ts";
+import { type AnyProgram, DEFAULT_PROJECT, type FunctionVersion } from "../../core/function.ts";
 import { completeLimits } from "../../core/limits.ts";
 import type { ProcessProgram } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";

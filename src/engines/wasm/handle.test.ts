@@ -39,10 +39,9 @@ beforeAll(async () => {
       method: { wat: handleModule(told("(call $method (i32.const 1008) (i64.const 64))")) },
       url: { wat: handleModule(told("(call $url (i32.const 1008) (i64.const 64))")) },
       header: {
-        wat: handleModule(
-          told("(call $request_header (i32.const 0) (i64.const 6) (i32.const 1008) (i64.const 64))"),
-          { data: "x-test" },
-        ),
+        wat: handleModule(told("(call $request_header (i32.const 0) (i64.const 6) (i32.const 1008) (i64.const 64))"), {
+          data: "x-test",
+        }),
       },
       body: {
         wat: handleModule(
@@ -140,7 +139,9 @@ describe("a module reads", () => {
 
   test("its KV binding by db_get", async () => {
     expect(await told8("kv")).toEqual([-1n, ""]);
-    await (await server.run('export default async (r, env) => Response.json(await env.KV.put("color", "grün"))')).text();
+    await (
+      await server.run('export default async (r, env) => Response.json(await env.KV.put("color", "grün"))')
+    ).text();
     expect(await told8("kv")).toEqual([5n, "grün"]);
   });
 });

@@ -126,7 +126,9 @@ describe("a backend", () => {
 
 describe("the older form", () => {
   test("serves a module, and allows the backends that its variables name", async () => {
-    const files = { "samples/testfunc.wasm": await compileWat(CLIENT.replace('(export "handle")', '(export "hello")')) };
+    const files = {
+      "samples/testfunc.wasm": await compileWat(CLIENT.replace('(export "handle")', '(export "hello")')),
+    };
     const entry = (path: string, backend: string) => `[[applications]]
 file_path = "./samples/testfunc.wasm"
 method = "GET"

@@ -31,11 +31,7 @@ export function parseProgram(load: LoadParcel, code: Uint8Array): PendingProgram
 }
 
 /** The program that was sent: of a kind that one of `adapters` knows, or else code. @throws as `parseProgram` */
-export function readProgram(
-  adapters: readonly ProgramAdapter[],
-  load: LoadParcel,
-  bytes: Uint8Array,
-): PendingProgram {
+export function readProgram(adapters: readonly ProgramAdapter[], load: LoadParcel, bytes: Uint8Array): PendingProgram {
   for (const adapter of adapters) {
     const program = adapter.read(load, bytes);
     if (program !== undefined) return program;

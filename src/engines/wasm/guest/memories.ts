@@ -45,6 +45,8 @@ export function checkMemory(bounds: MemoryBounds, memoryBytes: number): void {
   if (bounds.is64) throw new RangeError("its memory is of 64 bits, which is not supported");
   const bytes = bounds.initialPages * PAGE_BYTES;
   if (bytes > memoryBytes) {
-    throw new RangeError(`it begins with a memory of ${bytes} bytes, over its limit memory_mb = ${memoryBytes / 2 ** 20}`);
+    throw new RangeError(
+      `it begins with a memory of ${bytes} bytes, over its limit memory_mb = ${memoryBytes / 2 ** 20}`,
+    );
   }
 }

@@ -24,7 +24,8 @@ export function handleHandler(loaded: LoadedModule): Handler {
   let memories: Memories | undefined;
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
     const bounds = kind === "memory" ? loaded.memories.imported.get(`${from}.${name}`) : undefined;
-    if (from === "env" && name === "memory" && bounds !== undefined) memories = new Memories(bounds, loaded.memoryBytes);
+    if (from === "env" && name === "memory" && bounds !== undefined)
+      memories = new Memories(bounds, loaded.memoryBytes);
     else if (from === "env" && kind === "function" && isHandleFunction(name)) functions.push(name);
     else fail(`it imports the ${kind} "${from}.${name}"; there are env.memory, ${HANDLE_FUNCTIONS.join(", ")}`);
   }
@@ -34,7 +35,8 @@ export function handleHandler(loaded: LoadedModule): Handler {
     fail(`it has no function "${exportName}" among its exports: ${there.slice(0, 20).join(", ") || "there is none"}`);
   }
   const own = exports.find(({ kind }) => kind === "memory")?.name;
-  if (memories === undefined && own === undefined && functions.length > 0) fail("it neither imports nor exports a memory");
+  if (memories === undefined && own === undefined && functions.length > 0)
+    fail("it neither imports nor exports a memory");
   return async (request, env) => {
     const invocation = new HandleInvocation(request, env, loaded.env);
     const { Suspending, promising } = WebAssembly as unknown as StackSwitching;
