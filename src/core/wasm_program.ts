@@ -1,10 +1,4 @@
-/** What the `wasm` engine runs: the bytes of one module, and how it is spoken to. Nobody outside a sandbox looks into them. */
-
-/** How a module takes its requests. */
-export const WASM_ABIS = ["handle", "wasi"] as const;
-
-/** How a module takes its requests. */
-export type WasmAbi = (typeof WASM_ABIS)[number];
+/** What the `wasm` engine runs: the bytes of one module. Nobody outside a sandbox looks into them. */
 
 /** A module of the `wasm` engine. */
 export interface WasmProgram {
@@ -14,8 +8,6 @@ export interface WasmProgram {
   readonly bytes: Uint8Array;
   /** `sha256-<hex>` of `bytes`. */
   readonly hash: string;
-  /** What its imports and exports say when left out. */
-  readonly abi?: WasmAbi | undefined;
 }
 
 /** Whether bytes begin as every module does. */

@@ -94,10 +94,9 @@ export class Handshake {
 }
 
 /** What is said of a program of one kind only. */
-function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process" | "wasm"> {
+function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process"> {
   if (program.kind === "process") return { language: "javascript", process: program.settings };
-  if (program.kind !== "wasm") return { language: program.language };
-  return { language: "javascript", wasm: program.abi === undefined ? {} : { abi: program.abi } };
+  return { language: program.kind === "wasm" ? "wasm" : program.language };
 }
 
 function bytesOf(program: AnyProgram): Uint8Array {

@@ -5,7 +5,6 @@
  * guest is checked here, by hand, before anything else sees it; a failed check is a `WireError`.
  */
 import type { ProcessSettings } from "../core/process_program.ts";
-import type { WasmAbi } from "../core/wasm_program.ts";
 import { readU32, WireError } from "./frame.ts";
 
 /** Header names and values. */
@@ -84,7 +83,7 @@ export interface HelloParcel {
 export interface LoadParcel {
   /** What stack traces call it. */
   readonly name: string;
-  readonly language: "typescript" | "javascript";
+  readonly language: "typescript" | "javascript" | "wasm";
   /** A function is evaluated once and then invoked; a program is evaluated by its one invocation; a build never is. */
   readonly mode: "function" | "program" | "build";
   readonly env: Readonly<Record<string, string>>;
@@ -100,8 +99,6 @@ export interface LoadParcel {
   }[];
   /** How to start a program whose files are there already; its parcel has no bytes. */
   readonly process?: ProcessSettings;
-  /** The bytes are a module of WebAssembly; its ABI when it was said. */
-  readonly wasm?: { readonly abi?: WasmAbi };
   /** What its instance may use, as far as its guest must know: the memory, in bytes. */
   readonly memoryBytes?: number;
 }

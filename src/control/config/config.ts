@@ -13,7 +13,6 @@ import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
 import type { ProcessSettings } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
 import type { Triggers } from "../../core/triggers.ts";
-import type { WasmAbi } from "../../core/wasm_program.ts";
 import type { TextPosition } from "./error.ts";
 import {
   CACHE_RULES,
@@ -102,8 +101,6 @@ export interface FunctionConfig {
   readonly triggers: Triggers;
   /** Static files; `folder` is an absolute path. */
   readonly assets: { readonly folder: string; readonly fallback: AssetFallback } | undefined;
-  /** How a module of WebAssembly is spoken to, when that was said. */
-  readonly abi?: WasmAbi | undefined;
   /** Undefined for other engines. */
   readonly process?: ProcessConfig | undefined;
   /** Where the function's table begins in the file. */

@@ -3,16 +3,15 @@
  *
  * What belongs to engines and bindings that do not exist yet is known by name and refused as such.
  */
-import { type Stats, statSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename } from "node:path";
 import { NO_BINDINGS } from "../../core/binding_kinds.ts";
-import type { EngineName } from "../../core/function.ts";
 import { parseRoute, type RoutePattern } from "../../core/route.ts";
 import { NO_TRIGGERS } from "../../core/triggers.ts";
 import { WASM_EXPORT } from "../../core/wasm_program.ts";
 import { readAssets } from "./assets.ts";
 import { readBindings } from "./bindings.ts";
 import type { FunctionConfig } from "./config.ts";
+import { readEntry } from "./entry.ts";
 import { readProcess } from "./process_function.ts";
 import { PROCESS_KEYS } from "./process_rules.ts";
 import type { ConfigReport } from "./report.ts";
@@ -32,11 +31,6 @@ const PROCESS_CONCURRENCY = 1;
 const BACKEND = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?):\d{1,5}$/i;
 /** What the binding of an application's backends is called. */
 const BACKENDS_NAMES = ["TCP", "BACKENDS"];
-
-const SCRIPT_FILE = /\.([mc]?[jt]s|[jt]sx)$/i;
-const ENTRY_NAMES = ["index", "main"].flatMap((name) =>
-  ["ts", "tsx", "mts", "js", "jsx", "mjs"].map((extension) => `${name}.${extension}`),
-);
 
 /** What reading functions needs beside the file's values. */
 export interface FunctionSource extends SecretSource {
@@ -84,9 +78,6 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
   for (const key of isProcess ? [] : PROCESS_KEYS) {
     if (raw[key] !== undefined) report.fail([...path, key], `only functions of the engine "process" have it`);
   }
-  if (raw.abi !== undefined && entry.engine !== "wasm") {
-    report.fail([...path, "abi"], 'only functions of the engine "wasm" have one');
-  }
   const limits = limitsOf(raw.limits);
   const config: FunctionConfig = {
     name: raw.name,
@@ -96,7 +87,6 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     routes: raw.routes ?? [],
     env: raw.env ?? {},
     limits: isProcess ? { concurrencyMax: PROCESS_CONCURRENCY, ...limits } : limits,
-    abi: raw.abi,
     process: isProcess ? readProcess(raw, path, entry.path, source) : undefined,
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
@@ -166,58 +156,6 @@ function freeName(raw: RawApplication, names: ReadonlyMap<string, unknown>): str
   let free = name;
   for (let number = 2; names.has(free); number++) free = `${name}-${number}`;
   return free;
-}
-
-/** The engine of a function and the file that it begins with. */
-function readEntry(
-  engine: EngineName | undefined,
-  said: string,
-  key: string,
-  path: KeyPath,
-  source: FunctionSource,
-): { engine: EngineName; path: string } {
-  const at = [...path, key];
-  const notYet = (name: EngineName): void => {
-    if (name !== "browser") return;
-    const place = engine === undefined ? at : [...path, "engine"];
-    source.report.fail(place, `engine "${name}" is not there yet; "script", "wasm" and "process" are`);
-  };
-  const absolute = resolve(source.folder, said);
-  const named = engine ?? engineOfName(absolute);
-  if (named !== undefined) notYet(named);
-  const stats = statOf(absolute) ?? source.report.fail(at, `no file or folder is at "${said}" (${absolute})`);
-  if (engine === "process") return { engine, path: absolute };
-  if (named === "wasm") {
-    if (stats.isFile()) return { engine: "wasm", path: absolute };
-    return source.report.fail(at, "expected a file with a module of WebAssembly");
-  }
-  if (stats.isFile()) {
-    if (SCRIPT_FILE.test(absolute)) return { engine: "script", path: absolute };
-    return source.report.fail(
-      at,
-      "expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one",
-    );
-  }
-  if (!stats.isDirectory()) return source.report.fail(at, "expected a file or a folder");
-  const entry = ENTRY_NAMES.map((name) => join(absolute, name)).find((file) => statOf(file)?.isFile());
-  if (entry !== undefined) return { engine: "script", path: entry };
-  if (engine === undefined && statOf(join(absolute, "bootstrap"))) return { engine: "process", path: absolute };
-  if (engine === undefined && statOf(join(absolute, "index.html"))) notYet("browser");
-  return source.report.fail(at, "expected a folder that holds index.ts, main.ts, or one of them with another ending");
-}
-
-function engineOfName(file: string): EngineName | undefined {
-  if (SCRIPT_FILE.test(file)) return "script";
-  if (/\.wasm$/i.test(file)) return "wasm";
-  return /\.html?$/i.test(file) ? "browser" : undefined;
-}
-
-function statOf(file: string): Stats | undefined {
-  try {
-    return statSync(file, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
-  }
 }
 
 function lineOf(source: FunctionSource, path: KeyPath): number {

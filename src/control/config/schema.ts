@@ -10,7 +10,6 @@ import { ENGINE_NAMES } from "../../core/function.ts";
 import { LIMIT_RULES, type LimitRule, type Limits } from "../../core/limits.ts";
 import { RUN_RIGHTS } from "../../core/plan.ts";
 import { DIALECTS, EVENT_FORMS, LINE_PLACES, RUNTIMES } from "../../core/process_program.ts";
-import { WASM_ABIS } from "../../core/wasm_program.ts";
 import { bindingSchema, planBindingSchema } from "./binding_schema.ts";
 import { blobsSchema } from "./blobs_schema.ts";
 import type { ValueChecks } from "./checks.ts";
@@ -79,7 +78,6 @@ function functionSchema(checks: ValueChecks) {
     not_found: oneOf(ASSET_FALLBACKS).optional(),
     bindings: z.record(z.string(), bindingSchema(checks)).optional(),
     middlewares: words.optional(),
-    abi: oneOf(WASM_ABIS).optional(),
     dialect: oneOf(DIALECTS).optional(),
     command: text("a command line").optional(),
     handler: text("what the program calls its handler").optional(),

@@ -16,6 +16,7 @@ import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import { AssetContents, StoredAssets } from "./stored_assets.ts";
+import { storedProgram } from "./stored_program.ts";
 import { declarationsOf, secretNamesOf, secretsOf, triggersOf } from "./version_bindings.ts";
 
 /** Makes versions of manifests. */
@@ -52,8 +53,8 @@ export class StoredVersions {
   }
 
   async #contents(project: string, name: string, manifest: Manifest): Promise<VersionContents> {
-    const { exportName, settings } = manifest;
-    const program = await this.#program(manifest);
+    const { engine, exportName, settings } = manifest;
+    const program = engine === "process" ? storedProgram(this.#blobs, manifest) : await this.#code(manifest);
     const env: Record<string, string> = { ...settings.env };
     const secrets: { placeholder: string; value: string; hosts: readonly string[] }[] = [];
     for (const { binding, name: secret, hosts } of secretsOf(settings)) {
@@ -67,7 +68,7 @@ export class StoredVersions {
     return { program, exportName, env, egress: { allow: settings.egress, secrets }, bindings };
   }
 
-  async #program(manifest: Manifest): Promise<Program | WasmProgram> {
+  async #code(manifest: Manifest): Promise<Program | WasmProgram> {
     const { engine, entry } = manifest;
     const { code, map } = codeOf(manifest);
     const name = basename(entry);

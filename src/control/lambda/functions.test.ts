@@ -38,6 +38,19 @@ const update = (name: string, value: unknown, more: Partial<aws.UpdateFunctionCo
 const call = (name: string, qualifier?: string) => invoked(client, name, qualifier);
 const arn = (name: string) => `arn:aws:lambda:eu-central-1:${accountIdOf("default")}:function:${name}`;
 
+/** In Python, with what it has beside it. */
+const BOOTSTRAP = `#!/usr/bin/python3
+import http.client, json, os
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+while True:
+    api.request("GET", "/2018-06-01/runtime/invocation/next")
+    event = api.getresponse()
+    event.read()
+    said = {"said": open("/var/task/said.txt").read(), "handler": os.environ["_HANDLER"]}
+    api.request("POST", "/2018-06-01/runtime/invocation/" + event.headers["Lambda-Runtime-Aws-Request-Id"] + "/response", json.dumps(said))
+    api.getresponse().read()
+`;
+
 describe("creating", () => {
   test("gives what was asked for, and waiters find it active", async () => {
     const Environment = { Variables: { A: "1" } };
@@ -80,7 +93,23 @@ describe("creating", () => {
     expect(await call("common")).toBe(4);
   });
 
+  test("a bootstrap in any language, which asks for its events by the Runtime API", async () => {
+    const more = { Runtime: "provided.al2023" as aws.Runtime, Handler: "what.ever" };
+    await create("any", { ...more, Code: { ZipFile: zipOf({ bootstrap: BOOTSTRAP, "said.txt": "one" }) } });
+    expect(await call("any")).toEqual({ said: "one", handler: "what.ever" });
+    const changed = zipOf({ bootstrap: BOOTSTRAP, "said.txt": "two" });
+    await client.send(new aws.UpdateFunctionCodeCommand({ FunctionName: "any", ZipFile: changed }));
+    await client.send(new aws.UpdateFunctionConfigurationCommand({ FunctionName: "any", Handler: "other" }));
+    expect(await call("any")).toEqual({ said: "two", handler: "other" });
+  });
+
   test.each<[string, Partial<aws.CreateFunctionCommandInput>, string]>([
+    ["boot", { Runtime: "provided.al2023" as aws.Runtime }, "InvalidParameterValueException"],
+    [
+      "ends",
+      { Runtime: "provided.al2023" as aws.Runtime, Code: { ZipFile: zipOf({ bootstrap: "#!/bin/sh\nexit 3" }) } },
+      "InvalidParameterValueException",
+    ],
     ["Upper", {}, "InvalidParameterValueException"],
     ["one:live", {}, "InvalidParameterValueException"],
     ["py", { Runtime: "python3.12" as aws.Runtime }, "InvalidParameterValueException"],

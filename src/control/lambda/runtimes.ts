@@ -34,6 +34,13 @@ const RUNTIMES: readonly RuntimeRule[] = [
     ...{ pattern: /^nodejs(1[8-9]|[2-9]\d)\.x$/, shown: "nodejs18.x and newer", engine: "script", concurrency: 1 },
     code: handlerCode,
   },
+  {
+    pattern: /^provided(\.al2(023)?)?$/,
+    shown: "provided.al2023",
+    engine: "process",
+    concurrency: 1,
+    code: bootstrapCode,
+  },
   { pattern: /^isopod\.script$/, shown: OWN_RUNTIME, engine: "script", code: fetchCode },
 ];
 
@@ -41,6 +48,7 @@ const RUNTIMES: readonly RuntimeRule[] = [
 const OWN_FOLDER = "isopod_lambda";
 const OWN_ENTRY = `${OWN_FOLDER}/entry.js`;
 const OWN_ADAPTER = `${OWN_FOLDER}/handler.ts`;
+const BOOTSTRAP = "bootstrap";
 const EXTENSIONS = [".mjs", ".js", ".cjs", ".mts", ".ts"];
 
 /** @throws {LambdaError} `InvalidParameterValueException` naming the runtimes that there are */
@@ -84,6 +92,14 @@ function handlerCode(files: readonly DeployedFile[], handler: string): Omit<Runt
 function fetchCode(files: readonly DeployedFile[], handler: string): Omit<RuntimeCode, "engine"> {
   const { path, member } = findHandler(files, handler);
   return { files, entry: path, exportName: member };
+}
+
+/** An executable that asks for its events by the Runtime API; what the handler means is its own affair. */
+function bootstrapCode(files: readonly DeployedFile[], handler: string): Omit<RuntimeCode, "engine"> {
+  if (!files.some(({ path }) => path === BOOTSTRAP)) {
+    invalid(`The zip holds no ${BOOTSTRAP}: expected an executable of that name at its top.`);
+  }
+  return { files, entry: BOOTSTRAP, exportName: handler };
 }
 
 /** `src/index.handler` is the export `handler` of `src/index` with whichever extension. */

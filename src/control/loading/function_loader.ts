@@ -66,8 +66,8 @@ export class FunctionLoader {
       const bytes = await readFile(config.path).catch((reason) => {
         throw fail(reason);
       });
-      const { path, abi } = config;
-      const made = makeVersion(config, { kind: "wasm", name: basename(path), bytes, hash: hashOf(bytes), abi });
+      const { path } = config;
+      const made = makeVersion(config, { kind: "wasm", name: basename(path), bytes, hash: hashOf(bytes) });
       return { version: this.#known.get(made.key) ?? made, routes: config.routes };
     }
     const source = { ...config, denied };
@@ -114,8 +114,7 @@ function makeVersion(config: FunctionConfig, program: AnyProgram): FunctionVersi
   const declared = config.bindings.size === 0 ? undefined : [...config.bindings];
   // The export of a script is the default one of its bundle.
   const exportName = program.kind === "wasm" ? config.exportName : undefined;
-  const { abi } = config;
-  const settings = { engine, env, limits, egress, instancesMax, declared, assets, calls, exportName, abi };
+  const settings = { engine, env, limits, egress, instancesMax, declared, assets, calls, exportName };
   const version = hashOf(JSON.stringify([{ ...settings, ...(!cache && { cache }) }, program.hash]));
   const contents = { program, exportName, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
   return {

@@ -10,6 +10,7 @@ import { layRoot, makeCodeFolder } from "../../sandbox/root.ts";
 import { Sandbox } from "../../sandbox/sandbox.ts";
 import { outerFilter } from "../../sandbox/seccomp.ts";
 import type { UidRange } from "../../sandbox/uids.ts";
+import { deferred } from "../../stdx/deferred.ts";
 import { FileTrees } from "./file_trees.ts";
 import { RUNTIME_FILES } from "./runtimes.ts";
 import { ETC_FILES, folderRoot, systemFiles, systemRoot } from "./system_root.ts";
@@ -85,18 +86,22 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
     async start(_purpose, launch): Promise<GuestProcess> {
       if (launch === undefined)
         throw new IsopodError("start_failed", { cause: "the process engine starts programs only" });
+      const gone = deferred<void>();
       try {
         const [{ sandbox, args, binds }, code, layers] = await Promise.all([
           open(launch.program.root),
-          trees.lay([launch.program.code]),
-          trees.lay(launch.program.layers),
+          trees.lay([launch.program.code], gone.promise),
+          trees.lay(launch.program.layers, gone.promise),
         ]);
-        return sandbox.start(args, false, {
+        const process = sandbox.start(args, false, {
           tmpBytes: Math.floor(launch.memoryBytes * TMP_SHARE),
           binds: [...binds, ...bindOf("/var/task", code), ...bindOf("/opt", layers)],
           devices: DEVICES,
         });
+        process.exited.then(() => gone.resolve());
+        return process;
       } catch (cause) {
+        gone.resolve();
         throw cause instanceof IsopodError ? cause : new IsopodError("start_failed", { cause });
       }
     },

@@ -2,7 +2,7 @@
  * Trees of files as folders of this machine, to be bound read-only into sandboxes: each laid once, by its hash.
  *
  * Files are checked against the hashes that their tree names, links against leading out of it. The folders are the
- * server's own and go with it.
+ * server's own and go with it; those that no instance uses go before, the longest unused first, when there are many.
  */
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -10,30 +10,53 @@ import { dirname, join, normalize } from "node:path";
 import type { FileTree, TreeEntry } from "../../core/process_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 
+/** Laid trees that are kept though no instance uses them. */
+const UNUSED_MAX = 32;
+
+/** A tree that has been laid, or is being laid. */
+interface LaidTree {
+  readonly folder: Promise<string>;
+  users: number;
+}
+
 /** The laid trees of an engine. */
 export class FileTrees {
   readonly #make: () => string;
-  readonly #laid = new Map<string, Promise<string>>();
+  /** The one that was used last is the last. */
+  readonly #laid = new Map<string, LaidTree>();
   #folder: string | undefined;
+  /** Laid so far: each has a folder of its own name. */
+  #count = 0;
 
   /** @param make gives the folder that they are laid in, once */
   constructor(make: () => string) {
     this.#make = make;
   }
 
-  /** The folder of `trees`, the later over the earlier ones; undefined for none. @throws {Error} */
-  async lay(trees: readonly FileTree[]): Promise<string | undefined> {
+  /**
+   * The folder of `trees`, the later over the earlier ones; undefined for none. It stays until `user` settles.
+   * @throws {Error}
+   */
+  async lay(trees: readonly FileTree[], user: Promise<unknown>): Promise<string | undefined> {
     if (trees.length === 0) return undefined;
     const id = createHash("sha256")
       .update(trees.map(({ hash }) => hash).join(" "))
       .digest("hex");
-    let laid = this.#laid.get(id);
-    if (laid === undefined) {
-      laid = this.#write(id, trees);
-      this.#laid.set(id, laid);
-      laid.catch(() => this.#laid.delete(id));
+    const laid = this.#laid.get(id) ?? { folder: this.#write(trees), users: 0 };
+    this.#laid.delete(id);
+    this.#laid.set(id, laid);
+    laid.users += 1;
+    const release = () => {
+      laid.users -= 1;
+      this.#collect();
+    };
+    user.then(release, release);
+    try {
+      return await laid.folder;
+    } catch (error) {
+      if (this.#laid.get(id) === laid) this.#laid.delete(id);
+      throw error;
     }
-    return laid;
   }
 
   /** Removes all of them. */
@@ -41,9 +64,18 @@ export class FileTrees {
     if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  async #write(id: string, trees: readonly FileTree[]): Promise<string> {
+  #collect(): void {
+    const unused = [...this.#laid].filter(([, { users }]) => users === 0);
+    for (const [id, { folder }] of unused.slice(0, Math.max(0, unused.length - UNUSED_MAX))) {
+      this.#laid.delete(id);
+      folder.then((path) => rmSync(path, { recursive: true, force: true })).catch(() => {});
+    }
+  }
+
+  async #write(trees: readonly FileTree[]): Promise<string> {
     this.#folder ??= this.#make();
-    const folder = join(this.#folder, id.slice(0, 32));
+    this.#count += 1;
+    const folder = join(this.#folder, String(this.#count));
     mkdirSync(folder, { mode: 0o755 });
     try {
       for (const tree of trees) {

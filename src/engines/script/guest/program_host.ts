@@ -76,9 +76,8 @@ export class ProgramHost implements ProgramRunner {
   }
 
   async #run(invocation: Invocation): Promise<void> {
-    let program: PendingProgram;
     try {
-      program = this.#read();
+      const program = this.#read();
       this.#isScript = !program.isModule;
       this.#installGlobals(invocation);
       offerToListen(() => this.#beginToListen(invocation));

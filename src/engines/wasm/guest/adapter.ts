@@ -1,19 +1,18 @@
 /**
- * The adapter for modules of WebAssembly: finds the ABI by which a module is spoken to, and makes a handler of it. The
+ * The adapter for modules of WebAssembly: checks a module, and makes a handler of it by the ABI that it is spoken to. The
  * module is compiled once; every invocation has an instance, and a memory, of its own.
  */
 import type { LoadParcel } from "../../../wire/heads.ts";
 import type { Handler, PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
 import { handleHandler } from "./handle/module.ts";
+import type { LoadedModule } from "./loaded_module.ts";
 import { checkMemory } from "./memories.ts";
 import { memoriesOf } from "./sections.ts";
-
-const WASI_MODULE = "wasi_snapshot_preview1";
 
 /** Takes modules. */
 export const wasmAdapter: ProgramAdapter = {
   read(load, bytes): PendingProgram | undefined {
-    if (load.wasm === undefined) return undefined;
+    if (load.language !== "wasm") return undefined;
     return {
       isModule: true,
       async evaluate() {
@@ -22,20 +21,6 @@ export const wasmAdapter: ProgramAdapter = {
     };
   },
 };
-
-/** What is known of a module before it runs. */
-export interface LoadedModule {
-  readonly name: string;
-  readonly module: WebAssembly.Module;
-  readonly memories: ReturnType<typeof memoriesOf>;
-  /** The limit of the instance, in bytes. */
-  readonly memoryBytes: number;
-  readonly exportName: string;
-  /** The variables of the function. */
-  readonly env: Readonly<Record<string, string>>;
-  /** @throws {TypeError} that names the module and why it cannot be loaded */
-  fail(why: string): never;
-}
 
 const MEMORY_BYTES = 128 * 1024 * 1024;
 
@@ -58,15 +43,5 @@ async function loadModule(load: LoadParcel, bytes: Uint8Array): Promise<Handler>
     return fail(error instanceof Error ? error.message : String(error));
   }
   const loaded: LoadedModule = { name, module, memories, memoryBytes, exportName, env, fail };
-  if ((load.wasm?.abi ?? abiOf(module)) === "handle") return handleHandler(loaded);
-  return fail("WASI is not there yet");
-}
-
-/** The ABI that a module is written for, as its imports and exports tell. */
-function abiOf(module: WebAssembly.Module): "handle" | "wasi" {
-  const imports = WebAssembly.Module.imports(module);
-  if (imports.some((each) => each.module === WASI_MODULE)) return "wasi";
-  const exports = WebAssembly.Module.exports(module);
-  const isCommand = exports.some(({ name }) => name === "_start");
-  return isCommand && imports.length === 0 ? "wasi" : "handle";
+  return handleHandler(loaded);
 }

@@ -6,8 +6,8 @@
  * (JSPI), and other invocations go on meanwhile.
  */
 import type { Handler } from "../../../guest/evaluated.ts";
-import type { LoadedModule } from "../adapter.ts";
 import { GuestMemory } from "../guest_memory.ts";
+import type { LoadedModule } from "../loaded_module.ts";
 import { Memories } from "../memories.ts";
 import { HANDLE_FUNCTIONS, HandleInvocation, isHandleFunction, mayWait } from "./invocation.ts";
 
@@ -55,14 +55,23 @@ export function handleHandler(loaded: LoadedModule): Handler {
       const used = memory ?? (own === undefined ? undefined : (exported[own] as WebAssembly.Memory));
       if (used !== undefined) invocation.memory = new GuestMemory(used);
       const call = exported[exportName] as () => void;
+      if (call.length > 0) fail(`its export "${exportName}" has parameters, and the function of a module has none`);
       if (waits) await promising(call)();
       else call();
       const response = invocation.response();
       // After a trap, something of the instance may still be suspended.
       if (memory !== undefined) memories?.giveBack(memory);
       return response;
+    } catch (thrown) {
+      throw withoutPlace(thrown);
     } finally {
       invocation.close();
     }
   };
+}
+
+/** The engine tells of a trap where in the adapter's own code it came up, which says nothing to anybody. */
+function withoutPlace(thrown: unknown): unknown {
+  if (thrown instanceof Error) thrown.message = thrown.message.replace(/ \(evaluating '[^]*'\)$/, "");
+  return thrown;
 }
