@@ -18,6 +18,8 @@ test("the configuration serves every example, and the addresses in its comments 
     "hello",
     "primes",
     "statistics",
+    "wasm-hello",
+    "wasm-greet",
     "echo",
     "stars",
     "greet",

@@ -4,6 +4,7 @@
  */
 import type { LoadParcel } from "../../../wire/heads.ts";
 import type { Handler, PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
+import { withoutPlace } from "./engine_messages.ts";
 import { handleHandler } from "./handle/module.ts";
 import type { LoadedModule } from "./loaded_module.ts";
 import { checkMemory } from "./memories.ts";
@@ -33,7 +34,7 @@ async function loadModule(load: LoadParcel, bytes: Uint8Array): Promise<Handler>
   try {
     module = new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>);
   } catch (error) {
-    return fail(`it is not valid: ${error instanceof Error ? error.message : error}`);
+    return fail(`it is not valid: ${error instanceof Error ? withoutPlace(error.message) : error}`);
   }
   const { memoryBytes = MEMORY_BYTES, exportName = "handle", env, name } = load;
   const memories = memoriesOf(bytes);

@@ -6,6 +6,7 @@
  * (JSPI), and other invocations go on meanwhile.
  */
 import type { Handler } from "../../../guest/evaluated.ts";
+import { withoutPlace } from "../engine_messages.ts";
 import { GuestMemory } from "../guest_memory.ts";
 import type { LoadedModule } from "../loaded_module.ts";
 import { Memories } from "../memories.ts";
@@ -63,15 +64,10 @@ export function handleHandler(loaded: LoadedModule): Handler {
       if (memory !== undefined) memories?.giveBack(memory);
       return response;
     } catch (thrown) {
-      throw withoutPlace(thrown);
+      if (thrown instanceof Error) thrown.message = withoutPlace(thrown.message);
+      throw thrown;
     } finally {
       invocation.close();
     }
   };
-}
-
-/** The engine tells of a trap where in the adapter's own code it came up, which says nothing to anybody. */
-function withoutPlace(thrown: unknown): unknown {
-  if (thrown instanceof Error) thrown.message = thrown.message.replace(/ \(evaluating '[^]*'\)$/, "");
-  return thrown;
 }
