@@ -9,6 +9,7 @@ import { handleHandler } from "./handle/module.ts";
 import type { LoadedModule } from "./loaded_module.ts";
 import { checkMemory } from "./memories.ts";
 import { memoriesOf } from "./sections.ts";
+import { commandHandler, isCommand } from "./wasi/command.ts";
 
 /** Takes modules. */
 export const wasmAdapter: ProgramAdapter = {
@@ -44,5 +45,5 @@ async function loadModule(load: LoadParcel, bytes: Uint8Array): Promise<Handler>
     return fail(error instanceof Error ? error.message : String(error));
   }
   const loaded: LoadedModule = { name, module, memories, memoryBytes, exportName, env, fail };
-  return handleHandler(loaded);
+  return isCommand(module, exportName) ? commandHandler(loaded) : handleHandler(loaded);
 }

@@ -10,13 +10,8 @@ import { withoutPlace } from "../engine_messages.ts";
 import { GuestMemory } from "../guest_memory.ts";
 import type { LoadedModule } from "../loaded_module.ts";
 import { Memories } from "../memories.ts";
+import { promising, suspending } from "../stack_switching.ts";
 import { HANDLE_FUNCTIONS, HandleInvocation, isHandleFunction, mayWait } from "./invocation.ts";
-
-/** JSPI, which the platform's types do not have yet. */
-interface StackSwitching {
-  readonly Suspending: new (call: unknown) => object;
-  promising(call: unknown): () => Promise<void>;
-}
 
 /** The handler of a module. @throws {TypeError} naming what the module imports or lacks */
 export function handleHandler(loaded: LoadedModule): Handler {
@@ -40,14 +35,13 @@ export function handleHandler(loaded: LoadedModule): Handler {
     fail("it neither imports nor exports a memory");
   return async (request, env) => {
     const invocation = new HandleInvocation(request, env, loaded.env);
-    const { Suspending, promising } = WebAssembly as unknown as StackSwitching;
     const imports: Record<string, unknown> = {};
     let waits = false;
     for (const name of functions) {
       const call = invocation[name as keyof HandleInvocation] as (...args: never[]) => unknown;
       const suspends = mayWait(name, invocation);
       waits ||= suspends;
-      imports[name] = suspends ? new Suspending(call) : call;
+      imports[name] = suspends ? suspending(call) : call;
     }
     const memory = memories?.take();
     if (memory !== undefined) imports["memory"] = memory;
