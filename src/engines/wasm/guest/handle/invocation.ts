@@ -2,7 +2,7 @@
  * One invocation of a module of the `handle` ABI: the functions that it imports, and the answer that comes of them.
  * Their names are those of the ABI. What does not fit is a fault and ends the invocation, as a trap does.
  */
-import { AbiFault, GuestMemory, type Word } from "../guest_memory.ts";
+import { AbiFault, type GuestMemory, type Word } from "../guest_memory.ts";
 import { Sockets } from "./sockets.ts";
 
 /** The functions that a module may import from `env`. */
@@ -39,8 +39,8 @@ const encoder = new TextEncoder();
 
 /** The invocation. */
 export class HandleInvocation {
-  /** Set once there is an instance. */
-  memory = new GuestMemory(new WebAssembly.Memory({ initial: 0 }));
+  /** Another one once there is an instance. */
+  memory: GuestMemory;
   readonly request: Request;
   readonly database: Database | undefined;
   readonly #variables: Readonly<Record<string, string>>;
@@ -50,8 +50,15 @@ export class HandleInvocation {
   #body: Uint8Array | undefined;
   #requestBody: Promise<Uint8Array> | undefined;
 
-  constructor(request: Request, env: Readonly<Record<string, unknown>>, variables: Readonly<Record<string, string>>) {
+  /** @param memory holds nothing, and is what there is until there is an instance */
+  constructor(
+    request: Request,
+    env: Readonly<Record<string, unknown>>,
+    variables: Readonly<Record<string, string>>,
+    memory: GuestMemory,
+  ) {
     this.request = request;
+    this.memory = memory;
     this.#variables = variables;
     this.#sockets = new Sockets(env);
     const database = Object.hasOwn(env, "DB") ? env["DB"] : undefined;

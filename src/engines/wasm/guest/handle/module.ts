@@ -33,8 +33,10 @@ export function handleHandler(loaded: LoadedModule): Handler {
   const own = exports.find(({ kind }) => kind === "memory")?.name;
   if (memories === undefined && own === undefined && functions.length > 0)
     fail("it neither imports nor exports a memory");
+  // Making a memory takes longer than all else, so that this one is for all invocations.
+  const empty = new GuestMemory(new WebAssembly.Memory({ initial: 0 }));
   return async (request, env) => {
-    const invocation = new HandleInvocation(request, env, loaded.env);
+    const invocation = new HandleInvocation(request, env, loaded.env, empty);
     const imports: Record<string, unknown> = {};
     let waits = false;
     for (const name of functions) {
