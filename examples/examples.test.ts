@@ -25,6 +25,7 @@ test("the configuration serves every example, and the addresses in its comments 
     "badge",
     "products",
     "uploads",
+    "reminders",
   ]);
   const text = await Bun.file(file).text();
   const addresses = [...text.matchAll(/^# .*localhost:8080\/(\w+)/gm)].map(([, name]) => name);
@@ -117,4 +118,20 @@ routes = ["ANY /uploads/*"]\nbindings = { FILES = { type = "blob", name = "uploa
   expect(await (await ask("")).json()).toEqual([{ key: "a/b c.txt", size: 10 }]);
   expect((await ask("a/b%20c.txt", { method: "DELETE" })).status).toBe(204);
   expect((await ask("a/b%20c.txt")).status).toBe(404);
+});
+
+test("reminders come when it is time, and every morning", async () => {
+  const here = JSON.stringify(join(import.meta.dir, "reminders.ts"));
+  const table = (await Bun.file(new URL("./isopod.toml", import.meta.url)).text()).split("\n# curl").at(-1) ?? "";
+  const own = table.slice(table.indexOf("[[functions]]")).replace('"./reminders.ts"', here);
+  const text = `listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n${own}`;
+  await using server = await ServeProcess.start({ "isopod.toml": text });
+  const post = (body: string) => fetch(`${server.url}/reminders`, { method: "POST", body });
+  for (const wrong of ["", "{}", '{"text": "x", "seconds": -1}']) expect((await post(wrong)).status).toBe(400);
+  const answer = await post('{"text": "tea is ready"}');
+  expect([answer.status, await answer.text()]).toEqual([202, "You will be told in 0 seconds\n"]);
+  await server.logged("Reminder: tea is ready");
+  const run = "/v1/projects/default/schedules/reminders/default/run";
+  expect((await server.admin(run, { method: "POST", body: "{}" })).status).toBe(200);
+  await server.logged("Reminder: good morning");
 });

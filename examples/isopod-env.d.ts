@@ -19,4 +19,11 @@ interface IsopodEnv {
     /** A blob binding: docs/bindings.md of Isopod. */
     readonly FILES: any;
   };
+  readonly reminders: {
+    /** A queue binding: docs/bindings.md of Isopod. */
+    readonly REMINDERS: {
+      send(body: unknown, options?: { contentType?: string; delaySeconds?: number }): Promise<void>;
+      sendBatch(messages: Iterable<object>, options?: { delaySeconds?: number }): Promise<void>;
+    };
+  };
 }

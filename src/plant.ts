@@ -15,7 +15,7 @@ import { Pool } from "./pool/pool.ts";
 import { prepareGuest, prepareProcessGuest } from "./prepare_guest.ts";
 import { createBindings, ENGINES, type EngineParts, type StandardBindings } from "./standard.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
-import { gaugeInvocations, gaugePool, type Telemetry } from "./telemetry/telemetry.ts";
+import { gaugeInvocations, gaugePool, gaugeQueues, type Telemetry } from "./telemetry/telemetry.ts";
 import { FunctionTriggers } from "./triggers/triggers.ts";
 
 /** Memory of a build. */
@@ -56,7 +56,7 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   const caller: FunctionCaller = { call: (call) => plant.functions.call(call) };
   const triggers = new FunctionTriggers({
     store: openSqliteStore({ directory: join(dataDirectory, "triggers"), clock }),
-    ...{ clock, caller, newRequestId },
+    ...{ clock, caller, newRequestId, observer: metrics.triggers },
     quotas: { bytesMax: (type, project) => plant.quotas.bytesMax(type, project) },
     report: (text, fields) => report({ level: "warn", text }, fields),
   });
@@ -73,6 +73,7 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   };
   const pool = new Pool({ engine, launching, clock, bindings, sizes: config.pool, lives, report });
   gaugePool(metrics, () => pool.stats());
+  gaugeQueues(metrics, () => triggers.depths());
   gaugeInvocations(metrics, () => ({ ...triggers.invocations.figures }));
   const functions: FunctionCaller = { call: () => Promise.reject(new IsopodError("overloaded")) };
   const plant: Plant = {

@@ -9,8 +9,10 @@ interface QueueRow {
   readonly name: string;
   readonly messages: number;
   readonly bytes: number;
+  readonly inFlight: number;
   readonly oldestAt?: number;
   readonly consumer?: string;
+  readonly deadLetter?: string;
 }
 
 const HELP = `
@@ -23,7 +25,9 @@ Examples:
 /** The command. */
 export function queuesCommand(): Command {
   const command = new Command("queues").description("List the queues, empty one, or send its messages anew.");
-  addSharedOptions(command, "[{name, messages, bytes, oldestAt, consumer}]").addHelpText("after", HELP).action(list);
+  addSharedOptions(command, "[{name, messages, bytes, inFlight, oldestAt, consumer, deadLetter}]")
+    .addHelpText("after", HELP)
+    .action(list);
   const purge = new Command("purge").description("Remove all messages of a queue.").argument("<queue>", "the queue");
   command.addCommand(
     addSharedOptions(purge, "{messages}").action((queue, options) => move(queue, "purge", {}, options)),
@@ -42,15 +46,12 @@ async function list(options: SharedOptions): Promise<void> {
   const rows = await client.list<QueueRow>(client.inProject("/queues"));
   if (options.json) return printJson(rows);
   if (rows.length === 0) return void process.stdout.write("There are no queues with messages or consumers.\n");
-  const lines = rows.map(({ name, messages, bytes, oldestAt, consumer = "" }) => {
-    return [name, String(messages), byteSize(bytes), oldestAt === undefined ? "" : ago(oldestAt), cell(consumer)];
+  const lines = rows.map(({ name, messages, bytes, inFlight, oldestAt, consumer = "", deadLetter = "" }) => {
+    const oldest = oldestAt === undefined ? "" : ago(oldestAt);
+    return [name, String(messages), String(inFlight), byteSize(bytes), oldest, cell(consumer), deadLetter];
   });
-  const heads = [
-    "queue",
-    ...["messages", "size"].map((title) => ({ title, align: "right" as const })),
-    "oldest",
-    "consumer",
-  ];
+  const numbers = ["messages", "in flight", "size"].map((title) => ({ title, align: "right" as const }));
+  const heads = ["queue", ...numbers, "oldest", "consumer", "dead letters"];
   process.stdout.write(table(heads, lines, paintFor(process.stdout)));
 }
 

@@ -10,6 +10,7 @@ interface ScheduleRow {
   readonly name: string;
   readonly cron: string;
   readonly timezone: string;
+  readonly enabled: boolean;
   readonly nextAt?: number;
   readonly lastAt?: number;
   readonly lastOutcome?: string;
@@ -21,7 +22,8 @@ interface ScheduleRow {
 }
 
 const HELP = `
-A time that was due while no server ran is missed, and not made up for unless the schedule says so.
+A time that was due while no server ran is missed, and not made up for unless the schedule says so. Runs by hand are
+not counted.
 
 Examples:
   isopod schedules
@@ -33,7 +35,7 @@ export function schedulesCommand(): Command {
   const command = new Command("schedules").description("List the schedules, or run one now.");
   addSharedOptions(
     command,
-    "[{function, name, cron, timezone, nextAt, lastAt, lastOutcome, runs, failed, missed, skipped}]",
+    "[{function, name, cron, timezone, enabled, nextAt, lastAt, lastOutcome, runs, failed, missed, skipped}]",
   )
     .addHelpText("after", HELP)
     .action(list);
@@ -52,7 +54,11 @@ async function list(options: SharedOptions): Promise<void> {
   if (rows.length === 0) return void process.stdout.write("There are no schedules.\n");
   const lines = rows.map((row) => [
     ...[cell(row.function), row.name, row.timezone === "UTC" ? row.cron : `${row.cron} (${row.timezone})`],
-    row.nextAt === undefined ? "never" : new Date(row.nextAt).toISOString().replace(".000Z", "Z"),
+    !row.enabled
+      ? "off"
+      : row.nextAt === undefined
+        ? "never"
+        : new Date(row.nextAt).toISOString().replace(".000Z", "Z"),
     row.lastAt === undefined ? "" : `${row.lastOutcome} ${ago(row.lastAt)}`,
     ...[row.runs, row.failed, row.missed, row.skipped].map(String),
   ]);

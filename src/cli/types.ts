@@ -30,6 +30,14 @@ Examples:
 const HEAD = `// Written by \`isopod types\` from isopod.toml: what each function finds as its \`env\`. Changes here are overwritten.
 `;
 
+/** Surfaces that are small enough to be written out. */
+const BINDING_TYPES: Readonly<Record<string, string>> = {
+  queue: `{
+      send(body: unknown, options?: { contentType?: string; delaySeconds?: number }): Promise<void>;
+      sendBatch(messages: Iterable<object>, options?: { delaySeconds?: number }): Promise<void>;
+    }`,
+};
+
 /** The command. */
 export function typesCommand(): Command {
   return new Command("types")
@@ -84,7 +92,7 @@ function membersOf({
     }),
     // Their surface is Cloudflare's: who has its types installed may name them instead.
     ...Object.entries(bindings).map(([name, { type }]): [string, string, string] => {
-      return [name, "any", `A ${type} binding: docs/bindings.md of Isopod.`];
+      return [name, BINDING_TYPES[type] ?? "any", `A ${type} binding: docs/bindings.md of Isopod.`];
     }),
   ];
 }

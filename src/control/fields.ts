@@ -95,6 +95,8 @@ const scheduleSetting = z.strictObject({
   cron: z.string().min(1).max(256),
   timezone: z.string().min(1).max(64).optional(),
   catchUp: z.boolean().optional(),
+  overlap: z.enum(["skip", "allow"]).optional(),
+  enabled: z.boolean().optional(),
 });
 
 const consumerSetting = z.strictObject({

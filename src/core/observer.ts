@@ -11,7 +11,7 @@ export interface FinishedRequest {
   readonly requestId: string;
   readonly method: string;
   readonly host: string;
-  /** Without the query, which may hold secrets. */
+  /** Without the query, which may hold secrets; of an event what has sent it, such as `schedule:nightly`. */
   readonly path: string;
   /** Status that was sent. */
   readonly status: number;

@@ -34,6 +34,8 @@ export interface SaidSchedule {
   readonly cron: string;
   readonly timezone?: string | undefined;
   readonly catchUp?: boolean | undefined;
+  readonly overlap?: ScheduleRule["overlap"] | undefined;
+  readonly enabled?: boolean | undefined;
 }
 
 /** A consumer as it is said. */
@@ -57,7 +59,8 @@ export function readSchedules(
   fail: (index: number, key: string, why: string) => never,
 ): ScheduleRule[] {
   const names = new Set<string>();
-  return said.map(({ name = "default", cron, timezone = "UTC", catchUp = false }, index) => {
+  return said.map(({ name = "default", cron, timezone = "UTC", catchUp = false, ...more }, index) => {
+    const { overlap = "skip", enabled = true } = more;
     if (!NAME.test(name)) fail(index, "name", 'expected letters "a" to "z", digits and "-", at most 40');
     if (names.has(name)) fail(index, "name", `two schedules of the function are called "${name}"; give each a name`);
     names.add(name);
@@ -66,7 +69,7 @@ export function readSchedules(
     } catch (error) {
       fail(index, "cron", error instanceof Error ? error.message : String(error));
     }
-    return { name, cron, timezone, catchUp };
+    return { name, cron, timezone, catchUp, overlap, enabled };
   });
 }
 

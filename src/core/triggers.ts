@@ -13,6 +13,10 @@ export interface ScheduleRule {
   readonly timezone: string;
   /** Whether what was due while no server ran is made up for, once. */
   readonly catchUp: boolean;
+  /** What becomes of a time at which the run before goes on: it is left out, or runs beside it. */
+  readonly overlap: "skip" | "allow";
+  /** Whether it calls the function at all. */
+  readonly enabled: boolean;
 }
 
 /** A queue that a function consumes. */
@@ -47,6 +51,7 @@ export interface ScheduleView {
   readonly name: string;
   readonly cron: string;
   readonly timezone: string;
+  readonly enabled: boolean;
   /** Milliseconds since the Unix epoch; undefined when it is never due again. */
   readonly nextAt: number | undefined;
   readonly lastAt: number | undefined;
@@ -66,12 +71,28 @@ export type ScheduleOutcome = "running" | "ok" | "failed" | "missed" | "skipped"
 /** How a queue fares. */
 export interface QueueView {
   readonly name: string;
+  /** All that it holds, those in flight included. */
   readonly messages: number;
   readonly bytes: number;
+  /** What the function that consumes it has in its hands now. */
+  readonly inFlight: number;
   /** When the oldest was sent. */
   readonly oldestAt: number | undefined;
   /** The function that consumes it. */
   readonly consumer: string | undefined;
+  /** Where its dead letters go. */
+  readonly deadLetter: string | undefined;
+}
+
+/** What became of messages. `dead` are those that went to the dead letters. */
+export type MessageOutcome = "sent" | "done" | "retried" | "dead" | "dropped" | "expired" | "removed";
+
+/** Hears how triggers fare, for the metrics. */
+export interface TriggerObserver {
+  /** @param schedule project, function and name, with "/" between them */
+  scheduled(schedule: string, outcome: Exclude<ScheduleOutcome, "running">, count?: number): void;
+  /** @param queue project and name, with "/" between them */
+  messages(queue: string, outcome: MessageOutcome, count: number): void;
 }
 
 /** A message that is to be sent. */

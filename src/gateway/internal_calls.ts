@@ -39,7 +39,9 @@ export function createFunctionCaller(parts: InternalCallParts): FunctionCaller {
 async function callFunction(parts: InternalCallParts, call: InternalCall): Promise<InvocationResponse> {
   const { invoker, observer } = parts;
   const { host, pathname } = new URL(call.url);
-  const record = new ExchangeRecord(observer, call.requestId ?? newRequestId(), call.method, host, pathname);
+  // Events have no address of their own: who reads a log looks for what has sent them.
+  const path = call.entry === "scheduled" || call.entry === "queue" ? call.source : pathname;
+  const record = new ExchangeRecord(observer, call.requestId ?? newRequestId(), call.method, host, path);
   record.remoteAddress = call.source;
   try {
     if (call.depth > CALL_DEPTH_MAX) {

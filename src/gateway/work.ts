@@ -78,6 +78,8 @@ const NOT_PASSED = new Set([
   "upgrade",
   "expect",
   "proxy-connection",
+  // What a function is told when nobody but the server calls it.
+  "isopod-trigger",
 ]);
 
 /** The headers that a program sees: the client's, without the connection's and without a key of ours. */

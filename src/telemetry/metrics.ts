@@ -9,6 +9,7 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import type { ErrorCode } from "../core/errors.ts";
 import type { CacheUse } from "../core/invocation.ts";
+import type { TriggerObserver } from "../core/triggers.ts";
 import { LabelValues, Timings } from "./timings.ts";
 
 /** One value of a gauge, with the labels that it was declared with. */
@@ -44,6 +45,8 @@ export interface Metrics {
   instanceStarted(engine: string, seconds: number): void;
   /** Counts an instance that ended, by why. */
   instanceEnded(engine: string, reason: string): void;
+  /** Counts what became of schedules and of messages. */
+  readonly triggers: TriggerObserver;
   /** Adds a gauge. @throws {Error} when its name is taken. */
   gauge(rule: GaugeRule): void;
   /** The text for a scrape, and its content type. */
@@ -51,6 +54,8 @@ export interface Metrics {
 }
 
 const LABEL_VALUES_MAX = 64;
+/** Schedules, and queues, that are counted one by one; the rest are `other`. */
+const TRIGGERS_MAX = 1000;
 
 /** Creates metrics with nothing counted. */
 export function createMetrics(): Metrics {
@@ -70,6 +75,7 @@ class PromMetrics implements Metrics {
   readonly #limits = this.#counter("isopod_limits_struck_total", "Limits that ended or refused something.", ["limit"]);
   readonly #ends = this.#counter("isopod_instances_ended_total", "Instances that ended, by why.", ["engine", "reason"]);
   readonly #cached: Record<CacheUse, number> = { hit: 0, stale: 0, revalidated: 0, collapsed: 0, miss: 0 };
+  readonly triggers: TriggerObserver = this.#countTriggers();
   readonly #engines = new LabelValues(LABEL_VALUES_MAX);
   readonly #limitNames = new LabelValues(LABEL_VALUES_MAX);
   readonly #reasons = new LabelValues(LABEL_VALUES_MAX);
@@ -140,6 +146,22 @@ class PromMetrics implements Metrics {
 
   async expose(): Promise<{ readonly contentType: string; readonly text: string }> {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  #countTriggers(): TriggerObserver {
+    const [schedules, queues] = [new LabelValues(TRIGGERS_MAX), new LabelValues(TRIGGERS_MAX)];
+    const runs = this.#counter("isopod_schedule_runs_total", "Times that schedules were due, by what became of them.", [
+      "schedule",
+      "outcome",
+    ]);
+    const messages = this.#counter("isopod_queue_messages_total", "Messages of queues, by what became of them.", [
+      "queue",
+      "outcome",
+    ]);
+    return {
+      scheduled: (schedule, outcome, count = 1) => runs.inc({ schedule: schedules.bounded(schedule), outcome }, count),
+      messages: (queue, outcome, count) => messages.inc({ queue: queues.bounded(queue), outcome }, count),
+    };
   }
 
   #counter(name: string, help: string, labelNames: string[]): Counter {

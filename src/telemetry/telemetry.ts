@@ -10,6 +10,9 @@ import { openLogStore, type WritableLogStore } from "./log_store.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createObserver } from "./observer.ts";
 
+/** Queues whose depth is shown. */
+const QUEUES_MAX = 1000;
+
 /** The parts. */
 export interface Telemetry {
   readonly log: Log;
@@ -97,6 +100,19 @@ export function gaugePool(metrics: Metrics, read: () => PoolFigures): void {
     help: "Invocations that run now.",
     labels: [],
     read: () => [{ labels: {}, value: read().invocations }],
+  });
+}
+
+/** Shows how full queues are on `/metrics`. */
+export function gaugeQueues(metrics: Metrics, read: () => readonly { queue: string; messages: number }[]): void {
+  metrics.gauge({
+    name: "isopod_queue_depth",
+    help: "Messages in each queue that has been used or looked at since the server has started.",
+    labels: ["queue"],
+    read: () =>
+      read()
+        .slice(0, QUEUES_MAX)
+        .map(({ queue, messages }) => ({ labels: { queue }, value: messages })),
   });
 }
 

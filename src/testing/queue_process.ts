@@ -19,7 +19,7 @@ const LANES = 4;
 const tell = (told: ToldPut) => writeSync(1, `${JSON.stringify(told)}\n`);
 
 async function write(directory: string, seed: number): Promise<void> {
-  const messages = new Messages(openQueueStore(directory));
+  const messages = new Messages(openQueueStore(directory), "queues");
   const lane = async (name: number) => {
     const random = seededRandom(seed * LANES + name);
     for (let count = 0; ; count += 1) {

@@ -13,7 +13,8 @@ import type { FunctionCaller } from "../core/function_caller.ts";
 import { LIMIT_RULES } from "../core/limits.ts";
 import { type AsyncFigures, type AsyncInvoker, callByPayload, type QueuedInvocation } from "../core/payload_call.ts";
 import type { Store } from "../core/store.ts";
-import type { Delivered, PlacedConsumer } from "./batch_call.ts";
+import type { TriggerObserver } from "../core/triggers.ts";
+import type { BatchCall, Delivered } from "./batch_call.ts";
 import { Messages, type StoredMessage } from "./messages.ts";
 import { Queues } from "./queues.ts";
 
@@ -59,9 +60,10 @@ export class AsyncInvocations implements AsyncInvoker {
   constructor(options: AsyncInvocationsOptions) {
     this.#options = options;
     this.#messages = new Messages(options.store, "invocations");
-    const deliver = (rule: PlacedConsumer, batch: readonly StoredMessage[], signal: AbortSignal) =>
-      this.#deliver(rule, batch, signal);
-    this.#queues = new Queues({ ...options, messages: this.#messages, deliver });
+    const deliver = (call: BatchCall, batch: readonly StoredMessage[]) => this.#deliver(call, batch);
+    // They have figures of their own.
+    const observer: TriggerObserver = { messages() {}, scheduled() {} };
+    this.#queues = new Queues({ ...options, messages: this.#messages, deliver, observer });
   }
 
   /** Since the server started. */
@@ -126,14 +128,13 @@ export class AsyncInvocations implements AsyncInvoker {
 
   /** Calls the function with the one invocation of a batch. */
   async #deliver(
-    { project, functionName }: PlacedConsumer,
+    { rule: { project, functionName }, signal }: BatchCall,
     batch: readonly StoredMessage[],
-    signal: AbortSignal,
   ): Promise<Delivered> {
     const [message] = batch;
-    if (message === undefined) return { verdicts: {}, threw: false };
+    if (message === undefined) return { verdicts: {} };
     const { payload, ...stored } = JSON.parse(message.body) as StoredInvocation;
-    const done: Delivered = { verdicts: { [message.id]: "ack" }, threw: false };
+    const done: Delivered = { verdicts: { [message.id]: "ack" } };
     const ageMs = this.#options.clock.wallNow() - message.sentAt;
     const give = (why: string): Delivered => {
       this.#figures.dead += 1;
@@ -149,11 +150,11 @@ export class AsyncInvocations implements AsyncInvoker {
       return done;
     }
     if (failure.isNoAttempt) {
-      return { ...done, postponedMs: Math.min(POSTPONE_MS_MAX, Math.max(POSTPONE_MS_MIN, ageMs / 2)) };
+      return { postponedMs: Math.min(POSTPONE_MS_MAX, Math.max(POSTPONE_MS_MIN, ageMs / 2)) };
     }
     this.#figures.failed += 1;
     if (failure.isFinal || message.attempts > stored.retries) return give(failure.reason);
-    return { verdicts: {}, threw: false };
+    return { verdicts: {} };
   }
 
   async #call(

@@ -1,5 +1,5 @@
 /** The call that hands a batch of messages to the function that consumes their queue. */
-import { IsopodError } from "../core/errors.ts";
+import { IsopodError, toIsopodError } from "../core/errors.ts";
 import type { FunctionCaller } from "../core/function_caller.ts";
 import type { ConsumerRule } from "../core/triggers.ts";
 import type { StoredMessage } from "./messages.ts";
@@ -15,49 +15,54 @@ export interface PlacedConsumer extends ConsumerRule {
 /** What a function says of messages, by their ids: `"ack"`, or seconds to wait, null for the queue's own delay. */
 export type Verdicts = Readonly<Record<string, unknown>>;
 
-/** What became of a batch. */
-export interface Delivered {
-  readonly verdicts: Verdicts;
-  /** Whether the function threw. */
-  readonly threw: boolean;
-  /** Set when it was no attempt: the batch is seen again after so long. */
-  readonly postponedMs?: number | undefined;
+/**
+ * What became of a batch: what was said of each message, that all of it failed, or, when it was no attempt, after how
+ * long it is seen again.
+ */
+export type Delivered = { readonly verdicts: Verdicts } | { readonly postponedMs: number } | "failed";
+
+/** Hands a batch to who is to have it. Must not throw. */
+export type Deliver = (call: BatchCall, batch: readonly StoredMessage[]) => Promise<Delivered>;
+
+/** What a call takes. */
+export interface BatchCall {
+  readonly rule: PlacedConsumer;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
-/** Hands a batch to who is to have it. @throws {IsopodError} what it failed with */
-export type Deliver = (
-  rule: PlacedConsumer,
-  batch: readonly StoredMessage[],
-  signal: AbortSignal,
-) => Promise<Delivered>;
+/** What ends a call that the function has never seen. */
+const UNSEEN: ReadonlySet<IsopodError["code"]> = new Set(["overloaded", "draining"]);
 
-/** What becomes of a message: it leaves its queue, or is seen again after a while, as tried so often. */
-export type Fate = "done" | "dead" | { readonly inMs: number; readonly attempts: number };
+/** Before what the function has not seen is delivered again. */
+const UNSEEN_WAIT_MS = 1000;
 
-const RETRY_MS_MAX = 12 * 3600 * 1000;
-
-/** What becomes of a message that was delivered; undefined for what has failed as a whole. */
-export function fateOf(
-  { id, attempts }: StoredMessage,
-  delivered: Delivered | undefined,
-  { retries, retryDelayMs }: ConsumerRule,
-): Fate {
-  const { verdicts = {}, postponedMs } = delivered ?? {};
-  if (postponedMs !== undefined) return { inMs: postponedMs, attempts: attempts - 1 };
-  const verdict = Object.hasOwn(verdicts, id) ? verdicts[id] : null;
-  if (verdict === "ack") return "done";
-  if (attempts > retries) return "dead";
-  const asked = typeof verdict === "number" && verdict >= 0 ? verdict * 1000 : retryDelayMs * 2 ** (attempts - 1);
-  return { inMs: Math.min(RETRY_MS_MAX, asked), attempts };
-}
-
-/** Calls the function. @throws {IsopodError} what it failed with */
+/** Calls the function. */
 export async function callConsumer(
   caller: FunctionCaller,
-  { project, functionName, queue }: PlacedConsumer,
+  call: BatchCall,
   batch: readonly StoredMessage[],
-  signal: AbortSignal,
 ): Promise<Delivered> {
+  const { report, signal } = call;
+  const messages = batch.length;
+  try {
+    const { verdicts, threw } = await callQueue(caller, call, batch);
+    if (threw) report("A batch of messages has failed", { code: "uncaught_exception", messages });
+    return { verdicts };
+  } catch (error) {
+    const { code, message: reason } = toIsopodError(error);
+    if (signal.aborted || UNSEEN.has(code)) return { postponedMs: UNSEEN_WAIT_MS };
+    report("A batch of messages has failed", { code, reason, messages });
+    return "failed";
+  }
+}
+
+async function callQueue(
+  caller: FunctionCaller,
+  { rule: { project, functionName, queue }, signal }: BatchCall,
+  batch: readonly StoredMessage[],
+): Promise<{ readonly verdicts: Verdicts; readonly threw: boolean }> {
   const messages = batch.map(({ id, sentAt, attempts, type, body }) => ({
     id,
     timestamp: sentAt,
@@ -66,7 +71,11 @@ export async function callConsumer(
     body,
   }));
   const response = await caller.call({
-    ...{ project, functionName, source: `queue:${queue}`, method: "POST", url: "http://queue/", headers: [] },
+    ...{ project, functionName, source: `queue:${queue}`, method: "POST", url: "http://localhost/" },
+    headers: [
+      ["content-type", "application/json"],
+      ["isopod-trigger", "queue"],
+    ],
     body: new TextEncoder().encode(JSON.stringify({ queue, messages })),
     ...{ entry: "queue", depth: 0, signal },
   });
@@ -76,7 +85,17 @@ export async function callConsumer(
   if (response.status === 404) {
     throw new IsopodError("not_found", { message: `Function "${functionName}" has no queue handler.` });
   }
-  const verdicts: unknown = JSON.parse(text);
-  const isObject = typeof verdicts === "object" && verdicts !== null;
-  return { verdicts: isObject ? (verdicts as Verdicts) : {}, threw: response.status >= 500 };
+  return { verdicts: readVerdicts(text), threw: response.status >= 500 };
+}
+
+/** A guest may say anything. */
+function readVerdicts(text: string): Verdicts {
+  let said: unknown;
+  try {
+    said = JSON.parse(text);
+  } catch {
+    said = undefined;
+  }
+  if (typeof said === "object" && said !== null) return said as Verdicts;
+  throw new IsopodError("invalid_result", { message: "What became of the messages was not said in JSON." });
 }

@@ -9,9 +9,9 @@ const KILLS = 100;
 async function check(directory: string, possible: Map<string, Set<string | null>>): Promise<void> {
   const store = openQueueStore(directory);
   try {
-    const messages = new Messages(store);
+    const messages = new Messages(store, "queues");
     const held = new Set<string>();
-    for await (const { body } of messages.all("p", "q")) held.add(body);
+    for await (const page of messages.pages("p", "q")) for (const { body } of page) held.add(body);
     for (const [key, texts] of possible) {
       const text = held.has(key) ? key : null;
       if (!texts.has(text)) throw new Error(`${key} is ${text === null ? "lost" : "there again"}`);
@@ -19,7 +19,8 @@ async function check(directory: string, possible: Map<string, Set<string | null>
       held.delete(key);
     }
     expect([...held]).toEqual([]);
-    for await (const message of messages.all("p", "q")) await messages.remove("p", "q", message);
+    for await (const page of messages.pages("p", "q"))
+      await Promise.all(page.map((message) => messages.remove("p", "q", message)));
     possible.clear();
   } finally {
     await store.close();

@@ -4,7 +4,6 @@
  * Who delivers a message claims it first, by compare-and-set: it is invisible for the time of the lease, and counted.
  * A crash leaves it where it is, and it is delivered again when the lease is over.
  */
-import { IsopodError } from "../core/errors.ts";
 import { Conflict, type Store, type StoreEntry } from "../core/store.ts";
 import type { OutgoingMessage, QueueMessage } from "../core/triggers.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
@@ -40,7 +39,7 @@ export class Messages {
   /** The first segment of all keys. */
   readonly #prefix: string;
 
-  constructor(store: Store, prefix: "queues" | "invocations" = "queues") {
+  constructor(store: Store, prefix: "queues" | "invocations") {
     this.#store = store;
     this.#prefix = prefix;
   }
@@ -55,6 +54,18 @@ export class Messages {
       0,
     );
     return id;
+  }
+
+  /** Puts a message of another queue in, once; false when it is there already. */
+  async move(project: string, to: string, { id, type, body }: StoredMessage, now: number): Promise<boolean> {
+    const record = { at: now, visible: now, attempts: 0, type, body };
+    return (await this.#put([this.#prefix, project, to, id], record, 0)) !== undefined;
+  }
+
+  /** A message as it stands now. */
+  async get(project: string, queue: string, id: string): Promise<StoredMessage | undefined> {
+    const entry = await this.#store.get([this.#prefix, project, queue, id], { fresh: true });
+    return entry && messageOf(entry);
   }
 
   /** Messages behind `after`, in their order. */
@@ -83,13 +94,10 @@ export class Messages {
     return revision === undefined ? undefined : { ...message, attempts, visibleAt: until, revision };
   }
 
-  /** Lets a claimed message be seen again at a moment. */
-  async giveBack(project: string, queue: string, message: StoredMessage, visibleAt: number): Promise<void> {
-    await this.#put(
-      [this.#prefix, project, queue, message.id],
-      { ...recordOf(message), visible: visibleAt },
-      message.revision,
-    );
+  /** Lets a claimed message be seen again at a moment; false when somebody else has it by now. */
+  async giveBack(project: string, queue: string, message: StoredMessage, visibleAt: number): Promise<boolean> {
+    const record = { ...recordOf(message), visible: visibleAt };
+    return (await this.#put([this.#prefix, project, queue, message.id], record, message.revision)) !== undefined;
   }
 
   /** Removes a message; false when somebody else has it by now. */
@@ -105,34 +113,36 @@ export class Messages {
 
   /** The queues of a project that have messages. */
   names(project: string): Promise<string[]> {
-    return this.#segmentsUnder([this.#prefix, project]);
+    return this.#segments([this.#prefix, project]);
   }
 
   /** The projects that have messages. */
   projects(): Promise<string[]> {
-    return this.#segmentsUnder([this.#prefix]);
+    return this.#segments([this.#prefix]);
   }
 
-  /** The segments that stand next behind a prefix, in any key. */
-  async #segmentsUnder(prefix: readonly string[]): Promise<string[]> {
+  /** Goes over all messages of a queue, a page at a time. */
+  async *pages(project: string, queue: string): AsyncGenerator<readonly StoredMessage[]> {
+    for (let after: string | undefined; ; ) {
+      const page = await this.list(project, queue, after, TRIGGER_LIMITS.pageMax);
+      after = page.at(-1)?.id;
+      if (after === undefined) return;
+      yield page;
+      // What is on a request's way has its turn between two pages.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** What follows a prefix in the keys that there are. */
+  async #segments(prefix: readonly string[]): Promise<string[]> {
     const found: string[] = [];
     for (let after: string[] | undefined; ; ) {
       const [entry] = await this.#store.list(prefix, { limit: 1, ...(after && { after }) });
       const segment = entry?.key[prefix.length];
       if (segment === undefined) return found;
       found.push(segment);
-      // Behind every key that goes on: names and ids begin with digits and letters.
+      // Behind every key that goes on from here: what follows begins with digits and letters.
       after = [...prefix, segment, "\u{10ffff}"];
-    }
-  }
-
-  /** Goes over all messages of a queue, a page at a time. */
-  async *all(project: string, queue: string): AsyncGenerator<StoredMessage> {
-    for (let after: string | undefined; ; ) {
-      const page = await this.list(project, queue, after, TRIGGER_LIMITS.scanMax);
-      yield* page;
-      after = page.at(-1)?.id;
-      if (after === undefined) return;
     }
   }
 
@@ -158,27 +168,4 @@ function messageOf({ key, value, revision }: StoreEntry): StoredMessage {
 /** What a message counts towards its project's quota. */
 export function bytesOf(body: string): number {
   return Buffer.byteLength(body) + TRIGGER_LIMITS.entryBytes;
-}
-
-/** Refuses what is too much for one send. @throws {IsopodError} `bad_request`, `value_too_large` */
-export function checkSend(messages: readonly OutgoingMessage[]): void {
-  const { messageBytesMax, sendMessagesMax, sendBytesMax, delayMsMax } = TRIGGER_LIMITS;
-  const refuse = (message: string) => new IsopodError("bad_request", { message: `Cannot send: ${message}` });
-  if (messages.length < 1 || messages.length > sendMessagesMax)
-    throw refuse(`expected 1 to ${sendMessagesMax} messages`);
-  let bytes = 0;
-  for (const { body, delayMs } of messages) {
-    const own = Buffer.byteLength(body);
-    bytes += own;
-    if (own > messageBytesMax) throw tooLarge("the message is", "messageBytesMax", messageBytesMax);
-    if (!(delayMs >= 0 && delayMs <= delayMsMax)) throw refuse(`expected a delay of 0 to ${delayMsMax / 1000} seconds`);
-  }
-  if (bytes > sendBytesMax) throw tooLarge("the messages are", "sendBytesMax", sendBytesMax);
-}
-
-function tooLarge(what: string, name: string, value: number): IsopodError {
-  return new IsopodError("value_too_large", {
-    message: `Cannot send: ${what} larger than ${value} bytes`,
-    limit: { name, value },
-  });
 }

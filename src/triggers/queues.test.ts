@@ -180,7 +180,7 @@ test("a schedule that is run by hand calls the function", async () => {
 });
 
 test("projects have their own queues, and lose them with themselves", async () => {
-  await ask(server, "POST", "/v1/projects", { name: "other", quotas: { queueBytesMax: 1000 } });
+  await ask(server, "POST", "/v1/projects", { name: "other", quotas: { queueBytesMax: 2500 } });
   const settings = { bindings: { JOBS: { type: "queue", name: "jobs" } } };
   const sender =
     "export default async (r, env) => env.JOBS.send({ id: 'foreign', pad: 'x'.repeat(400) }).then(() => 'sent', (e) => e.code)";

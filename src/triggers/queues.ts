@@ -2,10 +2,22 @@
 import type { DataQuotas } from "../core/binding.ts";
 import type { Clock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
-import type { OutgoingMessage, QueueMessage, QueueSender, QueueView } from "../core/triggers.ts";
+import type {
+  MessageOutcome,
+  OutgoingMessage,
+  QueueMessage,
+  QueueSender,
+  QueueView,
+  TriggerObserver,
+} from "../core/triggers.ts";
 import type { Deliver, PlacedConsumer } from "./batch_call.ts";
-import { Consumer } from "./consumer.ts";
-import { bytesOf, checkSend, type Messages, type StoredMessage } from "./messages.ts";
+import type { ConsumerOptions } from "./consumer.ts";
+import { Consumers } from "./consumers.ts";
+import { TRIGGER_LIMITS } from "./limits.ts";
+import { bytesOf, type Messages, type StoredMessage } from "./messages.ts";
+import { QueueCounts } from "./queue_counts.ts";
+import { QueueSweep } from "./queue_sweep.ts";
+import { checkSend } from "./send_checks.ts";
 
 /** What queues take. */
 export interface QueuesOptions {
@@ -13,58 +25,36 @@ export interface QueuesOptions {
   readonly clock: Clock;
   readonly deliver: Deliver;
   readonly quotas: DataQuotas;
+  readonly observer: TriggerObserver;
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
 /** The queues. */
 export class Queues implements QueueSender {
   readonly #options: QueuesOptions;
-  readonly #consumers = new Map<string, Consumer>();
-  /** Bytes by project: counted once, and kept from then on. */
-  readonly #bytes = new Map<string, Promise<{ bytes: number }>>();
-  #closed = false;
+  readonly #consumers: Consumers;
+  readonly #counts: QueueCounts;
+  readonly #sweep: QueueSweep;
 
   constructor(options: QueuesOptions) {
     this.#options = options;
+    this.#consumers = new Consumers({ optionsFor: (rule) => this.#consumerOptions(rule), report: options.report });
+    this.#counts = new QueueCounts(options.messages, options.clock);
+    this.#sweep = new QueueSweep({
+      ...options,
+      isConsumed: (project, queue) => this.#consumers.of(project, queue) !== undefined,
+      drop: (project, queue, message) => this.#takeOut(project, queue, message, undefined, "expired"),
+    });
   }
 
-  /** Delivers to these consumers from now on. */
+  /** Delivers to these consumers from now on; those that are none any more finish what they have. */
   async replace(consumers: readonly PlacedConsumer[], drainMs: number): Promise<void> {
-    const wanted = new Map(consumers.map((rule) => [`${rule.project}\n${rule.queue}`, rule]));
-    const over: Promise<void>[] = [];
-    for (const [key, consumer] of this.#consumers) {
-      if (wanted.has(key)) continue;
-      this.#consumers.delete(key);
-      over.push(consumer.close(drainMs));
-    }
-    for (const [key, rule] of wanted) {
-      const known = this.#consumers.get(key);
-      if (known === undefined) this.#consumers.set(key, this.#consumer(rule));
-      else known.rule = rule;
-    }
-    await Promise.all(over);
+    await this.#consumers.replace(consumers, drainMs);
   }
 
   /** Delivers to this consumer until its queue is empty. */
   consumeWhileFilled(rule: PlacedConsumer): void {
-    if (this.#closed) return;
-    const key = `${rule.project}\n${rule.queue}`;
-    const known = this.#consumers.get(key);
-    if (known !== undefined) {
-      known.rule = rule;
-      return known.wake();
-    }
-    const consumer = this.#consumer(rule, () => {
-      if (this.#consumers.get(key) === consumer) this.#consumers.delete(key);
-      consumer.stop();
-    });
-    this.#consumers.set(key, consumer);
-  }
-
-  #consumer(rule: PlacedConsumer, empty?: () => void): Consumer {
-    const { messages, clock, deliver, report } = this.#options;
-    const left = (project: string, message: StoredMessage, to: string | undefined) => this.#left(project, message, to);
-    return new Consumer(rule, { messages, clock, deliver, left, report, ...(empty && { empty }) });
+    this.#consumers.whileFilled(rule);
   }
 
   async send(project: string, queue: string, messages: readonly OutgoingMessage[]): Promise<string[]> {
@@ -74,43 +64,53 @@ export class Queues implements QueueSender {
 
   /** Puts messages in that the server itself has bounded. @throws {IsopodError} `quota_exceeded` */
   async put(project: string, queue: string, messages: readonly OutgoingMessage[]): Promise<string[]> {
-    const counted = await this.#counted(project);
+    const { clock, quotas, observer } = this.#options;
     const bytes = messages.reduce((sum, { body }) => sum + bytesOf(body), 0);
-    const value = this.#options.quotas.bytesMax("queue", project);
-    if (counted.bytes + bytes > value) {
-      throw new IsopodError("quota_exceeded", {
-        message: `Cannot send: the project may keep ${value} bytes in queues (queueBytesMax), and this would be more`,
-        limit: { name: "queueBytesMax", value },
-      });
+    const value = quotas.bytesMax("queue", project);
+    const isOver = (held: number) => held + bytes > value;
+    if (isOver(await this.#counts.bytesOf(project))) {
+      // What other servers have taken out may make room.
+      if (isOver(await this.#counts.bytesOf(project, TRIGGER_LIMITS.countAgeMsMax))) {
+        throw new IsopodError("quota_exceeded", {
+          message: `Cannot send: the project may keep ${value} bytes in queues (queueBytesMax), and this would be more`,
+          limit: { name: "queueBytesMax", value },
+        });
+      }
     }
-    counted.bytes += bytes;
-    const now = this.#options.clock.wallNow();
+    this.#counts.add(project, queue, messages.length, bytes);
+    const now = clock.wallNow();
     try {
-      return await Promise.all(messages.map((message) => this.#options.messages.add(project, queue, message, now)));
+      const ids = await Promise.all(messages.map((each) => this.#options.messages.add(project, queue, each, now)));
+      const sent = ids.map((id, at) => ({ id, visibleAt: now + (messages[at]?.delayMs ?? 0) }));
+      this.#consumers.of(project, queue)?.sent(sent);
+      observer.messages(`${project}/${queue}`, "sent", messages.length);
+      return ids;
     } catch (error) {
-      this.#bytes.delete(project);
+      this.#counts.forget(project);
       throw error;
-    } finally {
-      this.#consumers.get(`${project}\n${queue}`)?.wake();
     }
   }
 
   async views(project: string): Promise<QueueView[]> {
-    const { messages } = this.#options;
-    const consumed = [...this.#consumers.values()].filter(({ rule }) => rule.project === project);
-    const names = new Set([...consumed.map(({ rule }) => rule.queue), ...(await messages.names(project))]);
+    const counts = await this.#counts.of(project, TRIGGER_LIMITS.countAgeMsMax);
+    const consumed = this.#consumers.ofProject(project);
+    const names = new Set([...consumed.map(({ rule }) => rule.queue), ...counts.keys()]);
     return await Promise.all(
       [...names].sort().map(async (name) => {
-        const found = { messages: 0, bytes: 0, oldestAt: undefined as number | undefined };
-        for await (const message of messages.all(project, name)) {
-          found.messages += 1;
-          found.bytes += message.bytes;
-          found.oldestAt ??= message.sentAt;
-        }
-        const consumer = this.#consumers.get(`${project}\n${name}`)?.rule.functionName;
-        return { name, ...found, consumer };
+        const [oldest] = await this.#options.messages.list(project, name, undefined, 1);
+        const consumer = this.#consumers.of(project, name);
+        return {
+          ...{ name, messages: counts.get(name)?.messages ?? 0, bytes: counts.get(name)?.bytes ?? 0 },
+          ...{ inFlight: consumer?.inFlight ?? 0, oldestAt: oldest?.sentAt },
+          ...{ consumer: consumer?.rule.functionName, deadLetter: consumer?.rule.deadLetter },
+        };
       }),
     );
+  }
+
+  /** How many messages wait in each queue that has been counted. */
+  depths(): readonly { readonly queue: string; readonly messages: number }[] {
+    return this.#counts.all();
   }
 
   async peek(project: string, queue: string, limit: number): Promise<QueueMessage[]> {
@@ -118,58 +118,64 @@ export class Queues implements QueueSender {
     return found.map(({ revision: _revision, bytes: _bytes, ...message }) => message);
   }
 
-  /** Removes all messages of a queue, or hands them on to another; how many. */
+  /**
+   * Removes all messages of a queue, or hands those that are not being delivered on to another; how many.
+   * @throws {IsopodError} `bad_request` for the queue itself
+   */
   async empty(project: string, queue: string, to: string | undefined): Promise<number> {
-    const { messages } = this.#options;
+    if (to === queue) {
+      throw new IsopodError("bad_request", { message: `Cannot move messages: "${queue}" is where they are already` });
+    }
     let count = 0;
-    for await (const message of messages.all(project, queue)) {
-      if (to !== undefined) await this.#left(project, message, to);
-      if (!(await messages.remove(project, queue, message))) continue;
-      if (to === undefined) await this.#left(project, message, undefined);
-      count += 1;
+    for await (const page of this.#options.messages.pages(project, queue)) {
+      const consumer = this.#consumers.of(project, queue);
+      const free = page.filter(({ id }) => to === undefined || consumer?.holds(id) !== true);
+      const gone = await Promise.all(free.map((message) => this.#takeOut(project, queue, message, to)));
+      count += gone.filter((isGone) => isGone).length;
     }
     return count;
   }
 
   async removeProject(project: string): Promise<void> {
-    for (const name of await this.#options.messages.names(project)) await this.empty(project, name, undefined);
-    this.#bytes.delete(project);
+    for (const name of await this.#options.messages.names(project)) {
+      for await (const page of this.#options.messages.pages(project, name)) {
+        await Promise.all(page.map((message) => this.#takeOut(project, name, message, undefined)));
+      }
+    }
+    this.#counts.forget(project);
   }
 
   async close(drainMs: number): Promise<void> {
-    this.#closed = true;
-    await Promise.all([...this.#consumers.values()].map((consumer) => consumer.close(drainMs)));
-    this.#consumers.clear();
+    await Promise.all([this.#sweep.close(), this.#consumers.close(drainMs)]);
   }
 
-  /** A message leaves its queue: for another one, or for good. */
-  async #left(project: string, message: StoredMessage, to: string | undefined): Promise<void> {
-    const { type, body, bytes } = message;
-    if (to !== undefined) {
-      await this.#options.messages.add(project, to, { type, body, delayMs: 0 }, this.#options.clock.wallNow());
-      this.#consumers.get(`${project}\n${to}`)?.wake();
-      return;
-    }
-    const counted = await this.#counted(project);
-    counted.bytes -= bytes;
+  #consumerOptions({ project, queue }: PlacedConsumer): ConsumerOptions {
+    return {
+      ...this.#options,
+      left: ({ bytes }: StoredMessage) => this.#counts.add(project, queue, -1, -bytes),
+      hand: (message: StoredMessage, to: string) => this.#hand(project, message, to),
+    };
   }
 
-  #counted(project: string): Promise<{ bytes: number }> {
-    let counting = this.#bytes.get(project);
-    if (counting === undefined) {
-      counting = this.#count(project);
-      this.#bytes.set(project, counting);
-      counting.catch(() => this.#bytes.delete(project));
-    }
-    return counting;
+  async #takeOut(
+    project: string,
+    queue: string,
+    message: StoredMessage,
+    to: string | undefined,
+    outcome: MessageOutcome = "removed",
+  ): Promise<boolean> {
+    if (to !== undefined) await this.#hand(project, message, to);
+    if (!(await this.#options.messages.remove(project, queue, message))) return false;
+    this.#counts.add(project, queue, -1, -message.bytes);
+    this.#options.observer.messages(`${project}/${queue}`, outcome, 1);
+    return true;
   }
 
-  async #count(project: string): Promise<{ bytes: number }> {
-    const { messages } = this.#options;
-    const counted = { bytes: 0 };
-    for (const name of await messages.names(project)) {
-      for await (const { bytes } of messages.all(project, name)) counted.bytes += bytes;
-    }
-    return counted;
+  async #hand(project: string, message: StoredMessage, to: string): Promise<void> {
+    const now = this.#options.clock.wallNow();
+    // It keeps its id: who tries again after a crash does not make two of it.
+    if (!(await this.#options.messages.move(project, to, message, now))) return;
+    this.#counts.add(project, to, 1, message.bytes);
+    this.#consumers.of(project, to)?.sent([{ id: message.id, visibleAt: now }]);
   }
 }

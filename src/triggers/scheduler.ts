@@ -1,21 +1,17 @@
 /**
  * Runs functions when their schedules are due. A time is claimed in the store before it runs, so that it never runs twice,
  * whoever else is on the store and whatever crashes; what nobody claimed in time is counted as missed and not run late.
+ *
+ * All schedules share one timer. What is to be done about one is decided in `schedule_step.ts`, from what stands in the
+ * store at that moment.
  */
 import type { Clock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
 import type { FunctionCaller } from "../core/function_caller.ts";
-import type { ScheduleView } from "../core/triggers.ts";
-import { missedBetween, nextAfter } from "./cron.ts";
+import type { ScheduleView, TriggerObserver } from "../core/triggers.ts";
 import { TRIGGER_LIMITS } from "./limits.ts";
-import {
-  aboutOf,
-  keyOf,
-  type PlacedSchedule,
-  type ScheduleRecord,
-  type ScheduleRecords,
-  type StoredSchedule,
-} from "./schedule_records.ts";
+import { ScheduleClaims } from "./schedule_claims.ts";
+import { aboutOf, keyOf, type PlacedSchedule, type ScheduleRecords } from "./schedule_records.ts";
 import { ScheduleRuns } from "./schedule_runs.ts";
 
 /** What scheduling takes. */
@@ -23,177 +19,182 @@ export interface SchedulerOptions {
   readonly records: ScheduleRecords;
   readonly clock: Clock;
   readonly caller: FunctionCaller;
+  readonly observer: TriggerObserver;
   newRequestId(): string;
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 
 interface Planned {
-  readonly schedule: PlacedSchedule;
-  stored: StoredSchedule;
+  schedule: PlacedSchedule;
   next: number | undefined;
-  running: boolean;
+  isSeenTo: boolean;
 }
 
 /** The scheduler. */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #planned = new Map<string, Planned>();
-  readonly #running = new Set<Promise<void>>();
+  readonly #working = new Set<Promise<void>>();
+  readonly #claims: ScheduleClaims;
   readonly #ender = new AbortController();
   readonly #runs: ScheduleRuns;
   #cancel: () => void = () => {};
   #replacing: Promise<void> = Promise.resolve();
+  #lookedAt = 0;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #closed = false;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#claims = new ScheduleClaims(options);
     this.#runs = new ScheduleRuns({ ...options, signal: this.#ender.signal });
   }
 
   /** Goes by these schedules from now on. */
   async replace(schedules: readonly PlacedSchedule[]): Promise<void> {
-    const replacing = this.#replacing.then(() => this.#replace(schedules));
-    this.#replacing = replacing;
-    await replacing;
+    this.#replacing = this.#replacing.then(() => this.#replace(schedules));
+    await this.#replacing;
   }
 
   /** How the schedules of a project fare. */
-  views(project: string): ScheduleView[] {
+  async views(project: string): Promise<ScheduleView[]> {
     const own = [...this.#planned.values()].filter(({ schedule }) => schedule.project === project);
-    return own.map(({ schedule, stored: { record }, next }) => ({
-      ...{ function: schedule.functionName, name: schedule.name, cron: schedule.cron, timezone: schedule.timezone },
-      ...{ nextAt: next, lastAt: record.lastAt, lastOutcome: record.outcome, lastRequestId: record.requestId },
-      ...{ runs: record.runs, failed: record.failed, missed: record.missed, skipped: record.skipped },
-    }));
+    return await Promise.all(
+      own.map(async ({ schedule, next }) => {
+        const record = await this.#claims.read(schedule);
+        const { functionName, name, cron, timezone, enabled } = schedule;
+        return {
+          ...{ function: functionName, name, cron, timezone, enabled, nextAt: next },
+          ...{ lastAt: record.lastAt, lastOutcome: record.outcome, lastRequestId: record.requestId },
+          ...{ runs: record.runs, failed: record.failed, missed: record.missed, skipped: record.skipped },
+        };
+      }),
+    );
   }
 
   /** Runs one now, beside its times; the request's id. @throws {IsopodError} `not_found`, or what it failed with */
   async runNow(project: string, functionName: string, name: string): Promise<string> {
-    const planned = this.#planned.get([project, functionName, name].join("\n"));
+    const planned = this.#planned.get(keyOf({ project, functionName, name }).join("\n"));
     if (planned === undefined) {
       throw new IsopodError("not_found", { message: `Function "${functionName}" has no schedule "${name}".` });
     }
-    return await this.#runs.call(planned.schedule, this.#options.clock.wallNow());
+    const call = this.#runs.call(planned.schedule, this.#options.clock.wallNow());
+    this.#track(call.then(() => {}));
+    return await call;
   }
 
   /** Lets what runs go on for up to `drainMs`, then ends it. */
   async close(drainMs: number): Promise<void> {
+    this.#closed = true;
     this.#cancel();
     this.#planned.clear();
     const end = this.#options.clock.after(drainMs, () => this.#ender.abort());
     if (drainMs === 0) this.#ender.abort();
-    await Promise.all(this.#running);
+    await this.#replacing;
+    while (this.#working.size > 0) await Promise.allSettled(this.#working);
     end();
   }
 
   async #replace(schedules: readonly PlacedSchedule[]): Promise<void> {
+    if (this.#closed) return;
     const before = new Map(this.#planned);
-    this.#planned.clear();
+    const begun: Promise<void>[] = [];
     for (const schedule of schedules) {
       const key = keyOf(schedule).join("\n");
       const known = before.get(key);
-      if (
-        known !== undefined &&
-        known.schedule.cron === schedule.cron &&
-        known.schedule.timezone === schedule.timezone
-      ) {
-        this.#planned.set(key, { ...known, schedule });
-      } else await this.#plan(key, schedule, known === undefined).catch((error) => this.#complain(schedule, error));
+      before.delete(key);
+      begun.push(known === undefined ? this.#plan(key, schedule) : this.#change(known, schedule));
     }
+    for (const [key, { schedule }] of before) {
+      this.#planned.delete(key);
+      begun.push(this.#forget(schedule));
+    }
+    await Promise.all(begun);
     this.#look();
   }
 
-  /** A schedule that is new here: what was due while nobody looked was missed, unless it has other times now. */
-  async #plan(key: string, schedule: PlacedSchedule, sameTimes: boolean): Promise<void> {
-    const { records, clock } = this.#options;
-    const now = clock.wallNow();
-    let stored = await records.read(keyOf(schedule), now);
-    const missed = sameTimes ? missedBetween(schedule, stored.record.due, now) : [];
-    const last = missed.at(-1);
-    const planned: Planned = { schedule, stored, next: undefined, running: false };
-    if (stored.revision === 0 || last !== undefined) {
-      const outcome = last === undefined ? {} : ({ lastAt: last, outcome: "missed" } as const);
-      const record = { ...stored.record, ...outcome, due: now, missed: stored.record.missed + missed.length };
-      stored =
-        (await records.write(keyOf(schedule), record, stored.revision)) ?? (await records.read(keyOf(schedule), now));
-      planned.stored = stored;
-      if (last !== undefined)
-        this.#report("A schedule was due while no server ran", schedule, { missed: missed.length });
-      if (last !== undefined && schedule.catchUp) this.#start(planned, last);
-    }
-    planned.next = nextAfter(schedule.cron, schedule.timezone, Math.max(stored.record.due, now));
+  /** A schedule that is new here: what was due while nobody looked was missed. */
+  async #plan(key: string, schedule: PlacedSchedule): Promise<void> {
+    const planned: Planned = { schedule, next: undefined, isSeenTo: false };
     this.#planned.set(key, planned);
+    await (schedule.enabled ? this.#see(planned, true) : this.#forget(schedule));
   }
 
-  /** Looks which are due, and when to look again. */
+  async #change(planned: Planned, schedule: PlacedSchedule): Promise<void> {
+    const { cron, timezone, enabled } = planned.schedule;
+    planned.schedule = schedule;
+    if (schedule.enabled && enabled && cron === schedule.cron && timezone === schedule.timezone) return;
+    planned.next = undefined;
+    await (schedule.enabled ? this.#see(planned, false) : this.#forget(schedule));
+  }
+
+  /** What it had been due at is of no account if it ever comes back. */
+  #forget(schedule: PlacedSchedule): Promise<void> {
+    return this.#options.records.remove(schedule).catch((error) => this.#complain(schedule, error));
+  }
+
+  /** Sees to those that are due, and says when to look again. */
   #look(): void {
-    this.#cancel();
-    const { clock } = this.#options;
-    const now = clock.wallNow();
-    let wait: number = TRIGGER_LIMITS.lookMsMax;
+    const now = this.#options.clock.wallNow();
+    // A clock that was set back: what is next has to be worked out anew.
+    const isBack = now < this.#lookedAt;
+    this.#lookedAt = now;
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+    this.#wakeBy(now + TRIGGER_LIMITS.lookMsMax);
     for (const planned of this.#planned.values()) {
-      if (planned.next === undefined) continue;
-      if (planned.next <= now) this.#due(planned, planned.next, now);
-      if (planned.next !== undefined) wait = Math.min(wait, Math.max(1, planned.next - now));
+      if (planned.isSeenTo || !planned.schedule.enabled) continue;
+      if (isBack || (planned.next !== undefined && planned.next <= now)) {
+        planned.isSeenTo = true;
+        const seen = this.#see(planned, false).finally(() => {
+          planned.isSeenTo = false;
+        });
+        this.#track(seen);
+      } else if (planned.next !== undefined) this.#wakeBy(planned.next);
     }
-    if (this.#planned.size > 0) this.#cancel = clock.after(wait, () => this.#look());
   }
 
-  #due(planned: Planned, due: number, now: number): void {
-    const { schedule } = planned;
-    planned.next = nextAfter(schedule.cron, schedule.timezone, Math.max(due, now));
-    this.#track(this.#claim(planned, due, now).catch((error) => this.#complain(schedule, error)));
+  /** Looks again at a moment, or before it. */
+  #wakeBy(at: number): void {
+    if (this.#closed || at >= this.#wakeAt) return;
+    this.#cancel();
+    this.#wakeAt = at;
+    if (this.#planned.size === 0) return;
+    this.#cancel = this.#options.clock.after(Math.max(1, at - this.#options.clock.wallNow()), () => this.#look());
   }
 
-  /** Claims the time `due`; who does not get it leaves it to who has. */
-  async #claim(planned: Planned, due: number, now: number): Promise<void> {
-    const { schedule } = planned;
-    const { records } = this.#options;
-    const isLate = now - due > TRIGGER_LIMITS.lateMsMax;
-    const outcome = isLate ? "missed" : planned.running ? "skipped" : "running";
-    const current = await records.read(keyOf(schedule), now);
-    if (current.record.due >= due) {
-      planned.stored = current;
-      return;
+  /** Does what is to be done about a schedule now. */
+  async #see(planned: Planned, isStart: boolean): Promise<void> {
+    try {
+      const claimed = await this.#claims.claim(() => this.#current(planned), isStart);
+      if (claimed === undefined) return;
+      const { schedule, step } = claimed;
+      if (step.run !== undefined) {
+        this.#track(this.#runs.run(schedule, step.run).catch((error) => this.#complain(schedule, error)));
+      }
+      const { cron, timezone } = planned.schedule;
+      if (cron === schedule.cron && timezone === schedule.timezone) planned.next = step.next;
+    } catch (error) {
+      this.#complain(planned.schedule, error);
+      planned.next = this.#options.clock.wallNow() + TRIGGER_LIMITS.pollMs;
     }
-    const record: ScheduleRecord = {
-      ...{ ...current.record, due, lastAt: due, outcome },
-      missed: current.record.missed + (isLate ? 1 : 0),
-      skipped: current.record.skipped + (outcome === "skipped" ? 1 : 0),
-    };
-    const claimed = await records.write(keyOf(schedule), record, current.revision);
-    planned.stored = claimed ?? (await records.read(keyOf(schedule), now));
-    if (claimed === undefined) return;
-    if (outcome === "running") this.#start(planned, due);
-    else
-      this.#report(isLate ? "A schedule was missed" : "A schedule was skipped: its last run goes on", schedule, {
-        due,
-      });
+    if (planned.next !== undefined) this.#wakeBy(planned.next);
   }
 
-  #start(planned: Planned, due: number): void {
-    planned.running = true;
-    const work = this.#runs
-      .run(planned.schedule, due)
-      .then((stored) => {
-        planned.stored = stored;
-      })
-      .catch((error) => this.#complain(planned.schedule, error))
-      .finally(() => {
-        planned.running = false;
-      });
-    this.#track(work);
+  /** What a plan comes down to by now; undefined when it is none any more. */
+  #current(planned: Planned): PlacedSchedule | undefined {
+    const { schedule } = planned;
+    const isPlanned = this.#planned.get(keyOf(schedule).join("\n")) === planned;
+    return !this.#closed && schedule.enabled && isPlanned ? schedule : undefined;
   }
 
   #track(work: Promise<void>): void {
-    this.#running.add(work);
-    work.finally(() => this.#running.delete(work));
+    this.#working.add(work);
+    const gone = () => void this.#working.delete(work);
+    work.then(gone, gone);
   }
 
   #complain(schedule: PlacedSchedule, error: unknown): void {
-    if (!this.#ender.signal.aborted) this.#report("A schedule cannot be kept", schedule, { cause: String(error) });
-  }
-
-  #report(message: string, schedule: PlacedSchedule, more: Readonly<Record<string, unknown>>): void {
-    this.#options.report(message, { ...aboutOf(schedule), ...more });
+    if (this.#ender.signal.aborted) return;
+    this.#options.report("A schedule cannot be kept", { ...aboutOf(schedule), cause: String(error) });
   }
 }

@@ -10,7 +10,14 @@ import { type Deployment, PRODUCTION, type RoutedFunction } from "../core/deploy
 import type { FunctionVersion } from "../core/function.ts";
 import type { FunctionCaller } from "../core/function_caller.ts";
 import type { Store } from "../core/store.ts";
-import type { OutgoingMessage, QueueMessage, QueueView, ScheduleView, TriggerAdmin } from "../core/triggers.ts";
+import type {
+  OutgoingMessage,
+  QueueMessage,
+  QueueView,
+  ScheduleView,
+  TriggerAdmin,
+  TriggerObserver,
+} from "../core/triggers.ts";
 import { AsyncInvocations } from "./async_invocations.ts";
 import { callConsumer, type PlacedConsumer } from "./batch_call.ts";
 import { Messages } from "./messages.ts";
@@ -24,6 +31,7 @@ export interface TriggersOptions {
   readonly clock: Clock;
   readonly caller: FunctionCaller;
   readonly quotas: DataQuotas;
+  readonly observer: TriggerObserver;
   newRequestId(): string;
   /** Hears what went wrong, or was missed, where nobody waits. */
   report(message: string, fields: Readonly<Record<string, unknown>>): void;
@@ -47,8 +55,7 @@ export class FunctionTriggers implements TriggerAdmin {
     this.#options = options;
     this.#records = new ScheduleRecords(store);
     this.#scheduler = new Scheduler({ ...options, records: this.#records });
-    const { caller } = options;
-    const deliver = callConsumer.bind(undefined, caller);
+    const deliver = callConsumer.bind(undefined, options.caller);
     this.#queues = new Queues({ ...options, messages: new Messages(store, "queues"), deliver });
     this.invocations = new AsyncInvocations(options);
     // Nobody follows this store: what was is of no use.
@@ -64,13 +71,14 @@ export class FunctionTriggers implements TriggerAdmin {
     const { functions } = deployment;
     const schedules: PlacedSchedule[] = [];
     const consumers: PlacedConsumer[] = [];
-    for (const fn of functions.values()) {
-      const version = currentOf(fn);
+    // In one order, whoever was deployed last: of two that want the same queue the same one gets it.
+    const versions = [...functions.values()].map(currentOf).filter((version) => version?.triggers !== undefined);
+    for (const version of versions.toSorted((first, second) => ((first?.key ?? "") < (second?.key ?? "") ? -1 : 1))) {
       if (version?.triggers === undefined) continue;
-      const owner = { project: version.project, functionName: version.name };
-      schedules.push(...version.triggers.schedules.map((rule) => ({ ...rule, ...owner })));
-      const { wallMs } = version.limits;
-      consumers.push(...version.triggers.consumers.map((rule) => ({ ...rule, ...owner, wallMs })));
+      const { project, name, limits, triggers } = version;
+      const owner = { project, functionName: name, wallMs: limits.wallMs };
+      schedules.push(...triggers.schedules.map((rule) => ({ ...rule, ...owner })));
+      consumers.push(...triggers.consumers.map((rule) => ({ ...rule, ...owner })));
     }
     await Promise.all([
       this.#scheduler.replace(schedules),
@@ -79,7 +87,7 @@ export class FunctionTriggers implements TriggerAdmin {
     ]);
   }
 
-  async schedules(project: string): Promise<readonly ScheduleView[]> {
+  schedules(project: string): Promise<readonly ScheduleView[]> {
     return this.#scheduler.views(project);
   }
 
@@ -89,6 +97,11 @@ export class FunctionTriggers implements TriggerAdmin {
 
   queues(project: string): Promise<readonly QueueView[]> {
     return this.#queues.views(project);
+  }
+
+  /** How many messages wait in each queue, by project and queue, as far as anybody has asked. */
+  depths(): readonly { readonly queue: string; readonly messages: number }[] {
+    return this.#queues.depths();
   }
 
   peek(project: string, queue: string, limit: number): Promise<readonly QueueMessage[]> {

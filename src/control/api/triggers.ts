@@ -14,13 +14,14 @@ const instant = z.number().optional();
 
 const schedule = z.object({
   ...{ function: z.string(), name: z.string(), cron: z.string(), timezone: z.string() },
+  enabled: z.boolean(),
   ...{ nextAt: instant, lastAt: instant, lastRequestId: z.string().optional() },
   lastOutcome: z.enum(["running", "ok", "failed", "missed", "skipped"]).optional(),
   ...{ runs: z.number(), failed: z.number(), missed: z.number(), skipped: z.number() },
 });
 const queue = z.object({
-  ...{ name: z.string(), messages: z.number(), bytes: z.number(), oldestAt: instant },
-  consumer: z.string().optional(),
+  ...{ name: z.string(), messages: z.number(), bytes: z.number(), inFlight: z.number(), oldestAt: instant },
+  ...{ consumer: z.string().optional(), deadLetter: z.string().optional() },
 });
 const type = z.enum(["json", "text", "bytes"]);
 const message = z.object({

@@ -9,12 +9,11 @@ import { ASSET_FALLBACKS } from "../../core/assets.ts";
 import { ENGINE_NAMES } from "../../core/function.ts";
 import { LIMIT_RULES, type LimitRule, type Limits } from "../../core/limits.ts";
 import { RUN_RIGHTS } from "../../core/plan.ts";
-import { DIALECTS, EVENT_FORMS, LINE_PLACES, RUNTIMES } from "../../core/process_program.ts";
 import { bindingSchema, planBindingSchema } from "./binding_schema.ts";
 import { blobsSchema } from "./blobs_schema.ts";
 import type { ValueChecks } from "./checks.ts";
 import { SANDBOX_NAMES } from "./config.ts";
-import { GRACE_RULE } from "./process_rules.ts";
+import { PROCESS_SHAPE } from "./process_rules.ts";
 import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import {
   address,
@@ -78,16 +77,7 @@ function functionSchema(checks: ValueChecks) {
     not_found: oneOf(ASSET_FALLBACKS).optional(),
     bindings: z.record(z.string(), bindingSchema(checks)).optional(),
     middlewares: words.optional(),
-    dialect: oneOf(DIALECTS).optional(),
-    command: text("a command line").optional(),
-    handler: text("what the program calls its handler").optional(),
-    event: oneOf(EVENT_FORMS).optional(),
-    layers: words.optional(),
-    runtime: oneOf(RUNTIMES).optional(),
-    root: text('"system" or the path of a folder').optional(),
-    readiness: text('a path that begins with "/"', (path) => path.startsWith("/")).optional(),
-    lines: oneOf(LINE_PLACES).optional(),
-    grace_ms: setting(GRACE_RULE).optional(),
+    ...PROCESS_SHAPE,
   });
 }
 
@@ -120,6 +110,8 @@ const scheduleSchema = z.strictObject({
   timezone: text('the name of a time zone, such as "Europe/Berlin"').optional(),
   name: text("a name").optional(),
   catch_up: z.boolean().optional(),
+  overlap: z.enum(["skip", "allow"], { error: 'expected "skip" or "allow"' }).optional(),
+  enabled: z.boolean().optional(),
 });
 
 const consumerSchema = z.strictObject({

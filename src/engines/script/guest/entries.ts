@@ -19,9 +19,11 @@ const THREW = 500;
 const HANDLERS = new Set(["fetch", "scheduled", "queue", "email", "tail", "trace", "alarm"]);
 
 /** The handler of an entry. */
-export function entryHandler({ exported, own }: EvaluatedProgram, head: RequestHead): Handler {
+export function entryHandler({ exported, own, handler }: EvaluatedProgram, head: RequestHead): Handler {
   if (head.x === "rpc") return rpcHandler(exported, own, head.f ?? "");
   const member = own[head.x ?? ""];
+  // What a schedule sends is a request, too: a function without a handler for it answers it like any other.
+  if (typeof member !== "function" && head.x === "scheduled") return handler;
   if (typeof member !== "function") return () => new Response(null, { status: MISSING });
   const call = member as (event: unknown, env: unknown, ctx: InvocationContext) => unknown;
   return async (request, env, ctx) => {
