@@ -85,7 +85,7 @@ const FUNCTIONS: Readonly<Record<string, { readonly wat: string; readonly toml?:
 
 let server: WasmServer;
 beforeAll(async () => {
-  server = await startWasmServer(FUNCTIONS);
+  server = await startWasmServer(FUNCTIONS, '[plans.anonymous]\nrun = "any"');
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -122,6 +122,11 @@ test("the body is on its standard input, also a long one", async () => {
 test("commands that sleep do so beside each other", async () => {
   const answers = await Promise.all(Array.from({ length: 50 }, () => textOf("sleeps")));
   expect(new Set(answers)).toEqual(new Set(["\u0001"]));
+});
+
+test("a command that is sent is run, too", async () => {
+  const got = await server.runModule(FUNCTIONS["hello"]?.wat ?? "");
+  expect([got.status, await got.text()]).toEqual([200, "hello"]);
 });
 
 test("there are no files: descriptors of them are unknown", async () => {
