@@ -10,7 +10,7 @@ const at = (file: string): string => join(import.meta.dir, "wasm", file);
 
 test("each module is made of the text beside it", async () => {
   const built = await buildModules();
-  expect([...built.keys()].sort()).toEqual(["backend.wasm", "hello.wasm"]);
+  expect([...built.keys()].sort()).toEqual(["backend.wasm", "echo.wasm", "hello.wasm"]);
   for (const [file, bytes] of built) expect([file, readFileSync(at(file)).equals(bytes)]).toEqual([file, true]);
 });
 
@@ -24,10 +24,13 @@ test("they are served by the older form as it stands", async () => {
       entry("hello.wasm", "/hello", 'function = "hello"'),
       entry("hello.wasm", "/greet", 'function = "greet"'),
       entry("backend.wasm", "/backend", backendEnv),
+      entry("echo.wasm", "/echo", "").replace("GET", "POST"),
     ].join(""),
   });
   const ask = async (path: string) => (await fetch(server.url + path)).text();
   expect(await ask("/hello")).toBe("hello world");
   expect(await ask("/greet")).toBe("Grüße aus Zürich, à bientôt!\n");
+  const echo = await fetch(`${server.url}/echo`, { method: "POST", body: "an echo" });
+  expect([echo.headers.get("content-type"), await echo.text()]).toEqual(["text/plain", "an echo"]);
   expect(await ask("/backend")).toBe("heard GET\n");
 });
