@@ -29,10 +29,12 @@ export interface InternalCall {
   readonly version?: string | undefined;
   /** The id of the request; a new one when left out. */
   readonly requestId?: string | undefined;
-  /** Who calls, for the access log, such as `function:cart` or `schedule:nightly`. */
+  /** The id of the request on whose behalf the call is made. */
+  readonly parentRequestId?: string | undefined;
+  /** Who calls, such as `function:cart` or `schedule:nightly`: for the access log, and the callee's `Isopod-Caller`. */
   readonly source: string;
   readonly method: string;
-  /** Absolute. */
+  /** Absolute. Its host leads nowhere; where its path is on a route of the function, that says the path's parameters. */
   readonly url: string;
   readonly headers: HeaderList;
   readonly body: Body;

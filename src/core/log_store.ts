@@ -31,6 +31,8 @@ export interface LogOrigin {
 
 /** What is known of an invocation that is over. */
 export interface LogOutcome {
+  /** Of the request that made this one, when it was a call from inside the server. */
+  readonly parent_request_id?: string | undefined;
   readonly code?: string | undefined;
   readonly limit?: StruckLimit | undefined;
   readonly method?: string;

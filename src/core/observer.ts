@@ -31,6 +31,8 @@ export interface FinishedRequest {
   readonly version?: string | undefined;
   /** What the response cache did for it; undefined when it did nothing. */
   readonly cache?: CacheUse | undefined;
+  /** Id of the request that made this one, of a call from inside the server. */
+  readonly parentRequestId?: string | undefined;
   /** Why it failed; also when the answer had begun. */
   readonly error: IsopodError | undefined;
   readonly figures: InvocationFigures | undefined;

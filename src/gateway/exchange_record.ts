@@ -24,6 +24,8 @@ export class ExchangeRecord implements InvocationObserver, FinishedRequest {
   /** `sha256-<hex>` of the function's version. */
   version: string | undefined;
   programHash: string | undefined;
+  /** Of the request that made this one, when it is a call from inside the server. */
+  parentRequestId: string | undefined;
   status = 0;
   remoteAddress = "";
   readonly startedAt: number;

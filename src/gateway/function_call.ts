@@ -75,9 +75,20 @@ function findPreview(snapshot: Snapshot, head: CallHead, caller: Caller, preview
   // Whether there is such a function is nobody's business who may not call it.
   if (fn === undefined) throw nothingAt(head.host);
   checkInsider(fn, head, caller);
-  const match = snapshot.router.match(head.method, "", head.path);
+  const params = ownParams(snapshot, fn, head.method, head.path);
+  return { version: fn.find(preview.version), params, headers: NO_HEADERS };
+}
+
+/** The path's parameters by the function's own routes that name no host; none where none of them matches. */
+export function ownParams(
+  snapshot: Snapshot,
+  fn: RoutedFunction,
+  method: string,
+  path: string,
+): FunctionCall["params"] {
+  const match = snapshot.router.match(method, "", path);
   const isOwn = match.kind === "found" && match.target.project === fn.project && match.target.name === fn.name;
-  return { version: fn.find(preview.version), params: isOwn ? match.params : NO_PARAMS, headers: NO_HEADERS };
+  return isOwn ? match.params : NO_PARAMS;
 }
 
 /** @throws {IsopodError} `forbidden` */

@@ -80,6 +80,8 @@ const NOT_PASSED = new Set([
   "proxy-connection",
   // What a function is told when nobody but the server calls it.
   "isopod-trigger",
+  // Whom a function can trust to be inside: only said by this server.
+  "isopod-caller",
 ]);
 
 /** The headers that a program sees: the client's, without the connection's and without a key of ours. */
@@ -93,4 +95,13 @@ export function passedHeaders(headers: Headers, remoteAddress: string, withoutKe
   }
   passed.push(["x-forwarded-for", forwarded]);
   return passed;
+}
+
+/**
+ * The headers that a function sees which is called from inside the server, by `caller`.
+ * @param isEvent it is no other function that calls: what it is told of the event stays
+ */
+export function insideHeaders(headers: HeaderList, caller: string, isEvent: boolean): HeaderList {
+  const isPassed = (name: string) => !NOT_PASSED.has(name) || (isEvent && name === "isopod-trigger");
+  return [...headers.filter(([name]) => isPassed(name.toLowerCase())), ["isopod-caller", caller]];
 }

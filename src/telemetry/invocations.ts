@@ -22,6 +22,8 @@ export interface InvocationsOptions {
 /** What is remembered of an invocation. */
 export interface InvocationRecord {
   readonly requestId: string;
+  /** Of the request that made this one, when it was a call from inside the server. */
+  readonly parentRequestId?: string | undefined;
   /** Name of the function; undefined for a program that came with its request. */
   readonly functionName: string | undefined;
   /** Of the program that ran, where it is known. */
@@ -117,12 +119,14 @@ class RingInvocations implements Invocations {
   get(requestId: string): RememberedInvocation | undefined {
     const slot = this.#find(requestId);
     if (slot === undefined) return undefined;
-    const { error, functionName, programHash, method, path, status, startedAt, figures } = slot.request;
+    const { error, parentRequestId, functionName, programHash, method, path, status, startedAt, figures } =
+      slot.request;
     const logsMissing = slot.stripped + (slot.tail?.missing ?? 0);
     const logsCut = logsMissing > 0 || (slot.tail?.cut ?? false);
     const logs = slot.tail?.lines ?? [];
     const why = error && errorBody(error, requestId);
     return {
+      ...(parentRequestId !== undefined && { parentRequestId }),
       ...{ requestId, functionName, programHash, method, path, status, startedAt, error: why, figures },
       ...{ logs, logsCut, logsMissing },
     };

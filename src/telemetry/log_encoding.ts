@@ -84,6 +84,7 @@ export function invocationRecord(id: number, request: FinishedRequest): LogRecor
     version: request.version,
     program: request.programHash,
     request_id: request.requestId,
+    parent_request_id: request.parentRequestId,
     text: `${method} ${path} ${status}`,
     code: error?.code,
     limit: error?.details.limit,

@@ -4,7 +4,6 @@ import { ask, deploy } from "../../testing/control_client.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
 
 const FRONT = `
-  let running = 0;
   const told = (call) => call.then(
     (value) => Response.json({ value }),
     (error) => Response.json({ name: error.name, message: error.message, code: error.code, isError: error instanceof Error }),
@@ -24,43 +23,56 @@ const FRONT = `
         own: Object.hasOwn(got, "__proto__"), polluted: got.polluted ?? null,
       });
     }
-    if (what === "many") return told(Promise.all(Array.from({ length: 500 }, (_, n) => env.BACK.add(n, 1))).then((all) => all.reduce((a, b) => a + b)));
     if (what === "throws") return told(env.BACK.throws());
     if (what === "missing") return told(env.BACK.nothing());
     if (what === "handler") return told(env.BACK.scheduled());
     if (what === "unsendable") return told(env.BACK.same(() => 1));
     if (what === "this") return told(env.BACK.whoami());
     if (what === "undeployed") return told(env.NOBODY.fetch("http://x/").then((r) => r.text()));
-    if (what === "loop") return told(env.SELF.fetch("http://self/front/loop").then((r) => r.json()));
-    if (what === "crash") return told(env.BACK.fetch("http://x/crash").then((r) => r.text()));
-    if (what === "cut") return told(env.BACK.fetch("http://x/cut").then((r) => r.text()));
-    if (what === "slow") return told(env.BACK.fetch("http://x/slow").then((r) => r.text()));
+    if (what === "mirror") return env.BACK.fetch(new Request("http://back/echo", request));
+    if (what === "redirect") return told(env.BACK.fetch("http://x/redirect").then((r) => [r.status, r.headers.get("location"), r.redirected]));
+    if (what === "accept") return told(env.BACK.fetch("http://x/accept").then((r) => r.status));
+    if (what === "file") return told(env.BACK.fetch("http://x/style.css", { headers: { "accept-encoding": "gzip" } })
+      .then(async (r) => [r.headers.get("content-type"), await r.text()]));
+    if (what === "params") return told(env.BACK.fetch("http://x/items/7").then((r) => r.json()));
+    if (what === "form" || what === "multipart") {
+      const body = what === "form" ? new URLSearchParams({ a: 1, b: 2 }) : new FormData();
+      if (what === "multipart") body.append("file", new File(["data"], "f.txt"));
+      const answer = await env.BACK.fetch("http://x/echo", { method: "POST", body });
+      return told(answer.text().then((text) => [answer.headers.get("content-type"), text]));
+    }
+    if (what === "pingpong") {
+      let send;
+      const body = new ReadableStream({ start: (c) => { send = c; } });
+      send.enqueue("ping 0");
+      const { body: back } = await env.BACK.fetch("http://x/echo", { method: "POST", body, duplex: "half" });
+      const got = [];
+      for await (const chunk of back) {
+        got.push(new TextDecoder().decode(chunk));
+        if (got.length === 20) send.close();
+        else send.enqueue("ping " + got.length);
+      }
+      return Response.json({ value: got });
+    }
     if (what === "socket") return told(env.BACK.fetch("http://x/socket", { headers: { upgrade: "websocket" } }).then((r) => r.status));
     return new Response("front");
   };`;
 
 const BACK = `
-  let slow = 0;
   export const add = (a, b) => a + b;
   export const same = (value) => value;
   export function throws() { throw Object.assign(new RangeError("too far"), { code: "far" }); }
-  export function whoami() { return { fn: this.ctx.function.name, word: this.env.WORD, deadline: this.ctx.deadline }; }
-  export const running = () => slow;
+  export function whoami() { return { fn: this.ctx.function.name, word: this.env.WORD }; }
   export default {
     async fetch(request, env, ctx) {
       const { pathname, search } = new URL(request.url);
-      if (pathname === "/crash") process.exit(3);
-      if (pathname === "/cut") return new Response(new ReadableStream({
-        start(c) { c.enqueue(new TextEncoder().encode("begun")); },
-        async pull() { await Bun.sleep(5); process.exit(1); },
-      }));
-      if (pathname === "/slow") {
-        slow += 1;
-        request.signal.addEventListener("abort", () => { slow -= 1; });
-        return new Promise(() => {});
-      }
+      if (pathname === "/echo") return new Response(request.body, { headers: { "content-type": request.headers.get("content-type") ?? "" } });
+      if (pathname === "/redirect") return Response.redirect("/elsewhere", 302);
+      if (pathname === "/accept") return new Response(null, { status: 101, webSocket: new WebSocketPair()[0] });
+      if (ctx.params.id) return Response.json(ctx.params);
       const body = request.body === null ? null : await request.text();
-      return new Response(JSON.stringify({ method: request.method, pathname, search, body, sent: request.headers.get("x-sent") }), {
+      const [sent, caller] = ["x-sent", "isopod-caller"].map((name) => request.headers.get(name));
+      return new Response(JSON.stringify({ method: request.method, pathname, search, body, sent, caller }), {
         status: 207, headers: [["set-cookie", "a=1"], ["set-cookie", "b=2"], ["x-back", "yes"]],
       });
     },
@@ -72,24 +84,17 @@ const CONFIG = `
 name = "front"
 path = "./front.js"
 routes = ["ANY /front/*"]
-limits = { wall_ms = 3000, concurrency = 64, subrequests = 1000 }
+limits = { wall_ms = 20000, body_mb = 32 }
   [functions.bindings]
   BACK = { type = "function", name = "back" }
-  SELF = { type = "function", name = "front" }
   NOBODY = { type = "function", name = "nobody" }
 [[functions]]
 name = "back"
 path = "./back.js"
 env = { WORD = "hush" }
-routes = []
-[[functions]]
-name = "narrow"
-path = "./front.js"
-routes = ["ANY /narrow/*"]
-instances = 1
-limits = { wall_ms = 600, concurrency = 1 }
-  [functions.bindings]
-  SELF = { type = "function", name = "narrow" }
+routes = ["GET /back", "GET /items/:id"]
+assets = "./public"
+limits = { body_mb = 32 }
 [plans.anonymous]
 run = "any"
   [plans.anonymous.bindings]
@@ -98,7 +103,10 @@ run = "any"
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startTestServer({ config: CONFIG, files: { "front.js": FRONT, "back.js": BACK } });
+  server = await startTestServer({
+    config: CONFIG,
+    files: { "front.js": FRONT, "back.js": BACK, "public/style.css": "p { color: red }" },
+  });
 });
 afterAll(async () => await server?.[Symbol.asyncDispose]());
 
@@ -115,20 +123,52 @@ describe("fetch", () => {
     expect(answer.headers.get("x-back")).toBe("yes");
     expect(answer.headers.getSetCookie()).toEqual(["a=1", "b=2"]);
     const expected = { method: "PUT", pathname: "/front/pass", search: "?q=1", body: "grüße", sent: "s" };
-    expect(await answer.json()).toEqual(expected);
+    const { caller: _, ...rest } = (await answer.json()) as Record<string, unknown>;
+    expect(rest).toEqual(expected);
   });
 
   test("takes addresses of the web only", async () => {
     expect(await get("absolute")).toMatchObject({ code: "bad_request", isError: true });
   });
 
-  test("a callee that dies is named, before it has answered and after", async () => {
-    expect(await get("crash")).toMatchObject({ code: "program_ended", isError: true });
-    expect(await get("cut")).toMatchObject({ isError: true });
+  test("does not become a WebSocket, and says so", async () => {
+    expect(await get("socket")).toMatchObject({ code: "bad_request", message: expect.stringContaining("WebSockets") });
+    const accepted = await get("accept");
+    expect(accepted).toMatchObject({ code: "invalid_result", message: expect.stringContaining("WebSocket") });
   });
 
-  test("does not become a WebSocket", async () => {
-    expect(await get("socket")).toMatchObject({ value: 207 });
+  test("says who calls, which nobody outside can", async () => {
+    const headers = { "isopod-caller": "function:admin", "Isopod-Caller": "function:admin" };
+    const caller = async (path: string, init?: RequestInit) =>
+      ((await (await fetch(`${server.url}${path}`, init)).json()) as { caller: unknown }).caller;
+    expect(await caller("/back", { headers })).toBe(null);
+    expect(await caller("/front/pass", { headers })).toBe("function:front");
+    const program = "export default (r, env) => env.BACK.fetch(r)";
+    expect(await caller("/run", { method: "POST", body: program, headers })).toBe("program");
+  });
+
+  test("does not follow redirects", async () => {
+    expect(await get("redirect")).toEqual({ value: [302, "/elsewhere", false] });
+  });
+
+  test("reaches the static files of the other function, and the parameters of its routes", async () => {
+    expect(await get("file")).toEqual({ value: ["text/css; charset=utf-8", "p { color: red }"] });
+    expect(await get("params")).toEqual({ value: { id: "7" } });
+  });
+
+  test("streams both ways at the same time", async () => {
+    expect(await get("pingpong")).toEqual({ value: Array.from({ length: 20 }, (_, at) => `ping ${at}`) });
+    const bytes = 20 * 1024 * 1024;
+    const body = new Uint8Array(bytes).fill(7);
+    const answer = await fetch(`${server.url}/front/mirror`, { method: "POST", body });
+    expect(Bun.hash(await answer.bytes())).toBe(Bun.hash(body));
+  });
+
+  test("sends what a request holds: forms, searches, JSON", async () => {
+    expect(await get("form")).toEqual({ value: ["application/x-www-form-urlencoded;charset=UTF-8", "a=1&b=2"] });
+    const [type, text] = ((await get("multipart")) as { value: [string, string] }).value;
+    expect(type).toStartWith("multipart/form-data; boundary=");
+    expect(text).toContain('name="file"; filename="f.txt"');
   });
 });
 
@@ -160,71 +200,39 @@ describe("methods", () => {
     expect(await get("unsendable")).toMatchObject({ name: "TypeError", message: expect.stringContaining("function") });
   });
 
-  test("run as their own function, until the caller's deadline", async () => {
-    const before = Date.now();
-    const { value } = (await get("this")) as { value: { fn: string; word: string; deadline: number } };
-    expect(value).toMatchObject({ fn: "back", word: "hush" });
-    expect(value.deadline).toBeLessThanOrEqual(before + 3500);
+  test("run as their own function", async () => {
+    expect(await get("this")).toEqual({ value: { fn: "back", word: "hush" } });
   });
 });
 
-describe("bounds", () => {
-  test("calls stand upon one another to a depth", async () => {
-    let answer = (await get("loop")) as { value?: unknown; code?: string };
-    let depth = 0;
-    while (answer.value !== undefined) {
-      answer = answer.value as typeof answer;
-      depth += 1;
-    }
-    expect(answer.code).toBe("call_depth");
-    expect(depth).toBe(8);
-  });
-
-  test("a circle with room for one ends with its first caller's time, and the function answers on", async () => {
-    const answer = await fetch(`${server.url}/narrow/loop`);
-    expect([200, 500, 503, 504]).toContain(answer.status);
-    await answer.text();
-    expect(await (await fetch(`${server.url}/narrow/plain`)).text()).toBe("front");
-  });
-
-  test("a caller that hangs up ends what it has called", async () => {
-    const running = async () =>
-      (await (await server.run("export default (r, env) => env.BACK.running()")).json()) as number;
-    const hangUp = new AbortController();
-    const call = fetch(`${server.url}/front/slow`, { signal: hangUp.signal }).catch(() => {});
-    while ((await running()) === 0) await Bun.sleep(1);
-    hangUp.abort();
-    await call;
-    const since = performance.now();
-    while ((await running()) > 0 && performance.now() - since < 2000) await Bun.sleep(1);
-    expect(await running()).toBe(0);
-  });
-
-  test("what is not deployed is named by the call", async () => {
-    expect(await get("undeployed")).toMatchObject({ code: "not_found", message: expect.stringContaining('"nobody"') });
-  });
-
-  test("a program has what its plan grants", async () => {
-    expect(await (await server.run("export default (r, env) => env.BACK.add(20, 22)")).json()).toBe(42);
-  });
-
-  test("500 at a time lose nothing", async () => {
-    expect(await get("many")).toEqual({ value: 125_250 });
-  });
-
-  test("functions of another project are not there", async () => {
-    await ask(server, "POST", "/v1/projects", { name: "other" });
-    const code = "export default (r, env) => env.BACK.add(1, 2).then(String, (e) => e.code)";
-    const settings = { bindings: { BACK: { type: "function", name: "back" } } };
-    await deploy(server, "spy", code, { project: "other", settings, routes: [{ route: "GET /spy" }] });
-    expect(await (await fetch(`${server.url}/spy`)).json()).toBe("not_found");
-  });
+test("what is not deployed is named by the call", async () => {
+  expect(await get("undeployed")).toMatchObject({ code: "not_found", message: expect.stringContaining('"nobody"') });
 });
 
-test("calls are in the access log and the log store under the callee's name", async () => {
-  await get("add");
+test("a program has what its plan grants", async () => {
+  expect(await (await server.run("export default (r, env) => env.BACK.add(20, 22)")).json()).toBe(42);
+});
+
+test("functions of another project are not there", async () => {
+  await ask(server, "POST", "/v1/projects", { name: "other" });
+  const code = "export default (r, env) => env.BACK.add(1, 2).then(String, (e) => e.code)";
+  const settings = { bindings: { BACK: { type: "function", name: "back" } } };
+  await deploy(server, "spy", code, { project: "other", settings, routes: [{ route: "GET /spy" }] });
+  expect(await (await fetch(`${server.url}/spy`)).json()).toBe("not_found");
+});
+
+test("a call is logged, remembered and counted as its function's, and names its caller", async () => {
+  const { headers } = await fetch(`${server.url}/front/add`);
+  const parent = headers.get("isopod-request-id") as string;
   const { items } = (await (await server.admin("/v1/logs?function=back&limit=500")).json()) as {
-    items: { kind: string }[];
+    items: { kind: string; request_id: string; parent_request_id?: string }[];
   };
-  expect(items.some(({ kind }) => kind === "invocation")).toBe(true);
+  const [record] = items.filter((item) => item.parent_request_id === parent);
+  expect(record).toMatchObject({ kind: "invocation", path: "/", status: 200, project: "default" });
+  const remembered = await (await server.admin(`/v1/invocations/${record?.request_id}`)).json();
+  expect(remembered).toMatchObject({ functionName: "back", parentRequestId: parent, status: 200 });
+  const caller = await (await server.admin(`/v1/invocations/${parent}`)).json();
+  expect(caller).toMatchObject({ functionName: "front", figures: { subrequests: 1 } });
+  const counted = /request_duration_seconds_count\{target="back",status="2xx"\} [1-9]/;
+  expect(counted.test(await (await server.admin("/metrics")).text())).toBe(true);
 });

@@ -8,29 +8,86 @@ import type { Binding, BindingAnswer, BindingCall, CallScope } from "../../core/
 import type { BindingGrant } from "../../core/binding_kinds.ts";
 import { IsopodError } from "../../core/errors.ts";
 import type { FunctionCaller, InternalCall } from "../../core/function_caller.ts";
+import { type Body, type InvocationResponse, whenOver } from "../../core/invocation.ts";
 
 const METHOD_LENGTH_MAX = 256;
 const RPC = "rpc:";
 
 /** Creates the binding. */
 export function createFunctionBinding(caller: FunctionCaller): Binding {
-  return {
-    type: "function",
-    async call(call, grant, scope) {
-      scope.countSubrequest();
-      const response = await caller.call({ ...entranceOf(call, grant), ...addressOf(grant, scope), body: call.body });
-      const { status, headers, body, socket } = response;
-      socket?.close(1011, "Only requests from outside can become WebSockets");
-      return { status, headers, body, url: call.url, redirected: false } satisfies BindingAnswer;
-    },
-    async close() {},
-  };
+  return new FunctionBinding(caller);
 }
 
-function addressOf({ project, resource, options }: BindingGrant, { functionName, depth, deadline, signal }: CallScope) {
+class FunctionBinding implements Binding {
+  readonly type = "function";
+  readonly #caller: FunctionCaller;
+  /** What ends the calls that are under way. */
+  readonly #enders = new Set<AbortController>();
+  #closed = false;
+
+  constructor(caller: FunctionCaller) {
+    this.#caller = caller;
+  }
+
+  async call(call: BindingCall, grant: BindingGrant, scope: CallScope): Promise<BindingAnswer> {
+    scope.countSubrequest();
+    const asked = { ...entranceOf(call, grant), ...addressOf(grant, scope), body: call.body };
+    if (scope.signal.aborted) throw new IsopodError("client_gone");
+    if (this.#closed) {
+      const message = `Cannot call "${grant.resource}": the server is shutting down`;
+      throw new IsopodError("binding_failed", { message });
+    }
+    const ender = new AbortController();
+    const end = () => ender.abort();
+    const over = () => {
+      scope.signal.removeEventListener("abort", end);
+      this.#enders.delete(ender);
+    };
+    scope.signal.addEventListener("abort", end);
+    this.#enders.add(ender);
+    try {
+      const response = await this.#caller.call({ ...asked, signal: ender.signal });
+      whenOver(response, over);
+      const { status, headers } = response;
+      return { status, headers, body: bodyOf(response), url: call.url, redirected: false };
+    } catch (error) {
+      over();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const ender of this.#enders) ender.abort();
+  }
+}
+
+/** The answer's body; where it is cut off it errors with what ended the callee, which an invocation's own does not say. */
+function bodyOf({ body, ended }: InvocationResponse): Body {
+  if (!(body instanceof ReadableStream)) return body;
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { value, done } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (cause) {
+          controller.error((await ended).error ?? new IsopodError("program_ended", { cause }));
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function addressOf({ project, resource, options }: BindingGrant, scope: CallScope) {
+  const { requestId, functionName, depth, deadline } = scope;
   const { alias } = options;
   return {
-    ...{ project, functionName: resource, depth: depth + 1, deadline, signal },
+    ...{ project, functionName: resource, parentRequestId: requestId, depth: depth + 1, deadline },
     alias: typeof alias === "string" ? alias : undefined,
     source: functionName === undefined ? "program" : `function:${functionName}`,
   };
@@ -46,6 +103,10 @@ function entranceOf({ method, url, headers }: BindingCall, { resource }: Binding
   }
   if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
     const message = `Cannot call "${resource}": expected an address that begins with http:// or https://`;
+    throw new IsopodError("bad_request", { message });
+  }
+  if (headers.some(([name]) => name.toLowerCase() === "upgrade")) {
+    const message = `Cannot call "${resource}": WebSockets are for callers from outside, and functions have none between them`;
     throw new IsopodError("bad_request", { message });
   }
   return { method, url, headers };

@@ -20,7 +20,7 @@ export function assetRequest(request: Request, path: string, { params }: Functio
 }
 
 /** The path without its first slash; as it is when it is the encoded form of none. */
-function decodePath(path: string): string {
+export function decodePath(path: string): string {
   const rest = path.slice(1);
   if (!rest.includes("%")) return rest;
   try {

@@ -1,7 +1,8 @@
 /** A kept answer: whole, with what was decided of it, and ready to be given again. */
-import type { CacheUse, HeaderList, InvocationEnd, InvocationResponse } from "../../core/invocation.ts";
+import type { CacheUse, HeaderList, InvocationResponse } from "../../core/invocation.ts";
 import type { Sharer } from "../../stdx/share_list.ts";
 import { judge } from "../assets/conditions.ts";
+import { endedWith } from "../whole_answer.ts";
 import type { CacheHead, Lifetime } from "./policy.ts";
 
 /** What the answer is made of. */
@@ -24,7 +25,6 @@ const BLOB_BYTES_MIN = 64 * 1024;
 const ENTRY_BYTES = 1536;
 /** What an item of a list takes beside its text. */
 const ITEM_BYTES = 64;
-const NO_FIGURES = { wallMs: 0, cpuMs: 0, memoryBytes: 0, responseBytes: 0, logBytes: 0, subrequests: 0, cold: false };
 
 /** A kept answer, in a list of the project's by its last use. */
 export class Entry implements Sharer<Entry> {
@@ -113,9 +113,4 @@ export function keptBody(bytes: Uint8Array): EntryParts["body"] {
 
 function sizeOf(body: EntryParts["body"]): number {
   return body instanceof Blob ? body.size : body.length;
-}
-
-/** The end of an answer that took no invocation of its own. */
-export function endedWith(responseBytes: number): InvocationEnd {
-  return { figures: { ...NO_FIGURES, responseBytes } };
 }

@@ -1,8 +1,9 @@
 /** Answers that are for more than one request: kept before, there as a whole, or still arriving. */
 import { IsopodError } from "../../core/errors.ts";
 import type { Body, CacheUse, InvocationEnd, InvocationResponse } from "../../core/invocation.ts";
+import { endedWith } from "../whole_answer.ts";
 import type { Broadcast, ReaderEnd } from "./broadcast.ts";
-import { type Entry, endedWith } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import type { Landed } from "./flights.ts";
 import { firstHeaders } from "./kept_headers.ts";
 import { type CacheHead, isFor, type Lifetime } from "./policy.ts";
