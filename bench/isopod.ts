@@ -34,13 +34,15 @@ export interface IsopodOptions {
   /** TOML after the addresses. */
   readonly config: string;
   /** Files beside the configuration, by name. */
-  readonly files: Readonly<Record<string, string>>;
+  readonly files: Readonly<Record<string, string | Uint8Array>>;
+  /** What reports call it; `Isopod` when left out. */
+  readonly name?: string;
   /** A file in the temporary folder for the log; without it, the log is written to /dev/null. */
   readonly logFile?: string;
 }
 
 /** Starts a server and waits until its stock of prewarmed instances is full. @throws {Error} when it does not start */
-export async function startIsopod({ config, files, logFile }: IsopodOptions): Promise<Isopod> {
+export async function startIsopod({ config, files, logFile, name = "Isopod" }: IsopodOptions): Promise<Isopod> {
   const directory = mkdtempSync(join(tmpdir(), "isopod-bench-"));
   chmodSync(directory, 0o755);
   const remove = () => rmSync(directory, { recursive: true, force: true });
@@ -52,7 +54,7 @@ export async function startIsopod({ config, files, logFile }: IsopodOptions): Pr
       `listen_address = "127.0.0.1:${port}"\nadmin_address = "127.0.0.1:${adminPort}"\n${toml}`,
     );
   configure(config);
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+  for (const [file, content] of Object.entries(files)) writeFileSync(join(directory, file), content);
   const log = openSync(logFile === undefined ? "/dev/null" : join(directory, logFile), "a");
   const bin = join(import.meta.dir, "..", "bin", "isopod");
   const launcher = Bun.spawn(
@@ -89,7 +91,7 @@ export async function startIsopod({ config, files, logFile }: IsopodOptions): Pr
     await end();
     throw error;
   }
-  return { name: "Isopod", port, pid, directory, status, admin, configure, [Symbol.asyncDispose]: end };
+  return { name, port, pid, directory, status, admin, configure, [Symbol.asyncDispose]: end };
 }
 
 /** Two ports that are free now. */

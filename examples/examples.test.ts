@@ -18,6 +18,7 @@ test("the configuration serves every example, and the addresses in its comments 
     "hello",
     "primes",
     "statistics",
+    "wasm",
     "echo",
     "stars",
     "greet",

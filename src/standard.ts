@@ -7,6 +7,7 @@ import type { S3Options } from "./bindings/blob/s3/client.ts";
 import { createCacheApi } from "./bindings/cache/binding.ts";
 import { isPublicAddress, parseAddress } from "./bindings/egress/address.ts";
 import { createEgress } from "./bindings/egress/binding.ts";
+import { createDialler } from "./bindings/egress/dialler.ts";
 import { createFunctionBinding } from "./bindings/function/binding.ts";
 import { createKv } from "./bindings/kv/binding.ts";
 import { createQueueBinding } from "./bindings/queue/binding.ts";
@@ -14,6 +15,7 @@ import { Administration } from "./bindings/sql/administration.ts";
 import { createSql } from "./bindings/sql/binding.ts";
 import { Databases } from "./bindings/sql/databases.ts";
 import { Postgres } from "./bindings/sql/postgres/postgres.ts";
+import { createTcp } from "./bindings/tcp/binding.ts";
 import type { Binding, BindingSet, DataQuotas } from "./core/binding.ts";
 import type { Clock } from "./core/clock.ts";
 import type { DatabaseAdmin } from "./core/database_admin.ts";
@@ -67,6 +69,7 @@ export async function createBindings(parts: BindingParts): Promise<StandardBindi
     createSql(databases, new Postgres({ clock: parts.clock, isPublic })),
     createFunctionBinding(parts.functions),
     createQueueBinding(parts.queues),
+    createTcp({ dialler: createDialler({ clock: parts.clock }), clock: parts.clock }),
   ];
   const byType = new Map(bindings.map((binding) => [binding.type, binding]));
   return {

@@ -98,6 +98,17 @@ export const BINDING_KINDS: Readonly<Record<string, BindingKind>> = {
     },
   },
   queue: { modes: ["read-write"], keys: {} },
+  tcp: {
+    modes: ["read-write"],
+    keys: {
+      allow: {
+        form: "texts",
+        expected: 'a list of hosts with ports, such as ["db.example.com:5432"]',
+        isRequired: true,
+        accepts: (value) => typeof value === "string" && /^[^\s@?#\\]{1,253}:(\d{1,5}|\*)$/.test(value),
+      },
+    },
+  },
   function: {
     modes: ["read-write"],
     keys: {

@@ -4,6 +4,7 @@ import type { BindingGrant } from "./binding_kinds.ts";
 import type { Limits } from "./limits.ts";
 import type { ProcessProgram } from "./process_program.ts";
 import type { Triggers } from "./triggers.ts";
+import type { WasmProgram } from "./wasm_program.ts";
 
 /** The names of the engines. */
 export const ENGINE_NAMES = ["script", "wasm", "process", "browser"] as const;
@@ -32,6 +33,14 @@ export interface Program {
   readonly sourceMap?: string | undefined;
 }
 
+/** What an instance can be given. */
+export type AnyProgram = Program | ProcessProgram | WasmProgram;
+
+/** A program that has positions in a source; undefined for those that have none. */
+export function sourceOf(program: AnyProgram): Program | undefined {
+  return program.kind === "process" || program.kind === "wasm" ? undefined : program;
+}
+
 /** A secret that a guest knows by a placeholder only; the host puts the value in towards `hosts`. */
 export interface InjectedSecret {
   readonly placeholder: string;
@@ -47,7 +56,7 @@ export interface EgressGrant {
 
 /** What an instance of a version is given when it is loaded. Secrets are in the clear here and nowhere else. */
 export interface VersionContents {
-  readonly program: Program | ProcessProgram;
+  readonly program: AnyProgram;
   /** The export that is the function; `default` when left out. */
   readonly exportName?: string | undefined;
   readonly env: Readonly<Record<string, string>>;

@@ -2,6 +2,7 @@
 import type { BindingGrant } from "./binding_kinds.ts";
 import type { EgressGrant, FunctionVersion, Program } from "./function.ts";
 import type { Limits } from "./limits.ts";
+import type { WasmProgram } from "./wasm_program.ts";
 
 /** Header names and values in the order of the message; names in lower case. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
@@ -139,7 +140,7 @@ export type Target =
       readonly project: string;
       /** Name of the caller's plan. */
       readonly plan: string;
-      readonly program: Program;
+      readonly program: Program | WasmProgram;
       readonly env: Readonly<Record<string, string>>;
       readonly egress: EgressGrant;
       readonly bindings: ReadonlyMap<string, BindingGrant>;

@@ -6,9 +6,8 @@
  */
 import type { Grants } from "../core/binding.ts";
 import type { GuestProcess } from "../core/engine.ts";
-import type { Program } from "../core/function.ts";
+import type { AnyProgram } from "../core/function.ts";
 import type { GuestDeclaration } from "../core/guest.ts";
-import type { ProcessProgram } from "../core/process_program.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
@@ -20,7 +19,7 @@ const NO_BYTES = new Uint8Array(0);
 /** What an instance is told to become. */
 export interface InstanceLoad {
   readonly mode: LoadParcel["mode"];
-  readonly program: Program | ProcessProgram;
+  readonly program: AnyProgram;
   readonly env: Readonly<Record<string, string>>;
   readonly grants: Grants;
   /** Whose function or key it is. */
@@ -62,19 +61,14 @@ export class Handshake {
   load(load: InstanceLoad, bindings: readonly GuestDeclaration[]): Promise<void> {
     const { mode, env, fn, exportName, program, memoryBytes } = load;
     const { name } = program;
-    const own =
-      program.kind === "process"
-        ? ({ language: "javascript", process: program.settings } as const)
-        : { language: program.language };
     const parcel: LoadParcel = {
-      ...{ name, mode, env, ...own },
+      ...{ name, mode, env, ...ownOf(program) },
       ...(fn && { fn }),
       ...(exportName && { exportName }),
       ...(bindings.length > 0 && { bindings }),
       ...(memoryBytes !== undefined && { memoryBytes }),
     };
-    const code = program.kind === "process" ? NO_BYTES : new TextEncoder().encode(program.code);
-    this.#connection.sendBytes(FRAME.load, 0, encodeParcel(parcel, code));
+    this.#connection.sendBytes(FRAME.load, 0, encodeParcel(parcel, bytesOf(program)));
     this.#loading = load.mode === "function";
     this.#awaited = this.#loading ? FRAME.ready : undefined;
     if (!this.#loading) this.#loaded.resolve();
@@ -97,4 +91,15 @@ export class Handshake {
     this.#hello.reject(reason);
     this.#loaded.reject(reason);
   }
+}
+
+/** What is said of a program of one kind only. */
+function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process"> {
+  if (program.kind === "process") return { language: "javascript", process: program.settings };
+  return { language: program.kind === "wasm" ? "wasm" : program.language };
+}
+
+function bytesOf(program: AnyProgram): Uint8Array {
+  if (program.kind === "process") return NO_BYTES;
+  return program.kind === "wasm" ? program.bytes : new TextEncoder().encode(program.code);
 }

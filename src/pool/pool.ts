@@ -3,7 +3,7 @@
  * prewarmed instance of their own that ends with them.
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
-import type { FunctionVersion, Program } from "../core/function.ts";
+import { type FunctionVersion, type Program, sourceOf } from "../core/function.ts";
 import {
   type InvocationEnd,
   type InvocationRequest,
@@ -77,7 +77,8 @@ export class Pool implements Invoker {
     const meter = new Meter(target.limits, this.#options.clock.now());
     this.#running += 1;
     const versions = target.kind === "function" ? this.#versionPool(target.version) : undefined;
-    const source = (): Program | undefined => (target.kind === "program" ? target.program : versions?.program);
+    const source = (): Program | undefined =>
+      target.kind === "program" ? sourceOf(target.program) : versions?.program;
     try {
       const invocation =
         target.kind === "program"

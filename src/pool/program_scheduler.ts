@@ -28,5 +28,7 @@ export class ProgramScheduler implements InstanceScheduler {
 /** The program with what its caller's plan gives it. */
 export function programLoad(target: Extract<Target, { kind: "program" }>): InstanceLoad {
   const { program, env, egress, bindings, project, plan } = target;
-  return { mode: "program", program, env, grants: { egress, cacheSpace: `${project}/run/${plan}`, bindings }, project };
+  const grants = { egress, cacheSpace: `${project}/run/${plan}`, bindings };
+  const { memoryBytes } = target.limits;
+  return { mode: "program", program, env, grants, project, memoryBytes };
 }

@@ -5,7 +5,7 @@
  * until it is there, those that have room go on. One that is due for replacement is given nothing more and ends when idle.
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
-import type { FunctionVersion, Program } from "../core/function.ts";
+import { type FunctionVersion, type Program, sourceOf } from "../core/function.ts";
 import type { InvocationRequest } from "../core/invocation.ts";
 import type { Meter } from "./figures.ts";
 import { newInstance } from "./first_program.ts";
@@ -177,7 +177,7 @@ export class VersionPool implements InstanceScheduler {
 
   async #start(): Promise<Instance> {
     const contents = await this.version.contents();
-    if (contents.program.kind !== "process") this.program = contents.program;
+    this.program = sourceOf(contents.program);
     const { instance, refill } = await newInstance(this.version, contents, this.#options, this.#prewarmed);
     instance.scheduler = this;
     try {

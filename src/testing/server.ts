@@ -16,7 +16,7 @@ export interface TestServerOptions {
   /** TOML after the addresses, which the harness writes. */
   readonly config?: string;
   /** Files beside the configuration, by their relative path; what begins with `#!` can be executed. */
-  readonly files?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
   /** Where the data plane listens; a loopback address when left out. */
   readonly listen?: string;
   /** Instances kept ready; 1 when left out. */
@@ -46,9 +46,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const directory = mkdtempSync(join(tmpdir(), "isopod-test-"));
   chmodSync(directory, 0o755);
   const data = join(directory, "data");
-  for (const [name, text] of Object.entries(options.files ?? {})) {
+  for (const [name, content] of Object.entries(options.files ?? {})) {
     mkdirSync(dirname(join(directory, name)), { recursive: true });
-    writeFileSync(join(directory, name), text, { mode: text.startsWith("#!") ? 0o755 : 0o644 });
+    const runs = typeof content === "string" && content.startsWith("#!");
+    writeFileSync(join(directory, name), content, { mode: runs ? 0o755 : 0o644 });
   }
   const configFile = join(directory, "isopod.toml");
   const read = (text: string) => {

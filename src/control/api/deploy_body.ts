@@ -3,6 +3,7 @@ import { z } from "zod";
 import { parseBoundedJson } from "../../core/bounded_json.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { ENGINE_NAMES } from "../../core/function.ts";
+import { WASM_EXPORT } from "../../core/wasm_program.ts";
 import type { DeployInput } from "../deploy/deployer.ts";
 import type { DeployedFile } from "../deploy/version_files.ts";
 import { ASSETS_MAX, assetFile, hash, name, routeRecord, settings, versionFile } from "../fields.ts";
@@ -26,7 +27,7 @@ export const versionBody = z.strictObject({
   files: z.array(fileAt(versionFile.shape.path)).max(1000).default([]),
   assets: z.array(fileAt(assetFile.shape.path)).max(ASSETS_MAX).optional(),
   entry: z.string().optional(),
-  exportName: z.string().min(1).max(200).default("default"),
+  exportName: z.string().min(1).max(200).optional(),
   settings: settings.prefault({}),
   message: z.string().max(1000).optional(),
 });
@@ -60,7 +61,8 @@ export async function readDeploy(
   if (said === undefined) throw new IsopodError("bad_request", { message: "Cannot read the deploy: it has no body" });
   const files = [...said.files.map(toFile), ...(form?.files ?? [])];
   const assets = [...(said.assets ?? []).map(toFile), ...(form?.assets ?? [])];
-  const { engine, exportName, settings: own, message, alias, routes } = said;
+  const { engine, settings: own, message, alias, routes } = said;
+  const { exportName = engine === "wasm" ? WASM_EXPORT : "default" } = said;
   return {
     engine,
     exportName,

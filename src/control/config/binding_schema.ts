@@ -4,8 +4,8 @@ import { BINDING_KINDS, type BindingKey, type BindingOption, isOption } from "..
 import type { ValueChecks } from "./checks.ts";
 import { checked, leaf, oneOf, text } from "./values.ts";
 
-/** The types that `bindings` knows, those to come included. */
-const BINDING_TYPES = [...new Set(["secret", ...Object.keys(BINDING_KINDS), "tcp"])];
+/** The types that `bindings` knows. */
+const BINDING_TYPES = [...new Set(["secret", ...Object.keys(BINDING_KINDS)])];
 
 /** The keys that only some types of bindings have. */
 function bindingKeys(): Record<string, z.ZodOptional<z.ZodType<BindingOption>>> {
@@ -19,20 +19,21 @@ function bindingKeys(): Record<string, z.ZodOptional<z.ZodType<BindingOption>>> 
 }
 
 /** An entry of `[plans.NAME.bindings]`. */
-export function planBindingSchema() {
+export function planBindingSchema({ validateEgress }: ValueChecks) {
   return z.strictObject({
     type: oneOf(BINDING_TYPES),
     name: text("the name of what is bound, in quotes").optional(),
     mode: oneOf(["read", "read-write"]).optional(),
     ...bindingKeys(),
+    allow: z.array(checked('a host with its port, such as "db.example.com:5432"', validateEgress)).optional(),
   });
 }
 
 /** An entry of `[functions.bindings]`. */
-export function bindingSchema({ validateHost }: ValueChecks) {
+export function bindingSchema(checks: ValueChecks) {
   return z.strictObject({
-    ...planBindingSchema().shape,
-    hosts: z.array(checked('a host, such as "api.example.com"', validateHost)).optional(),
+    ...planBindingSchema(checks).shape,
+    hosts: z.array(checked('a host, such as "api.example.com"', checks.validateHost)).optional(),
     value_env: text("the name of an environment variable of the server").optional(),
     value_file: text("the path of a file").optional(),
   });

@@ -3,15 +3,15 @@
  *
  * What belongs to engines and bindings that do not exist yet is known by name and refused as such.
  */
-import { type Stats, statSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename } from "node:path";
 import { NO_BINDINGS } from "../../core/binding_kinds.ts";
-import type { EngineName } from "../../core/function.ts";
 import { parseRoute, type RoutePattern } from "../../core/route.ts";
 import { NO_TRIGGERS } from "../../core/triggers.ts";
+import { WASM_EXPORT } from "../../core/wasm_program.ts";
 import { readAssets } from "./assets.ts";
 import { readBindings } from "./bindings.ts";
 import type { FunctionConfig } from "./config.ts";
+import { readEntry } from "./entry.ts";
 import { readProcess } from "./process_function.ts";
 import { PROCESS_KEYS } from "./process_rules.ts";
 import type { ConfigReport } from "./report.ts";
@@ -27,10 +27,10 @@ const LATER_KEYS = ["middlewares"] as const;
 /** Instances of a program take one invocation at a time, unless it is said that they can do more. */
 const PROCESS_CONCURRENCY = 1;
 
-const SCRIPT_FILE = /\.([mc]?[jt]s|[jt]sx)$/i;
-const ENTRY_NAMES = ["index", "main"].flatMap((name) =>
-  ["ts", "tsx", "mts", "js", "jsx", "mjs"].map((extension) => `${name}.${extension}`),
-);
+/** A host and a port, nothing else. */
+const BACKEND = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?):\d{1,5}$/i;
+/** What the binding of an application's backends is called. */
+const BACKENDS_NAMES = ["TCP", "BACKENDS"];
 
 /** What reading functions needs beside the file's values. */
 export interface FunctionSource extends SecretSource {
@@ -83,7 +83,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     name: raw.name,
     engine: entry.engine,
     path: entry.path,
-    exportName: raw.export ?? "default",
+    exportName: raw.export ?? (entry.engine === "wasm" ? WASM_EXPORT : "default"),
     routes: raw.routes ?? [],
     env: raw.env ?? {},
     limits: isProcess ? { concurrencyMax: PROCESS_CONCURRENCY, ...limits } : limits,
@@ -111,13 +111,13 @@ function readApplication(
     name: freeName(raw, names),
     engine,
     path: file,
-    exportName: raw.function ?? "default",
+    exportName: raw.function ?? (engine === "wasm" ? WASM_EXPORT : "default"),
     routes: [readApplicationRoute(raw, path, source)],
     env: raw.env ?? {},
     limits: {},
     egress: [],
     secrets: [],
-    bindings: NO_BINDINGS,
+    bindings: backendsOf(raw),
     instancesMax: FUNCTION_INSTANCES_RULE.default,
     cache: true,
     triggers: NO_TRIGGERS,
@@ -125,6 +125,14 @@ function readApplication(
     position: source.report.locate(path),
   };
   return { config, path, routePath: () => [...path, "url_path"] };
+}
+
+/** What looks like a backend among the variables may be connected to. */
+function backendsOf({ env = {} }: RawApplication): FunctionConfig["bindings"] {
+  const allow = [...new Set(Object.values(env).filter((value) => BACKEND.test(value)))];
+  const name = BACKENDS_NAMES.find((each) => !Object.hasOwn(env, each));
+  if (allow.length === 0 || name === undefined) return NO_BINDINGS;
+  return new Map([[name, { type: "tcp", resource: "backends", mode: "read-write", options: { allow } }]]);
 }
 
 function readApplicationRoute(raw: RawApplication, path: KeyPath, source: FunctionSource): RoutePattern {
@@ -148,51 +156,6 @@ function freeName(raw: RawApplication, names: ReadonlyMap<string, unknown>): str
   let free = name;
   for (let number = 2; names.has(free); number++) free = `${name}-${number}`;
   return free;
-}
-
-/** The engine of a function and the file that it begins with. */
-function readEntry(
-  engine: EngineName | undefined,
-  said: string,
-  key: string,
-  path: KeyPath,
-  source: FunctionSource,
-): { engine: EngineName; path: string } {
-  const at = [...path, key];
-  const notYet = (name: EngineName): void => {
-    if (name === "script" || name === "process") return;
-    const place = engine === undefined ? at : [...path, "engine"];
-    source.report.fail(place, `engine "${name}" is not there yet; "script" and "process" are`);
-  };
-  const absolute = resolve(source.folder, said);
-  const named = engine ?? engineOfName(absolute);
-  if (named !== undefined) notYet(named);
-  const stats = statOf(absolute) ?? source.report.fail(at, `no file or folder is at "${said}" (${absolute})`);
-  if (engine === "process") return { engine, path: absolute };
-  if (stats.isFile()) {
-    if (SCRIPT_FILE.test(absolute)) return { engine: "script", path: absolute };
-    return source.report.fail(at, "expected a file that ends in .ts, .tsx, .js, .jsx or .mjs, or a folder with one");
-  }
-  if (!stats.isDirectory()) return source.report.fail(at, "expected a file or a folder");
-  const entry = ENTRY_NAMES.map((name) => join(absolute, name)).find((file) => statOf(file)?.isFile());
-  if (entry !== undefined) return { engine: "script", path: entry };
-  if (engine === undefined && statOf(join(absolute, "bootstrap"))) return { engine: "process", path: absolute };
-  if (engine === undefined && statOf(join(absolute, "index.html"))) notYet("browser");
-  return source.report.fail(at, "expected a folder that holds index.ts, main.ts, or one of them with another ending");
-}
-
-function engineOfName(file: string): EngineName | undefined {
-  if (SCRIPT_FILE.test(file)) return "script";
-  if (/\.(wasm|wat)$/i.test(file)) return "wasm";
-  return /\.html?$/i.test(file) ? "browser" : undefined;
-}
-
-function statOf(file: string): Stats | undefined {
-  try {
-    return statSync(file, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
-  }
 }
 
 function lineOf(source: FunctionSource, path: KeyPath): number {

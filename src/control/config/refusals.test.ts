@@ -129,10 +129,10 @@ test.each([
   ['name = "a"\npath = "nowhere.ts"', 'path of function "a": no file or folder is at "nowhere.ts"'],
   [
     'name = "a"\npath = "notes.txt"',
-    'expected a file that ends in .ts, .tsx, .js, .jsx or .mjs, or a folder with one, not "notes.txt"',
+    'expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one, not "notes.txt"',
   ],
   ['name = "a"\npath = "empty"', "expected a folder that holds index.ts, main.ts"],
-  ['name = "a"\npath = "x.wasm"', 'engine "wasm" is not there yet'],
+  ['name = "a"\npath = "x.wasm"', 'no file or folder is at "x.wasm"'],
   ['name = "a"\npath = "native"\nexport = "b"', "only functions of JavaScript and TypeScript have exports"],
   ['name = "a"\nengine = "process"\npath = "empty"', "expected a folder that holds `bootstrap`, or a command"],
   ['name = "a"\npath = "native"\nruntime = "python"', 'expected a handler beside it, such as "main.handle"'],
@@ -174,13 +174,10 @@ test.each([
     'name = "a"\npath = "hello.ts"\nmiddlewares = ["auth"]',
     'middlewares of function "a": the key is known, but what it is for is not there yet',
   ],
-  [
-    'name = "a"\npath = "hello.ts"\nbindings.DB = { type = "tcp", name = "cache" }',
-    'bindings.DB.type of function "a": bindings of type "tcp" are not there yet',
-  ],
+  ['name = "a"\npath = "hello.ts"\nbindings.DB = { type = "tcp", name = "cache" }', "allow"],
   [
     'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kw" }',
-    'expected "secret", "kv", "sql", "blob", "queue", "function" or "tcp", not "kw"',
+    'expected "secret", "kv", "sql", "blob", "queue", "tcp" or "function", not "kw"',
   ],
   [
     'name = "a"\npath = "hello.ts"\nbindings.KV = { type = "kv", hosts = ["a.example"] }',

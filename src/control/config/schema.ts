@@ -91,7 +91,7 @@ function planSchema(checks: ValueChecks) {
     ...settings(LIMIT_RULES),
     rate: rate.optional(),
     egress: z.array(egressRule(checks)).optional(),
-    bindings: z.record(z.string(), planBindingSchema()).optional(),
+    bindings: z.record(z.string(), planBindingSchema(checks)).optional(),
     origins: z.array(origin).optional(),
   });
 }

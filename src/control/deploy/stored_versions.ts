@@ -10,6 +10,7 @@ import { IsopodError } from "../../core/errors.ts";
 import { type FunctionVersion, languageOf, type Program, type VersionContents } from "../../core/function.ts";
 import { combineLimits, completeLimits } from "../../core/limits.ts";
 import type { BlobStore } from "../../core/store.ts";
+import type { WasmProgram } from "../../core/wasm_program.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
@@ -53,7 +54,7 @@ export class StoredVersions {
 
   async #contents(project: string, name: string, manifest: Manifest): Promise<VersionContents> {
     const { engine, exportName, settings } = manifest;
-    const program = engine === "process" ? storedProgram(this.#blobs, manifest) : await this.#script(manifest);
+    const program = engine === "process" ? storedProgram(this.#blobs, manifest) : await this.#code(manifest);
     const env: Record<string, string> = { ...settings.env };
     const secrets: { placeholder: string; value: string; hosts: readonly string[] }[] = [];
     for (const { binding, name: secret, hosts } of secretsOf(settings)) {
@@ -67,11 +68,17 @@ export class StoredVersions {
     return { program, exportName, env, egress: { allow: settings.egress, secrets }, bindings };
   }
 
-  async #script(manifest: Manifest): Promise<Program> {
-    const { entry } = manifest;
+  async #code(manifest: Manifest): Promise<Program | WasmProgram> {
+    const { engine, entry } = manifest;
     const { code, map } = codeOf(manifest);
+    const name = basename(entry);
+    if (engine === "wasm") {
+      const bytes = await this.#blobs.read(code);
+      if (bytes === undefined) throw new IsopodError("internal", { cause: `the blob of ${entry} is gone` });
+      return { kind: "wasm", name, bytes, hash: code };
+    }
     const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
-    return { name: basename(entry), language: languageOf(entry), code: text, hash: code, sourceMap };
+    return { name, language: languageOf(entry), code: text, hash: code, sourceMap };
   }
 
   /** The url of a database of PostgreSQL is a secret of the project: it leads where it may, and no further. */

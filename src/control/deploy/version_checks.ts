@@ -42,7 +42,7 @@ export interface VersionChecks {
 }
 
 /** The engines that take deploys. */
-const DEPLOYED: ReadonlySet<string> = new Set<EngineName>(["script", "process"]);
+const DEPLOYED: ReadonlySet<string> = new Set<EngineName>(["script", "wasm", "process"]);
 
 /** @throws {IsopodError} `bad_request`, `forbidden` for the first mistake */
 export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: VersionInput): void {
@@ -51,7 +51,7 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
   const fail = (why: string): never => {
     throw new IsopodError("bad_request", { message: `Cannot deploy "${name}": ${why}` });
   };
-  if (!DEPLOYED.has(engine)) fail(`the engine "${engine}" is not there yet; the engines are script and process`);
+  if (!DEPLOYED.has(engine)) fail(`the engine "${engine}" is not there yet; the engines are script, wasm and process`);
   const paths = new Set(files.map(({ path }) => path));
   if (paths.size < files.length) fail("two of its files have one path");
   if (new Set(assets.map(({ path }) => path)).size < assets.length) fail("two of its static files have one path");
@@ -63,7 +63,9 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
     if ((settings.limits[limit] ?? 0) <= most) continue;
     fail(`${limit} is over ${most}, the most of any plan or function when this server was started`);
   }
-  for (const rule of settings.egress) {
+  const declared = declarationsOf(settings.bindings, `Cannot deploy "${name}"`);
+  const connections = [...declared.values()].flatMap(({ options }) => (options["allow"] ?? []) as readonly string[]);
+  for (const rule of [...settings.egress, ...connections]) {
     attempt(() => parts.validateEgress(rule), fail);
     if (!owner.isServer && parts.reachesInside(rule)) checkInside(parts, owner, rule);
   }
@@ -73,7 +75,6 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
     if (bound.has(binding)) fail(`"${binding}" is bound twice`);
     bound.add(binding);
   }
-  declarationsOf(settings.bindings, `Cannot deploy "${name}"`);
   for (const { binding, name: secret, hosts } of secretsOf(settings)) {
     if (hosts.includes("*")) fail(`the secret "${binding}" is for every host, and every host would learn it`);
     for (const host of hosts) attempt(() => parts.validateHost(host), fail);

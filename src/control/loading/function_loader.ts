@@ -5,10 +5,11 @@
  * objects of before, so that their instances go on.
  */
 import { realpathSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { grantsOf } from "../../core/binding_kinds.ts";
 import { PRODUCTION, type RoutedFunction } from "../../core/deployment.ts";
-import { DEFAULT_PROJECT, type FunctionVersion, type Program } from "../../core/function.ts";
+import { type AnyProgram, DEFAULT_PROJECT, type FunctionVersion } from "../../core/function.ts";
 import { completeLimits } from "../../core/limits.ts";
 import type { ProcessProgram } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
@@ -61,6 +62,14 @@ export class FunctionLoader {
       const made = makeVersion(config, program);
       return { version: this.#known.get(made.key) ?? made, routes: config.routes };
     }
+    if (config.engine === "wasm") {
+      const bytes = await readFile(config.path).catch((reason) => {
+        throw fail(reason);
+      });
+      const { path } = config;
+      const made = makeVersion(config, { kind: "wasm", name: basename(path), bytes, hash: hashOf(bytes) });
+      return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+    }
     const source = { ...config, denied };
     const known = this.#bundles.get(config.name);
     const bundle = known?.isUpToDate(source)
@@ -87,7 +96,7 @@ export class FunctionLoader {
   }
 }
 
-function makeVersion(config: FunctionConfig, program: Program | ProcessProgram): FunctionVersion {
+function makeVersion(config: FunctionConfig, program: AnyProgram): FunctionVersion {
   const { name, engine, instancesMax, cache, secrets } = config;
   const values = secrets.map(({ binding, hosts, value, placeholder }) => [
     binding,
@@ -103,13 +112,11 @@ function makeVersion(config: FunctionConfig, program: Program | ProcessProgram):
   const { assets, triggers } = config;
   const calls = triggers.schedules.length + triggers.consumers.length > 0 ? triggers : undefined;
   const declared = config.bindings.size === 0 ? undefined : [...config.bindings];
-  const version = hashOf(
-    JSON.stringify([
-      { engine, env, limits, egress, instancesMax, declared, assets, calls, ...(!cache && { cache }) },
-      program.hash,
-    ]),
-  );
-  const contents = { program, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
+  // The export of a script is the default one of its bundle.
+  const exportName = program.kind === "wasm" ? config.exportName : undefined;
+  const settings = { engine, env, limits, egress, instancesMax, declared, assets, calls, exportName };
+  const version = hashOf(JSON.stringify([{ ...settings, ...(!cache && { cache }) }, program.hash]));
+  const contents = { program, exportName, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
   return {
     ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
     ...{ engine, limits, instancesMax, cache, triggers: calls },

@@ -10,7 +10,8 @@ import { type AnswerHead, type CallHead, type Pairs, parseJson, type ResetReason
 import type { StreamEvents, WireStream } from "../../wire/stream.ts";
 import { pump, receiveBody } from "./bodies.ts";
 
-const CALLS_MAX = 128;
+/** Below the 256 streams that the host takes. */
+const CALLS_MAX = 240;
 
 /** What the host takes: headers, characters of a name or a method, characters of a head (of two bytes at most). */
 const HEADERS_MAX = 256;

@@ -4,6 +4,7 @@
  */
 import type { Program } from "../../core/function.ts";
 import type { Body, HeaderList, InvocationResponse } from "../../core/invocation.ts";
+import type { WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Sender } from "../admission.ts";
 import { type Habit, newHabit } from "./habits.ts";
@@ -16,7 +17,7 @@ import { readShort } from "./short_input.ts";
 export interface ProgramRun {
   readonly project: string;
   readonly plan: string;
-  readonly program: Program;
+  readonly program: Program | WasmProgram;
   readonly url: string;
   readonly input: Body;
   /** All else that its answer may come from. */
@@ -33,7 +34,7 @@ const INPUT_BYTES_MAX = 256 * 1024;
 /** Programs whose habits are remembered. */
 const HABITS_MAX = 10_000;
 const habits = new Map<string, Habit>();
-const names = new WeakMap<Program, string>();
+const names = new WeakMap<Program | WasmProgram, string>();
 const NOTHING: HeaderList = [];
 
 /** Answers from the cache, or by running the program. @throws {IsopodError} */
@@ -62,10 +63,11 @@ export async function answerCachedProgram(cache: ResponseCache, run: ProgramRun)
 }
 
 /** Of all the code, what it imports included: two programs with the same first file may import different ones. */
-function nameOf(program: Program): string {
+function nameOf(program: Program | WasmProgram): string {
   let name = names.get(program);
   if (name === undefined) {
-    name = hashOf([program.language, program.name, program.code].join("\0"));
+    const [language, code] = program.kind === "wasm" ? ["wasm", program.hash] : [program.language, program.code];
+    name = hashOf([language, program.name, code].join("\0"));
     names.set(program, name);
   }
   return name;

@@ -16,6 +16,7 @@ import {
 import { type Body, type HeaderList, type Invoker, NO_PARAMS } from "../../core/invocation.ts";
 import { combineLimits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
+import { isWasm, type WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Sender } from "../admission.ts";
 import { answerCachedProgram } from "../cache/cached_program.ts";
@@ -100,7 +101,12 @@ export class Codeless {
     };
   }
 
-  async #program(parsed: CodelessRequest, plan: Plan, record: ExchangeRecord, signal: AbortSignal): Promise<Program> {
+  async #program(
+    parsed: CodelessRequest,
+    plan: Plan,
+    record: ExchangeRecord,
+    signal: AbortSignal,
+  ): Promise<Program | WasmProgram> {
     const source = await this.#find(parsed, signal);
     record.programHash = source.hash;
     if (parsed.integrity !== undefined && parsed.integrity !== source.hash) {
@@ -111,15 +117,20 @@ export class Codeless {
     if (plan.run === "pinned" && !this.#parts.pins.has(source.hash)) {
       throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
     }
+    if ("bytes" in source) return source;
     this.#parts.ran(source);
     return this.#parts.builder.build(source, signal);
   }
 
-  async #find({ source, integrity }: CodelessRequest, signal: AbortSignal): Promise<ProgramSource> {
+  async #find({ source, integrity }: CodelessRequest, signal: AbortSignal): Promise<ProgramSource | WasmProgram> {
     switch (source.kind) {
       case "code": {
         const { code, language } = source;
         return { name: language === "javascript" ? "program.js" : "program.ts", code, language, hash: hashOf(code) };
+      }
+      case "module": {
+        const { bytes } = source;
+        return { kind: "wasm", name: "program.wasm", bytes, hash: hashOf(bytes) };
       }
       case "hash": {
         const pinned = await this.#parts.pins.get(source.hash);
@@ -131,6 +142,7 @@ export class Codeless {
       case "url": {
         const { url, bytes, hash, language } = await this.#parts.sources.fetch(source.url, { integrity, signal });
         const name = url.slice(url.lastIndexOf("/") + 1).replace(/[?#].*$/, "") || "program.ts";
+        if (isWasm(bytes)) return { kind: "wasm", name, bytes, hash };
         return { name, code: new TextDecoder().decode(bytes), language, hash, url };
       }
     }
@@ -139,7 +151,8 @@ export class Codeless {
 
 /** The caller's headers without what was meant for the endpoint; the input's type instead of the program's. */
 function programHeaders(request: CodelessHead, parsed: CodelessRequest, remoteAddress: string): [string, string][] {
-  const named = parsed.source.kind !== "code" && parsed.inputType === undefined;
+  const { kind } = parsed.source;
+  const named = kind !== "code" && kind !== "module" && parsed.inputType === undefined;
   const kept = passedHeaders(request.headers, remoteAddress, true).filter(([name]) => {
     return !name.startsWith("isopod-") && (named || (name !== "content-type" && name !== "content-length"));
   });

@@ -56,6 +56,7 @@ export interface CodelessOptions extends CodelessBounds {
 
 /** The least that fits a request which carries code and nothing else worth counting. */
 const ENVELOPE_EXTRA_BYTES = 256 * 1024;
+const WASM = "application/wasm";
 const JAVASCRIPT = /^(text|application)\/(x-)?(javascript|ecmascript|jsx)$/;
 
 /**
@@ -159,6 +160,9 @@ async function sentProgram(head: CodelessHead, options: CodelessOptions, base: B
   }
   const bytes = await readBytes(head, { max: options.codeBytesMax, code: "code_too_large", idleMs: head.bodyIdleMs });
   if (bytes.length === 0) badRequest("Cannot read the program: the body is empty");
+  if (type === WASM) {
+    return { ...base, source: { kind: "module", bytes }, input: null, inputType: undefined, limits: {} };
+  }
   const language = JAVASCRIPT.test(type) ? "javascript" : "typescript";
   return {
     ...base,

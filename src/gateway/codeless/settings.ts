@@ -13,6 +13,7 @@ import { checkEnv } from "./headers.ts";
 /** Where the program is. A `url` that begins with `//` leaves the scheme to the sources. */
 export type CodelessSource =
   | { readonly kind: "code"; readonly code: string; readonly language: Language }
+  | { readonly kind: "module"; readonly bytes: Uint8Array }
   | { readonly kind: "url"; readonly url: string }
   | { readonly kind: "hash"; readonly hash: string };
 

@@ -7,7 +7,8 @@
 import type { InvocationContext } from "../../../core/guest.ts";
 import type { RequestHead } from "../../../wire/heads.ts";
 import { decodeTagged, encodeTagged } from "../../../wire/tagged.ts";
-import { type EvaluatedProgram, type Handler, InvalidResult } from "./program.ts";
+import type { EvaluatedProgram, Handler } from "../../guest/evaluated.ts";
+import { InvalidResult } from "./program.ts";
 import { type QueueEvent, queueBatch } from "./queue_batch.ts";
 
 /** What the answer's status says: the host reads it. */

@@ -9,13 +9,14 @@ import { FRAME } from "../../../wire/frame.ts";
 import type { LoadParcel, RequestHead } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "../../guest/channel.ts";
+import type { EvaluatedProgram, Handler, PendingProgram } from "../../guest/evaluated.ts";
 import { exit } from "../../guest/libc.ts";
 import { createConsole } from "./console.ts";
 import { entryHandler } from "./entries.ts";
 import { installFacades } from "./facade.ts";
 import { Invocation } from "./invocations.ts";
 import { methodHandler } from "./methods.ts";
-import { describeFailure, type EvaluatedProgram, type Handler, offerToListen, parseProgram } from "./program.ts";
+import { describeFailure, offerToListen } from "./program.ts";
 import { LEVEL_MARK } from "./program_host.ts";
 import type { ProgramRunner } from "./runner.ts";
 
@@ -27,11 +28,12 @@ export class FunctionHost implements ProgramRunner {
   #storage: AsyncLocalStorage<Invocation> | undefined;
   #program: EvaluatedProgram | undefined;
 
-  constructor(channel: Channel, load: LoadParcel, env: Record<string, unknown>, code: Uint8Array) {
+  /** @param read reads what was sent; called once the globals of programs are in place */
+  constructor(channel: Channel, load: LoadParcel, env: Record<string, unknown>, read: () => PendingProgram) {
     this.#channel = channel;
     this.#env = env;
     this.fn = load.fn;
-    this.#start(load, code);
+    this.#start(load, read);
   }
 
   currentInvocation(): number {
@@ -61,13 +63,13 @@ export class FunctionHost implements ProgramRunner {
     this.#channel.connection.sendBytes(FRAME.ready, stream.id);
   }
 
-  async #start(load: LoadParcel, code: Uint8Array): Promise<void> {
+  async #start(load: LoadParcel, read: () => PendingProgram): Promise<void> {
     const { connection } = this.#channel;
     try {
       const { AsyncLocalStorage } = await import("node:async_hooks");
       this.#storage = new AsyncLocalStorage();
       this.#installGlobals(load);
-      const program = parseProgram(load, code);
+      const program = read();
       offerToListen(() => {});
       this.#program = await program.evaluate();
       if (this.#program === undefined) {

@@ -8,7 +8,8 @@ import type { InvocationContext } from "../../../core/guest.ts";
 import { parseJson, type RequestHead } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { type BodyReceiver, receiveBody } from "../../guest/bodies.ts";
-import { describeFailure, type Handler } from "./program.ts";
+import type { Handler } from "../../guest/evaluated.ts";
+import { describeFailure } from "./program.ts";
 import { respond } from "./respond.ts";
 import type { BoundSocket } from "./sockets.ts";
 

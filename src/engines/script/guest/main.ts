@@ -9,10 +9,12 @@ import { FRAME, type FrameType } from "../../../wire/frame.ts";
 import { decodeParcel, type LoadParcel } from "../../../wire/heads.ts";
 import { createPort } from "../../guest/calls.ts";
 import { type Channel, openChannel } from "../../guest/channel.ts";
+import type { ProgramAdapter } from "../../guest/evaluated.ts";
 import { exit } from "../../guest/libc.ts";
 import { applyHello } from "../../guest/seal.ts";
 import { BuildHost } from "./build_host.ts";
 import { FunctionHost } from "./function_host.ts";
+import { readProgram } from "./program.ts";
 import { ProgramHost } from "./program_host.ts";
 import { installResponse } from "./respond.ts";
 import type { ProgramRunner } from "./runner.ts";
@@ -23,19 +25,27 @@ import { serveForks } from "./zygote.ts";
 /** What the engine starts a zygote with. */
 const ZYGOTE = "--zygote";
 
+/** What a guest is made of, beside itself. */
+export interface GuestParts {
+  readonly globals: readonly GuestGlobal[];
+  readonly bindings: readonly GuestBinding[];
+  /** For programs that are no code. */
+  readonly adapters: readonly ProgramAdapter[];
+}
+
 /** Starts the guest: as a zygote first when it is asked to, from where each child goes on as a guest of its own. */
-export function startGuest(globals: readonly GuestGlobal[], bindings: readonly GuestBinding[]): void {
+export function startGuest(parts: GuestParts): void {
   installResponse();
   installSockets();
-  if (!process.argv.includes(ZYGOTE)) return serve(globals, bindings, warmUp);
+  if (!process.argv.includes(ZYGOTE)) return serve(parts, warmUp);
   warmUp().then(() => {
     serveForks();
-    serve(globals, bindings, async () => {});
+    serve(parts, async () => {});
   });
 }
 
 /** Waits for the hello, then for a program, and leaves the rest to what runs the program. */
-function serve(globals: readonly GuestGlobal[], bindings: readonly GuestBinding[], warm: () => Promise<void>): void {
+function serve(parts: GuestParts, warm: () => Promise<void>): void {
   let runner: ProgramRunner | undefined;
   let sealed = false;
   let saidHello = false;
@@ -45,7 +55,7 @@ function serve(globals: readonly GuestGlobal[], bindings: readonly GuestBinding[
       sealed = applyHello(payload);
       saidHello = true;
     } else if (type === FRAME.load && runner === undefined) {
-      runner = load(channel, port, bindings, payload);
+      runner = load(channel, port, parts, payload);
     } else if (type !== FRAME.ping) {
       exit(1);
     }
@@ -56,7 +66,7 @@ function serve(globals: readonly GuestGlobal[], bindings: readonly GuestBinding[
     currentInvocation: () => runner?.currentInvocation() ?? 0,
     busy: (busy) => runner?.busy(busy),
   });
-  for (const each of globals) each.install(port);
+  for (const each of parts.globals) each.install(port);
 
   while (!saidHello) channel.wait();
   warm().then(() => {
@@ -67,13 +77,14 @@ function serve(globals: readonly GuestGlobal[], bindings: readonly GuestBinding[
   });
 }
 
-function load(channel: Channel, port: GuestPort, halves: readonly GuestBinding[], payload: Uint8Array): ProgramRunner {
+function load(channel: Channel, port: GuestPort, parts: GuestParts, payload: Uint8Array): ProgramRunner {
   const { json, bytes } = decodeParcel(payload);
   const parcel = json as LoadParcel;
   if (parcel.mode === "build") return new BuildHost(channel, port, parcel, bytes);
-  const env = environmentOf(parcel, port, halves);
-  if (parcel.mode === "program") return new ProgramHost(channel, parcel, env, bytes);
-  return new FunctionHost(channel, parcel, env, bytes);
+  const env = environmentOf(parcel, port, parts.bindings);
+  const read = () => readProgram(parts.adapters, parcel, bytes);
+  if (parcel.mode === "program") return new ProgramHost(channel, parcel, env, read);
+  return new FunctionHost(channel, parcel, env, read);
 }
 
 /** The variables, and what the bindings' guest halves make of what is declared. */

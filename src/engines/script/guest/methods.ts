@@ -5,8 +5,10 @@
  * behind its object, as a handler does. What it returns is the result; an error with a whole number as its `code` is
  * an answer of its own, any other is the failure of the invocation.
  */
+
+import type { EvaluatedProgram, Handler } from "../../guest/evaluated.ts";
 import { methodOf } from "./entries.ts";
-import { type EvaluatedProgram, type Handler, InvalidResult } from "./program.ts";
+import { InvalidResult } from "./program.ts";
 
 /** How an answer says what it holds; the host reads it and hands on none of it. */
 const KIND = { missing: 404, result: 200, error: 400 } as const;

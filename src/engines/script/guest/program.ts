@@ -4,27 +4,8 @@
  * The code is parsed and transpiled here and not on the host: parsing is work that a hostile source can make long,
  * and Bun runs macros while it transpiles. The seal is in place before this file sees a byte of it.
  */
-import type { InvocationContext } from "../../../core/guest.ts";
 import type { LoadParcel, ResetReason } from "../../../wire/heads.ts";
-
-/** What a module's default export comes down to. */
-export type Handler = (request: Request, env: Record<string, unknown>, context: InvocationContext) => unknown;
-
-/** A program that has not been evaluated yet. */
-export interface PendingProgram {
-  /** Whether it has the export that is to be its handler. */
-  readonly isModule: boolean;
-  /** Runs its top level, awaits included; undefined for a script. @throws what it throws */
-  evaluate(): Promise<EvaluatedProgram | undefined>;
-}
-
-/** A module that has been evaluated. */
-export interface EvaluatedProgram {
-  readonly handler: Handler;
-  readonly exported: Readonly<Record<string, unknown>>;
-  /** The exported object itself, whose members are ways into the function, too; empty when a function was exported. */
-  readonly own: Readonly<Record<string, unknown>>;
-}
+import type { Handler, PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
 
 /** The address of the code inside this guest; stack traces name it. */
 let address = "";
@@ -47,6 +28,15 @@ export function parseProgram(load: LoadParcel, code: Uint8Array): PendingProgram
     return pending(load, text, "ts", exports);
   }
   return pending(load, text, text.includes("</") || text.includes("/>") ? loader : plain[loader], exports);
+}
+
+/** The program that was sent: of a kind that one of `adapters` knows, or else code. @throws as `parseProgram` */
+export function readProgram(adapters: readonly ProgramAdapter[], load: LoadParcel, bytes: Uint8Array): PendingProgram {
+  for (const adapter of adapters) {
+    const program = adapter.read(load, bytes);
+    if (program !== undefined) return program;
+  }
+  return parseProgram(load, bytes);
 }
 
 /** What the program called `listen` on, when it serves an application instead of exporting one. */

@@ -8,11 +8,12 @@ import { FRAME } from "../../../wire/frame.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "../../guest/channel.ts";
+import type { PendingProgram } from "../../guest/evaluated.ts";
 import { exit } from "../../guest/libc.ts";
 import { createConsole, type Level } from "./console.ts";
 import { installFacades } from "./facade.ts";
 import { Invocation } from "./invocations.ts";
-import { describeFailure, offerToListen, type PendingProgram, parseProgram } from "./program.ts";
+import { describeFailure, offerToListen } from "./program.ts";
 import type { ProgramRunner } from "./runner.ts";
 import { ScriptReading } from "./script_reading.ts";
 
@@ -24,7 +25,7 @@ export class ProgramHost implements ProgramRunner {
   readonly #channel: Channel;
   readonly #load: LoadParcel;
   readonly #env: Record<string, unknown>;
-  readonly #code: Uint8Array;
+  readonly #read: () => PendingProgram;
   readonly #reading: ScriptReading;
   #invocation: Invocation | undefined;
   #isScript = false;
@@ -34,11 +35,11 @@ export class ProgramHost implements ProgramRunner {
   #ranDry = false;
   #failed = false;
 
-  constructor(channel: Channel, load: LoadParcel, env: Record<string, unknown>, code: Uint8Array) {
+  constructor(channel: Channel, load: LoadParcel, env: Record<string, unknown>, read: () => PendingProgram) {
     this.#channel = channel;
     this.#load = load;
     this.#env = env;
-    this.#code = code;
+    this.#read = read;
     this.#reading = new ScriptReading(channel);
   }
 
@@ -75,9 +76,8 @@ export class ProgramHost implements ProgramRunner {
   }
 
   async #run(invocation: Invocation): Promise<void> {
-    let program: PendingProgram;
     try {
-      program = parseProgram(this.#load, this.#code);
+      const program = this.#read();
       this.#isScript = !program.isModule;
       this.#installGlobals(invocation);
       offerToListen(() => this.#beginToListen(invocation));

@@ -1,0 +1,22 @@
+;; Two functions of the `handle` ABI in one module: each answers with a greeting.
+;; `bun examples/wasm/build.ts` makes hello.wasm of it.
+(module
+  (import "env" "memory" (memory 1))
+  (import "env" "response_set_status_line" (func $status (param i32 i32 i64)))
+  (import "env" "response_set_header" (func $header (param i32 i64 i32 i64)))
+  (import "env" "response_set_body" (func $body (param i32 i64)))
+  (import "env" "log" (func $log (param i32 i64)))
+  (data (i32.const 0) "OK")
+  (data (i32.const 16) "content-type")
+  (data (i32.const 32) "text/plain; charset=utf-8")
+  (data (i32.const 64) "hello world")
+  (data (i32.const 96) "Gr\c3\bc\c3\9fe aus Z\c3\bcrich, \c3\a0 bient\c3\b4t!\n")
+  (func $answer (param $text i32) (param $size i64)
+    (call $status (i32.const 200) (i32.const 0) (i64.const 2))
+    (call $header (i32.const 16) (i64.const 12) (i32.const 32) (i64.const 25))
+    (call $body (local.get $text) (local.get $size)))
+  (func (export "hello")
+    (call $answer (i32.const 64) (i64.const 11)))
+  (func (export "greet")
+    (call $log (i32.const 64) (i64.const 5))
+    (call $answer (i32.const 96) (i64.const 34))))

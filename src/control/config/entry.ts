@@ -1,0 +1,73 @@
+/**
+ * Finds the file that a function begins with, and from its type the engine that runs it. Looks at names and at what is
+ * there, never into a file.
+ */
+import { type Stats, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { EngineName } from "../../core/function.ts";
+import type { ConfigReport } from "./report.ts";
+import type { KeyPath } from "./scan.ts";
+
+const SCRIPT_FILE = /\.([mc]?[jt]s|[jt]sx)$/i;
+const ENTRY_NAMES = ["index", "main"].flatMap((name) =>
+  ["ts", "tsx", "mts", "js", "jsx", "mjs"].map((extension) => `${name}.${extension}`),
+);
+
+/** What finding a file needs. */
+export interface EntrySource {
+  readonly report: ConfigReport;
+  /** Folder that relative paths start from. */
+  readonly folder: string;
+}
+
+/** The engine of a function and the file that it begins with. @throws {ConfigError} when there is none */
+export function readEntry(
+  engine: EngineName | undefined,
+  said: string,
+  key: string,
+  path: KeyPath,
+  source: EntrySource,
+): { engine: EngineName; path: string } {
+  const at = [...path, key];
+  const notYet = (name: EngineName): void => {
+    if (name !== "browser") return;
+    const place = engine === undefined ? at : [...path, "engine"];
+    source.report.fail(place, `engine "${name}" is not there yet; "script", "wasm" and "process" are`);
+  };
+  const absolute = resolve(source.folder, said);
+  const named = engine ?? engineOfName(absolute);
+  if (named !== undefined) notYet(named);
+  const stats = statOf(absolute) ?? source.report.fail(at, `no file or folder is at "${said}" (${absolute})`);
+  if (engine === "process") return { engine, path: absolute };
+  if (named === "wasm") {
+    if (stats.isFile()) return { engine: "wasm", path: absolute };
+    return source.report.fail(at, "expected a file with a module of WebAssembly");
+  }
+  if (stats.isFile()) {
+    if (SCRIPT_FILE.test(absolute)) return { engine: "script", path: absolute };
+    return source.report.fail(
+      at,
+      "expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one",
+    );
+  }
+  if (!stats.isDirectory()) return source.report.fail(at, "expected a file or a folder");
+  const entry = ENTRY_NAMES.map((name) => join(absolute, name)).find((file) => statOf(file)?.isFile());
+  if (entry !== undefined) return { engine: "script", path: entry };
+  if (engine === undefined && statOf(join(absolute, "bootstrap"))) return { engine: "process", path: absolute };
+  if (engine === undefined && statOf(join(absolute, "index.html"))) notYet("browser");
+  return source.report.fail(at, "expected a folder that holds index.ts, main.ts, or one of them with another ending");
+}
+
+function engineOfName(file: string): EngineName | undefined {
+  if (SCRIPT_FILE.test(file)) return "script";
+  if (/\.wasm$/i.test(file)) return "wasm";
+  return /\.html?$/i.test(file) ? "browser" : undefined;
+}
+
+function statOf(file: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
