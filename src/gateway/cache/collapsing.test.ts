@@ -122,6 +122,8 @@ test("end when all hang up, and leave nothing in the place of the next", async (
   const hangUp = new AbortController();
   const all = Array.from({ length: 5 }, () => get(at, {}, hangUp.signal).catch(() => "gone"));
   await until(() => admitted() === 5);
+  // Who hangs up before it has begun makes no run.
+  await until(async () => (await runsOf(at)) === 1);
   hangUp.abort();
   expect(new Set(await Promise.all(all))).toEqual(new Set(["gone"]));
   await until(() => admitted() === 0);
@@ -135,6 +137,7 @@ test("run by themselves when the first fails: nobody is told of another's failur
   const at = address({ gate: "", fail: "1" });
   const all = Array.from({ length: 10 }, () => get(at));
   await until(() => admitted() === 10);
+  await until(async () => (await runsOf(at)) === 1);
   await open(at);
   const statuses = (await Promise.all(all)).map(({ status }) => status).sort();
   expect(statuses).toEqual([...Array.from({ length: 9 }, () => 200), 500]);
