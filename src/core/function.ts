@@ -2,6 +2,7 @@
 import type { AssetFolder } from "./assets.ts";
 import type { BindingGrant } from "./binding_kinds.ts";
 import type { Limits } from "./limits.ts";
+import type { MiddlewareChain } from "./middleware.ts";
 import type { ProcessProgram } from "./process_program.ts";
 import type { Triggers } from "./triggers.ts";
 import type { WasmProgram } from "./wasm_program.ts";
@@ -80,6 +81,10 @@ export interface FunctionVersion {
   readonly instancesMax: number;
   /** Whether the gateway keeps answers that say that they may be kept; it does when left out. */
   readonly cache?: boolean | undefined;
+  /** What runs around it; undefined where nothing does. */
+  readonly middlewares?: MiddlewareChain | undefined;
+  /** The key of the version whose middlewares it runs: it is needed as long as that one is. */
+  readonly ownerKey?: string | undefined;
   /** What calls it by itself. */
   readonly triggers?: Triggers | undefined;
   /** Static files, which are served without an instance. */

@@ -1,6 +1,7 @@
 /** Plans: the limits and rights of a caller. Keys map to plans; who has no key is `anonymous`. */
 import type { BindingDeclaration } from "./binding_kinds.ts";
 import type { Limits } from "./limits.ts";
+import type { MiddlewareChain } from "./middleware.ts";
 
 /** Which programs a caller may send: none, those that were pinned, or any. */
 export const RUN_RIGHTS = ["none", "pinned", "any"] as const;
@@ -20,6 +21,8 @@ export interface Plan {
   readonly egress: readonly string[];
   /** What its programs have on `env`, by the name there; of the project of the caller's key. */
   readonly bindings: ReadonlyMap<string, BindingDeclaration>;
+  /** What runs around programs that such callers send; undefined where nothing does. */
+  readonly middlewares?: MiddlewareChain | undefined;
   /** Origins of web pages that may call; `*` for any. */
   readonly origins: readonly string[];
 }

@@ -4,6 +4,8 @@
  * A tree says what its files are by their hashes; where their bytes come from, a folder or the store, it alone knows.
  */
 
+import type { HookSettings } from "./middleware.ts";
+
 /** How a program takes its work. */
 export const DIALECTS = ["runtime-api", "stdio", "http"] as const;
 
@@ -22,9 +24,12 @@ export const LINE_PLACES = ["streams", "pipes"] as const;
 /** The ready-made runtimes: programs of ours that load a handler and speak `stdio`. */
 export const RUNTIMES = ["python", "node"] as const;
 
+/** The dialect of an instance that has no program and runs middlewares for others. */
+export const NO_PROGRAM = "none";
+
 /** How a program is started and spoken to; a guest is told all of it. */
 export interface ProcessSettings {
-  readonly dialect: Dialect;
+  readonly dialect: Dialect | typeof NO_PROGRAM;
   /** The words of its command line; `bootstrap` of its folder when left out. */
   readonly command?: readonly string[] | undefined;
   /** What it calls its handler, such as `module.function`. */
@@ -35,6 +40,8 @@ export interface ProcessSettings {
   readonly graceMs: number;
   /** The path of an `http` program that answers below 500 once it is ready; a connection is enough when left out. */
   readonly readyPath?: string | undefined;
+  /** The middlewares that the instance runs. */
+  readonly hooks?: HookSettings | undefined;
 }
 
 /** A file or a symbolic link of a tree. */
@@ -66,6 +73,8 @@ export interface ProcessProgram {
   readonly code: FileTree;
   /** What is at `/opt`, the later ones over the earlier ones. */
   readonly layers: readonly FileTree[];
+  /** What is at `/var/middlewares`. */
+  readonly middlewares?: FileTree | undefined;
   /** Absolute path of a folder on this machine that is its root file system; the machine's own programs when left out. */
   readonly root?: string | undefined;
   readonly settings: ProcessSettings;
