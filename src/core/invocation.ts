@@ -22,7 +22,7 @@ export interface InvocationObserver {
   /** A line was written to the console or to stderr. */
   log?(line: LogLine): void;
   /** Middlewares have told where time went. */
-  spans?(spans: readonly Span[]): void;
+  timed?(spans: readonly Span[]): void;
   /** Everything about it is over, also when it failed before it had answered. */
   ended?(end: InvocationEnd): void;
 }

@@ -50,11 +50,15 @@ export interface HookSettings {
 
 /** The middlewares of a function or a plan, as those see it who answer requests. */
 export interface MiddlewareChain {
+  /** In their order. */
+  readonly names: readonly string[];
   /** Where they run: in the function's own instances, in those of this version, or as a part of the program alone. */
   readonly host: "own" | "inline" | FunctionVersion;
   /** Whether any of them has the hook; of those that are a part of the program nothing is known. */
   readonly hasBefore: boolean;
   readonly hasAfter: boolean;
+  /** What one hook may take, in milliseconds. */
+  readonly timeoutMs: number;
   /** Whether the function is given the event itself, or the request that it stands for. */
   readonly takesEvents: boolean;
   /** Whether some are a part of the program, which says in a header what they took. */
@@ -65,12 +69,6 @@ export interface MiddlewareChain {
 
 /** The environment variable of a function that names its middlewares, separated by commas. */
 export const MIDDLEWARES_VARIABLE = "SLSMIDDLEWARES";
-
-/** The header in which a guest tells the host of hooks; nobody else gets it. */
-export const HOOK_HEADER = "isopod-hook";
-
-/** The most of a body that a middleware is given, in bytes; as for Lambda's events. */
-export const MIDDLEWARE_BODY_BYTES_MAX = 6 * 1024 * 1024;
 
 /** The folder of middlewares beside `isopod.toml`, and in a version's files. */
 export const MIDDLEWARES_FOLDER = "middlewares";

@@ -2,10 +2,11 @@
  * What happened to the last invocations, by request id: how they ended, what they cost, and the last they logged.
  *
  * Bounded three ways: the number of records (the oldest leaves), the log bytes of one record (its last lines stay),
- * and the log bytes of all (the oldest records lose theirs). Nothing is written anywhere.
+ * and the log bytes of all, spans included (the oldest records lose theirs). Nothing is written anywhere.
  */
 import { type ErrorBody, errorBody } from "../core/errors.ts";
 import type { InvocationFigures, LogLine } from "../core/invocation.ts";
+import type { Span } from "../core/middleware.ts";
 import type { FinishedRequest, LogTail } from "../core/observer.ts";
 import { assert } from "../stdx/assert.ts";
 
@@ -37,6 +38,8 @@ export interface InvocationRecord {
   /** Why it failed; also when the answer had begun. */
   readonly error: ErrorBody | undefined;
   readonly figures: InvocationFigures | undefined;
+  /** What middlewares took of its time; left out when none ran. */
+  readonly spans?: readonly Span[];
 }
 
 /** A record with the end of its log. */
@@ -72,6 +75,7 @@ export function createInvocations(options: InvocationsOptions = {}): Invocations
 interface Slot {
   readonly request: FinishedRequest;
   tail: LogTail | undefined;
+  spans: readonly Span[] | undefined;
   /** Of the tail when it was recorded: somebody may still add to it. */
   readonly length: number;
   /** Lines that were taken away to keep all within their bound. */
@@ -104,7 +108,9 @@ class RingInvocations implements Invocations {
     const index = this.#count % this.#countMax;
     const leaving = this.#slots[index];
     if (leaving !== undefined) this.#strip(leaving);
-    const slot: Slot = { request, tail, length: tail?.length ?? 0, stripped: 0 };
+    const { spans } = request;
+    const length = (tail?.length ?? 0) + (spans === undefined ? 0 : lengthOf(spans));
+    const slot: Slot = { request, tail, spans, length, stripped: 0 };
     this.#slots[index] = slot;
     this.#count += 1;
     this.#length += slot.length;
@@ -121,6 +127,7 @@ class RingInvocations implements Invocations {
     if (slot === undefined) return undefined;
     const { error, parentRequestId, functionName, programHash, method, path, status, startedAt, figures } =
       slot.request;
+    const { spans } = slot;
     const logsMissing = slot.stripped + (slot.tail?.missing ?? 0);
     const logsCut = logsMissing > 0 || (slot.tail?.cut ?? false);
     const logs = slot.tail?.lines ?? [];
@@ -128,6 +135,7 @@ class RingInvocations implements Invocations {
     return {
       ...(parentRequestId !== undefined && { parentRequestId }),
       ...{ requestId, functionName, programHash, method, path, status, startedAt, error: why, figures },
+      ...(spans !== undefined && { spans }),
       ...{ logs, logsCut, logsMissing },
     };
   }
@@ -142,11 +150,21 @@ class RingInvocations implements Invocations {
   }
 
   #strip(slot: Slot): void {
-    if (slot.tail === undefined) return;
+    if (slot.tail === undefined && slot.spans === undefined) return;
     this.#length -= slot.length;
+    slot.spans = undefined;
+    if (slot.tail === undefined) return;
     slot.stripped = slot.tail.missing + slot.tail.lines.length;
     slot.tail = undefined;
   }
+}
+
+/** What spans count for beside log lines. */
+function lengthOf(spans: readonly Span[]): number {
+  return spans.reduce((sum, { name, middleware, attributes }) => {
+    const said = attributes === undefined ? 0 : JSON.stringify(attributes).length;
+    return sum + LINE_LENGTH + name.length + middleware.length + said;
+  }, 0);
 }
 
 class BoundedTail implements LogTail {

@@ -11,14 +11,21 @@ import { grantsOf } from "../../core/binding_kinds.ts";
 import { PRODUCTION, type RoutedFunction } from "../../core/deployment.ts";
 import { type AnyProgram, DEFAULT_PROJECT, type FunctionVersion } from "../../core/function.ts";
 import { completeLimits } from "../../core/limits.ts";
+import type { MiddlewareChain } from "../../core/middleware.ts";
+import type { Plan } from "../../core/plan.ts";
 import type { ProcessProgram } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { FunctionConfig, ProcessConfig } from "../config/config.ts";
+import type { MiddlewaresConfig } from "../config/middlewares.ts";
+import { FUNCTION_INSTANCES_RULE } from "../config/rules.ts";
 import { findVersion } from "../deploy/version_names.ts";
 import { DiskAssets } from "./disk_assets.ts";
 import { DiskTrees } from "./disk_trees.ts";
 import { type Build, bundleFunction, type FunctionBundle } from "./function_bundles.ts";
+import { chainOf, hookHost, type LoadedHooks, middlewaresOf, NO_RIGHTS } from "./hook_host.ts";
+import { MiddlewareLoader, type PlacedMiddlewares, placeMiddlewares } from "./middleware_loader.ts";
+import type { MiddlewareSources } from "./middleware_modules.ts";
 
 /** A function of the configuration, ready to be routed to. */
 export interface LoadedFunction {
@@ -31,11 +38,17 @@ export class FunctionLoader {
   readonly #build: Build;
   #known = new Map<string, FunctionVersion>();
   readonly #trees = new DiskTrees();
+  readonly #sources: MiddlewareSources;
+  readonly #middlewares: MiddlewareLoader;
+  #plans = new Map<string, MiddlewareChain>();
   /** By function; a build costs a process, and most reloads change one function of many. */
   #bundles = new Map<string, FunctionBundle>();
 
-  constructor(build: Build) {
+  /** @param sources what modules that are middlewares are bundled with */
+  constructor(build: Build, sources: MiddlewareSources) {
     this.#build = build;
+    this.#sources = sources;
+    this.#middlewares = new MiddlewareLoader(build, sources);
   }
 
   /** Loads all of `functions`. @throws {Error} naming the function and its file */
@@ -55,32 +68,67 @@ export class FunctionLoader {
       const message = reason instanceof Error ? reason.message : String(reason);
       return new Error(`Cannot load function "${config.name}": ${message} (${config.path})`, { cause: reason });
     };
-    if (config.process !== undefined) {
-      const program = await this.#program(config, config.process, denied).catch((reason) => {
-        throw fail(reason);
-      });
-      const made = makeVersion(config, program);
-      return { version: this.#known.get(made.key) ?? made, routes: config.routes };
-    }
-    if (config.engine === "wasm") {
-      const bytes = await readFile(config.path).catch((reason) => {
-        throw fail(reason);
-      });
-      const { path } = config;
-      const made = makeVersion(config, { kind: "wasm", name: basename(path), bytes, hash: hashOf(bytes) });
-      return { version: this.#known.get(made.key) ?? made, routes: config.routes };
-    }
-    const source = { ...config, denied };
-    const known = this.#bundles.get(config.name);
-    const bundle = known?.isUpToDate(source)
-      ? known
-      : await bundleFunction(this.#build, source, signal).catch((reason) => {
-          throw fail(reason);
-        });
-    this.#bundles.set(config.name, bundle);
-    const { program: bundled } = bundle;
-    const made = makeVersion(config, { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) });
+    const placed = config.middlewares && placeMiddlewares(config.middlewares, config.engine === "script");
+    const hooks = await this.#hooks(config, placed, denied, signal).catch((reason) => {
+      throw fail(reason);
+    });
+    const program = await this.#programOf(config, placed, denied, signal).catch((reason) => {
+      throw fail(reason);
+    });
+    const made = makeVersion(config, program, hooks, placed?.inline.map(({ name }) => name) ?? []);
     return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+  }
+
+  async #hooks(
+    { middlewares, process }: FunctionConfig,
+    placed: PlacedMiddlewares | undefined,
+    denied: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<LoadedHooks | undefined> {
+    if (middlewares === undefined || placed === undefined || placed.hosted.length === 0) return undefined;
+    const { dialect, event } = process?.settings ?? { dialect: "http", event: "http" };
+    return this.#middlewares.load(placed.hosted, middlewares, dialect === "http" ? "http" : event, denied, signal);
+  }
+
+  async #programOf(
+    config: FunctionConfig,
+    placed: PlacedMiddlewares | undefined,
+    denied: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<AnyProgram> {
+    const { name, path, engine, process, middlewares } = config;
+    if (process !== undefined) return this.#program(config, process, denied);
+    if (engine === "wasm") {
+      const bytes = await readFile(path);
+      return { kind: "wasm", name: basename(path), bytes, hash: hashOf(bytes) };
+    }
+    const modules = placed?.inline ?? [];
+    const around =
+      modules.length === 0 ? undefined : { modules, order: middlewares?.order ?? "reverse", sources: this.#sources };
+    const source = { ...config, denied, around };
+    const known = this.#bundles.get(name);
+    const bundle = known?.isUpToDate(source) ? known : await bundleFunction(this.#build, source, signal);
+    this.#bundles.set(name, bundle);
+    return { ...bundle.program, name: basename(path), hash: hashOf(bundle.program.code) };
+  }
+
+  /** What a plan runs around programs. @throws {Error} naming the plan */
+  async loadPlan(plan: Plan, config: MiddlewaresConfig, signal: AbortSignal): Promise<MiddlewareChain> {
+    const { name, limits } = plan;
+    const hooks = await this.#middlewares.load(config.list, config, "http", new Set(), signal).catch((reason) => {
+      const message = reason instanceof Error ? reason.message : String(reason);
+      throw new Error(`Cannot load the middlewares of plan "${name}": ${message}`, { cause: reason });
+    });
+    const version = hashOf(JSON.stringify([hooks.tree.hash, hooks.settings, limits]));
+    const key = `plan:${name}@${version}`;
+    const known = this.#plans.get(key);
+    if (known !== undefined) return known;
+    const owner = { project: DEFAULT_PROJECT, name: `run:${name}`, version, key, limits: completeLimits(limits) };
+    const instancesMax = FUNCTION_INSTANCES_RULE.default;
+    const chain = chainOf(hookHost({ ...owner, instancesMax, contents: async () => NO_RIGHTS }, hooks), hooks, []);
+    for (const other of this.#plans.keys()) if (other.startsWith(`plan:${name}@`)) this.#plans.delete(other);
+    this.#plans.set(key, chain);
+    return chain;
   }
 
   /** A program of the `process` engine, named by all of its files and by how it is started. */
@@ -96,7 +144,13 @@ export class FunctionLoader {
   }
 }
 
-function makeVersion(config: FunctionConfig, program: AnyProgram): FunctionVersion {
+function makeVersion(
+  config: FunctionConfig,
+  own: AnyProgram,
+  hooks: LoadedHooks | undefined,
+  inline: readonly string[],
+): FunctionVersion {
+  const program = withHooks(own, hooks);
   const { name, engine, instancesMax, cache, secrets } = config;
   const values = secrets.map(({ binding, hosts, value, placeholder }) => [
     binding,
@@ -115,14 +169,24 @@ function makeVersion(config: FunctionConfig, program: AnyProgram): FunctionVersi
   // The export of a script is the default one of its bundle.
   const exportName = program.kind === "wasm" ? config.exportName : undefined;
   const settings = { engine, env, limits, egress, instancesMax, declared, assets, calls, exportName };
-  const version = hashOf(JSON.stringify([{ ...settings, ...(!cache && { cache }) }, program.hash]));
+  const around = hooks && [hooks.tree.hash, hooks.settings];
+  const version = hashOf(JSON.stringify([{ ...settings, ...(!cache && { cache }), around }, program.hash]));
   const contents = { program, exportName, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
-  return {
+  const made: FunctionVersion = {
     ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
     ...{ engine, limits, instancesMax, cache, triggers: calls },
     assets: assets && new DiskAssets(assets.folder, assets.fallback),
     contents: () => Promise.resolve(contents),
   };
+  return hooks === undefined && inline.length === 0
+    ? made
+    : { ...made, middlewares: middlewaresOf(made, program, hooks, inline) };
+}
+
+/** The program that has its middlewares with it, where it is one that can. */
+function withHooks(program: AnyProgram, hooks: LoadedHooks | undefined): AnyProgram {
+  if (hooks === undefined || program.kind !== "process") return program;
+  return { ...program, middlewares: hooks.tree, settings: { ...program.settings, hooks: hooks.settings } };
 }
 
 /** A function of the configuration as the data plane sees it: one version, which `production` stands for. */

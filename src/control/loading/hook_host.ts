@@ -1,0 +1,82 @@
+/**
+ * Where middlewares run that a function cannot run itself: instances of a version of their own, of the `process` engine, with
+ * no program and with the rights of the function. They are needed as long as the function is.
+ */
+import { NO_BINDINGS } from "../../core/binding_kinds.ts";
+import type { AnyProgram, FunctionVersion, VersionContents } from "../../core/function.ts";
+import type { HookSettings, MiddlewareChain } from "../../core/middleware.ts";
+import { type FileTree, NO_PROGRAM, type ProcessProgram } from "../../core/process_program.ts";
+import { hashOf } from "../../stdx/hash.ts";
+
+/** The middlewares that an instance runs. */
+export interface LoadedHooks {
+  readonly tree: FileTree;
+  readonly settings: HookSettings;
+}
+
+/** Whose they are. */
+export type HookOwner = Pick<FunctionVersion, "project" | "name" | "version" | "key" | "limits" | "instancesMax"> & {
+  contents(): Promise<Pick<VersionContents, "env" | "egress" | "bindings">>;
+};
+
+/** What a plan's middlewares have: nothing. */
+export const NO_RIGHTS = { env: {}, egress: { allow: [], secrets: [] }, bindings: NO_BINDINGS };
+
+/** Hooks that one instance runs at a time: where each is a process, its memory holds a few. */
+const PLAIN_CONCURRENCY = 4;
+const PERSISTENT_CONCURRENCY = 64;
+
+const NO_FILES: FileTree = {
+  hash: hashOf("[]"),
+  entries: [],
+  read: () => Promise.reject(new Error("there are no files")),
+};
+
+/** The version whose instances run them. */
+export function hookHost(owner: HookOwner, { tree, settings: hooks }: LoadedHooks): FunctionVersion {
+  const { project, name, version, key, limits, instancesMax } = owner;
+  const isPlain = hooks.list.some(({ mode }) => mode === "plain");
+  const program: ProcessProgram = {
+    ...{ kind: "process", name: "middlewares", hash: hashOf(tree.hash), code: NO_FILES, layers: [], middlewares: tree },
+    settings: { dialect: NO_PROGRAM, event: hooks.event, lines: "streams", graceMs: 0, hooks },
+  };
+  return {
+    ...{ project, name, version, engine: "process", instancesMax },
+    ...{ key: `${key}#middlewares`, ownerKey: key },
+    limits: { ...limits, concurrencyMax: isPlain ? PLAIN_CONCURRENCY : PERSISTENT_CONCURRENCY },
+    async contents() {
+      const { env, egress, bindings } = await owner.contents();
+      return { program, env, egress, bindings };
+    },
+  };
+}
+
+/** What runs around `owner`, whose program is `program`: in its own instances where those can run it. */
+export function middlewaresOf(
+  owner: FunctionVersion,
+  program: AnyProgram,
+  hooks: LoadedHooks | undefined,
+  inline: readonly string[],
+): MiddlewareChain {
+  if (hooks === undefined) return chainOf("inline", undefined, inline);
+  if (program.kind !== "process") return chainOf(hookHost(owner, hooks), hooks, inline);
+  return chainOf("own", hooks, inline, program.settings.dialect !== "http");
+}
+
+/** What those see of middlewares who answer requests. */
+export function chainOf(
+  host: MiddlewareChain["host"],
+  hooks: LoadedHooks | undefined,
+  inline: readonly string[],
+  takesEvents = false,
+): MiddlewareChain {
+  const { list = [], timeoutMs = 0 } = hooks?.settings ?? {};
+  return {
+    names: [...list.map(({ name }) => name), ...inline],
+    host,
+    hasBefore: list.some(({ hooks: own }) => own.includes("before")),
+    hasAfter: list.some(({ hooks: own }) => own.includes("after")),
+    ...{ timeoutMs, takesEvents, isInline: inline.length > 0 },
+    hash: hashOf(JSON.stringify([hooks?.tree.hash, hooks?.settings, inline])),
+  };
+}
