@@ -117,7 +117,7 @@ class Round {
   /** The answer as the middlewares of `list` leave it. */
   async after(response: Response, list: readonly Named[], durationMs?: number): Promise<Response> {
     // What a WebSocket says is no answer.
-    if (response.status === 101) return response;
+    if (isSocket(response)) return response;
     const entries = [...list.entries()];
     let answer = response;
     for (const [at, [name, { after }]] of this.#order === "same" ? entries : entries.reverse()) {
@@ -142,7 +142,7 @@ class Round {
 
   /** Tells the host what took its time. */
   told(response: Response): Response {
-    if (response.status === 101 || this.#spans.length === 0) return response;
+    if (isSocket(response) || this.#spans.length === 0) return response;
     const text = JSON.stringify(this.#spans.slice(0, 64)).replace(/[^\x20-\x7e]/g, "?");
     const headers = new Headers(response.headers);
     headers.set(HOOK_HEADER, text);
@@ -172,6 +172,11 @@ class Round {
       this.#spans.push({ name: `${name}.${hook}`, middleware: name, startMs, durationMs });
     }
   }
+}
+
+/** Whether the answer accepts a WebSocket. */
+function isSocket(response: Response): boolean {
+  return (response as { readonly webSocket?: unknown }).webSocket !== undefined;
 }
 
 /** @throws {RangeError} when it is over what middlewares are given */
