@@ -24,7 +24,10 @@ export const NO_RIGHTS = { env: {}, egress: { allow: [], secrets: [] }, bindings
 
 /** Hooks that one instance runs at a time: where each is a process, its memory holds a few. */
 const PLAIN_CONCURRENCY = 4;
-const PERSISTENT_CONCURRENCY = 64;
+const PERSISTENT_CONCURRENCY = 32;
+
+/** The least memory of such an instance: a body of 6 MiB is there as text and as JSON, in the guest and in its programs. */
+const MEMORY_BYTES_MIN = 256 * 1024 * 1024;
 
 const NO_FILES: FileTree = {
   hash: hashOf("[]"),
@@ -43,7 +46,11 @@ export function hookHost(owner: HookOwner, { tree, settings: hooks }: LoadedHook
   return {
     ...{ project, name, version, engine: "process", instancesMax },
     ...{ key: `${key}#middlewares`, ownerKey: key },
-    limits: { ...limits, concurrencyMax: isPlain ? PLAIN_CONCURRENCY : PERSISTENT_CONCURRENCY },
+    limits: {
+      ...limits,
+      memoryBytes: Math.max(limits.memoryBytes, MEMORY_BYTES_MIN),
+      concurrencyMax: isPlain ? PLAIN_CONCURRENCY : PERSISTENT_CONCURRENCY,
+    },
     async contents() {
       const { env, egress, bindings } = await owner.contents();
       return { program, env, egress, bindings };

@@ -90,6 +90,7 @@ class Round {
   async before(request: Request): Promise<Request | Response> {
     const { requestId, params } = this.#ctx;
     const body = request.body === null ? NOTHING : await bodyOf(request);
+    if (body === undefined) return tooLarge(requestId);
     const { method, url } = request;
     const headers = [...request.headers] as [string, string][];
     const given = { requestId, method, url, headers, params, body, now: Date.now() };
@@ -179,15 +180,20 @@ function isSocket(response: Response): boolean {
   return (response as { readonly webSocket?: unknown }).webSocket !== undefined;
 }
 
-/** @throws {RangeError} when it is over what middlewares are given */
-async function bodyOf(request: Request): Promise<Uint8Array> {
+/** What a caller is told whose request is larger than what middlewares are given. */
+function tooLarge(request_id: string): Response {
+  const message = `The request's body is over ${BODY_BYTES_MAX} bytes, the most that middlewares are given.`;
+  const limit = { name: "middlewareBodyBytesMax", value: BODY_BYTES_MAX };
+  return Response.json({ error: { code: "body_too_large", message, request_id, limit } }, { status: 413 });
+}
+
+/** A request's body; undefined when it is over what middlewares are given. */
+async function bodyOf(request: Request): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request.body ?? []) {
     bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) {
-      throw new RangeError(`The request's body is over ${BODY_BYTES_MAX} bytes, the most that middlewares are given.`);
-    }
+    if (bytes > BODY_BYTES_MAX) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
