@@ -103,6 +103,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     versions,
     build,
     prepare,
+    plans: () => own.callers.plans,
     validateEgress,
     reachesInside,
     validateHost,

@@ -26,8 +26,8 @@ interface DevOptions {
 }
 
 const HELP = `
-DIR is a folder with an isopod.toml, a single file (it answers everywhere), a folder with an index.ts, or a folder of
-apps (each answers at /apps/NAME). Data lies in DIR/.isopod, apart from any other server's. Secrets are read from the
+DIR is a folder with an isopod.toml, a single script or program (it answers everywhere), a folder with an index.ts or a
+bootstrap, or a folder of apps (each answers at /apps/NAME). Data lies in DIR/.isopod, apart from any other server's. Secrets are read from the
 environment by their names, or from DIR/.env, which no program ever sees.
 
 Examples:

@@ -167,6 +167,7 @@ function readPlan(name: string, raw: RawPlan, report: ConfigReport): Plan {
     egress: raw.egress ?? [],
     bindings: readPlanBindings(raw, ["plans", name], report),
     origins: raw.origins ?? [],
+    native: raw.native ?? true,
   };
 }
 
