@@ -36,7 +36,7 @@ export function findDevSource(path: string): DevSource {
     const isProgram = (stats.mode & EXECUTABLE) !== 0;
     if (!SCRIPT.test(name) && !isProgram)
       throw usageError(
-        `Cannot serve ${path}: expected TypeScript, JavaScript, a program that can be executed or an isopod.toml`,
+        `Cannot serve ${path}: expected TypeScript, JavaScript or an isopod.toml, or a program that can be executed`,
       );
     const engine = SCRIPT.test(name) ? undefined : "process";
     return { folder, file: join(folder, "isopod.toml"), text: oneFunction(name, name, engine) };
@@ -67,4 +67,16 @@ function oneFunction(from: string, path: string, engine?: string): string {
 export function devEnvironment(folder: string): Record<string, string | undefined> {
   const file = join(folder, ".env");
   return { ...(existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {}), ...process.env };
+}
+
+/** The folders that a function is made of: where its file is; of a program all of its folder, and of its layers. */
+export function foldersOf({
+  path,
+  process: program,
+}: {
+  readonly path: string;
+  readonly process?: { readonly layers: readonly string[] } | undefined;
+}): string[] {
+  const folderOf = (each: string) => (statSync(each).isDirectory() ? each : dirname(each));
+  return program === undefined ? [dirname(path)] : [path, ...program.layers].map(folderOf);
 }
