@@ -28,6 +28,8 @@ export interface RequestHead {
   readonly d: number;
   /** Whether a body follows. */
   readonly b?: 1;
+  /** Whether it asks for a WebSocket. */
+  readonly w?: 1;
 }
 
 /** Guest to host: the answer's head. */
