@@ -130,6 +130,14 @@ export class PgConnection {
     this.#used = true;
   }
 
+  /** Ends the transaction. @throws {Error} also when the server has undone it and does not call that an error */
+  async commit(): Promise<void> {
+    const run = this.#client.query("COMMIT");
+    run.catch(() => {});
+    const { command } = await Promise.race([run, this.#gone]);
+    if (command !== "COMMIT") throw Object.assign(new Error("the transaction was undone"), { code: "40000" });
+  }
+
   /** Runs a statement of ours. */
   async control(sql: string): Promise<void> {
     const run = this.#client.query(sql);

@@ -12,7 +12,7 @@ import { SQL_LIMITS, type SqlLimits } from "../limits.ts";
 import { type IsPublic, readAddress } from "./address.ts";
 import { CallClock } from "./call_clock.ts";
 import { PgConnection } from "./connection.ts";
-import { isEnd, isWorthRetrying, nameConnectFailure, nameFailure } from "./failures.ts";
+import { isEnd, isStandby, isWorthRetrying, NotCommitted, nameConnectFailure, nameFailure } from "./failures.ts";
 import { PgPool, type PoolKey } from "./pool.ts";
 import type { PgPoolLimits } from "./pool_limits.ts";
 import { Releases } from "./releases.ts";
@@ -81,7 +81,7 @@ export class Postgres {
       const answer = await this.#run(this.#read(call.request), call, clock);
       return new TextEncoder().encode(JSON.stringify(answer));
     } catch (error) {
-      throw clock.reason ?? nameFailure(error);
+      throw clock.reason ?? nameFailure(error, call.mode);
     } finally {
       clock.stop();
     }
@@ -126,8 +126,13 @@ export class Postgres {
         await this.#checkRights(connection, call);
         return await this.#attempt(connection, transaction, clock);
       } catch (error) {
+        // Whoever connects anew may be led to the one that takes changes.
+        if (call.mode === "read-write" && isStandby(error)) connection.destroy();
         if (!(error instanceof NotBegun)) throw error;
-        if (!connection.used || !isEnd(error.cause) || clock.reason !== undefined) throw error.cause;
+        const { cause } = error;
+        if (!connection.used || !isEnd(cause) || clock.reason !== undefined) {
+          throw isEnd(cause) ? new NotCommitted(cause) : cause;
+        }
       } finally {
         clock.attach(undefined);
         const isCancelled = clock.reason !== undefined;

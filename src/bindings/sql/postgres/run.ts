@@ -5,6 +5,7 @@ import type { SqlValue } from "../database/values.ts";
 import type { SqlGrant } from "../grant.ts";
 import type { SqlLimits } from "../limits.ts";
 import type { PgConnection } from "./connection.ts";
+import { isEnd, NotCommitted } from "./failures.ts";
 import type { Column, RowReader, TextRow } from "./row_reader.ts";
 import { checkStatement } from "./rules.ts";
 import { withNumberedParameters } from "./scanner.ts";
@@ -51,7 +52,7 @@ export function checkTransaction({ statements, grant }: Transaction, limits: Sql
   }
 }
 
-/** Runs statements, all in one transaction. @throws {Refusal}, {NotBegun}, or what PostgreSQL refuses */
+/** Runs statements, all in one transaction. @throws {Refusal}, {NotBegun}, {NotCommitted}, or what PostgreSQL refuses */
 export async function runTransaction(
   connection: PgConnection,
   { statements, grant, isFirst }: Transaction,
@@ -63,14 +64,16 @@ export async function runTransaction(
   });
   const tally: Tally = { rows: 0, bytes: 0 };
   const results: PgResult[] = [];
+  let commits = false;
   try {
     for (const statement of statements) results.push(await runOne(connection, statement, limits, tally, isFirst));
+    commits = !isReadOnly;
     // Not all that changes something is refused in a read-only transaction: large objects are not, before version 16.
-    await connection.control(isReadOnly ? "ROLLBACK" : "COMMIT");
+    await (isReadOnly ? connection.control("ROLLBACK") : connection.commit());
     return results;
   } catch (error) {
     if (!connection.broken) await connection.control("ROLLBACK").catch(() => connection.destroy());
-    throw error;
+    throw !commits && isEnd(error) ? new NotCommitted(error) : error;
   }
 }
 
