@@ -43,8 +43,9 @@ export interface CockroachFaults {
 /** A database that stands for one of CockroachDB's. */
 export class Cockroach implements AsyncDisposable {
   readonly faults: CockroachFaults = { restartsInStatement: 0, restartsInCommit: 0, ambiguous: 0 };
-  /** What was refused, and how often a transaction was begun. */
+  /** What was refused. */
   readonly refused: string[] = [];
+  /** Transactions that were begun. */
   begun = 0;
   #proxy: PostgresProxy | undefined;
 
@@ -110,7 +111,7 @@ class Session implements PgListener {
   }
 
   #query(sql: string): PgVerdict {
-    if (/^BEGIN/i.test(sql)) this.#of.begun += 1;
+    if (/^BEGIN( READ ONLY)?$/.test(sql)) this.#of.begun += 1;
     const refusal = this.#suspended === undefined ? refusalOf(sql) : (["0A000", PORTALS] as const);
     if (refusal !== undefined) {
       this.#of.refused.push(sql);

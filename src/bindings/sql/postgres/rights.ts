@@ -15,8 +15,9 @@ const KNOWN_MAX = 1000;
 
 const NAMES_SQL = "SELECT pg_catalog.to_regclass(name)::oid FROM pg_catalog.unnest($1::text[]) AS name";
 
-/** Schemas that are PostgreSQL's own. */
-const OURS = "n.nspname IN ('pg_catalog', 'information_schema') OR n.nspname ~ '^pg_(toast|temp)'";
+/** Schemas that are PostgreSQL's or CockroachDB's own. */
+const OURS =
+  "n.nspname IN ('pg_catalog', 'information_schema', 'crdb_internal', 'pg_extension') OR n.nspname ~ '^pg_(toast|temp)'";
 const MINE = "(SELECT oid FROM pg_roles WHERE rolname = session_user)";
 
 /** One row for the first thing that the role may beyond the relations `$1`; none when there is nothing. */
