@@ -58,7 +58,7 @@ export class StoredVersions {
     const env: Record<string, string> = { ...settings.env };
     const secrets: { placeholder: string; value: string; hosts: readonly string[] }[] = [];
     for (const { binding, name: secret, hosts } of secretsOf(settings)) {
-      const value = this.#secret(project, secret);
+      const value = this.secret(project, secret);
       const placeholder = placeholderOf(project, name, binding);
       env[binding] = hosts.length === 0 ? value : placeholder;
       if (hosts.length > 0) secrets.push({ placeholder, value, hosts });
@@ -85,10 +85,11 @@ export class StoredVersions {
   #withUrl(project: string, declared: BindingDeclaration): BindingDeclaration {
     const { secret } = declared.options;
     if (!isPostgres(declared) || typeof secret !== "string") return declared;
-    return { ...declared, secretUrl: { url: this.#secret(project, secret), isTrusted: false } };
+    return { ...declared, secretUrl: { url: this.secret(project, secret), isTrusted: false } };
   }
 
-  #secret(project: string, name: string): string {
+  /** The value of a project's secret. @throws {IsopodError} `start_failed` when there is none */
+  secret(project: string, name: string): string {
     const found = this.#replica.get("secrets", project, name);
     if (found !== undefined) return this.#box.open(project, name, found.value);
     throw new IsopodError("start_failed", { cause: `project "${project}" has no secret "${name}"` });

@@ -16,6 +16,8 @@ import { StreamGuard } from "./stream_guard.ts";
 const CONNECT_MS_MAX = 10_000;
 /** What a server may say until it is ready, and while nothing is asked of it. */
 const IDLE_BYTES_MAX = 256 * 1024;
+/** Rows of a statement of ours. */
+const LIST_ROWS_MAX = 1000;
 /** How often a server looks whether we are still there while it works. */
 const CHECK_CLIENT = "SET LOCAL client_connection_check_interval = 2000";
 
@@ -128,6 +130,14 @@ export class PgConnection {
     this.#used = true;
   }
 
+  /** Ends the transaction. @throws {Error} also when the server has undone it and does not call that an error */
+  async commit(): Promise<void> {
+    const run = this.#client.query("COMMIT");
+    run.catch(() => {});
+    const { command } = await Promise.race([run, this.#gone]);
+    if (command !== "COMMIT") throw Object.assign(new Error("the transaction was undone"), { code: "40000" });
+  }
+
   /** Runs a statement of ours. */
   async control(sql: string): Promise<void> {
     const run = this.#client.query(sql);
@@ -140,6 +150,14 @@ export class PgConnection {
     const { default: Cursor } = await import("pg-cursor");
     const cursor = this.#client.query(new Cursor<(string | null)[]>(sql, [...values], { rowMode: "array" }));
     return new RowReader(cursor, this.#gone);
+  }
+
+  /** The first column of a statement of ours, 1000 rows at the most. */
+  async list(sql: string, values: readonly string[]): Promise<(string | null)[]> {
+    const reader = await this.rows(sql, values);
+    const rows = await reader.read(LIST_ROWS_MAX);
+    await reader.close();
+    return rows.map(([first = null]) => first);
   }
 
   /** Asks the server, over a connection of its own, to end what runs. Settles when it has been asked. */

@@ -7,14 +7,16 @@ import { parseBoundedJson } from "../../../core/bounded_json.ts";
 import type { Clock } from "../../../core/clock.ts";
 import { IsopodError } from "../../../core/errors.ts";
 import { checkCount, checkRequest, type SqlRequest } from "../database/request.ts";
+import type { SqlGrant } from "../grant.ts";
 import { SQL_LIMITS, type SqlLimits } from "../limits.ts";
 import { type IsPublic, readAddress } from "./address.ts";
 import { CallClock } from "./call_clock.ts";
 import { PgConnection } from "./connection.ts";
-import { isEnd, isWorthRetrying, nameConnectFailure, nameFailure } from "./failures.ts";
-import { PgPool } from "./pool.ts";
+import { isEnd, isStandby, isWorthRetrying, NotCommitted, nameConnectFailure, nameFailure } from "./failures.ts";
+import { PgPool, type PoolKey } from "./pool.ts";
 import type { PgPoolLimits } from "./pool_limits.ts";
-import type { PgMode } from "./rules.ts";
+import { Releases } from "./releases.ts";
+import { type ReportRights, RoleRights } from "./rights.ts";
 import { checkTransaction, NotBegun, type PgResult, runTransaction, type Transaction } from "./run.ts";
 import { splitStatements } from "./scanner.ts";
 
@@ -28,8 +30,7 @@ export interface PgDatabase {
 }
 
 /** A call. */
-export interface PgCall extends PgDatabase {
-  readonly mode: PgMode;
+export interface PgCall extends PgDatabase, SqlGrant {
   /** As `database/request.ts` reads it. */
   readonly request: Uint8Array;
   /** How long it may take, in milliseconds. */
@@ -43,26 +44,29 @@ export interface PostgresOptions {
   readonly isPublic: IsPublic;
   readonly limits?: Partial<SqlLimits> | undefined;
   readonly poolLimits?: Partial<PgPoolLimits> | undefined;
+  /** Hears of roles that may do more than their grant says. */
+  report?: ReportRights;
 }
 
 /** A request is read on the event loop that all share, and not in a process of the database's. */
 const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
 /** Attempts of a transaction that others got in the way of. */
 const ATTEMPTS_MAX = 5;
-/** How long a server may take to end a session, or a process that did not hear. */
-const RELEASE_MS_MAX = 5000;
 
 /** The databases. */
 export class Postgres {
   readonly #options: PostgresOptions;
   readonly #limits: SqlLimits;
   readonly #pool: PgPool;
-  readonly #releasing = new Set<Promise<void>>();
+  readonly #rights: RoleRights;
+  readonly #releases: Releases;
 
   constructor(options: PostgresOptions) {
     this.#options = options;
     this.#limits = { ...SQL_LIMITS, requestBytesMax: REQUEST_BYTES_MAX, ...options.limits };
     this.#pool = new PgPool(options.clock, options.poolLimits);
+    this.#releases = new Releases(options.clock, (key, connection) => this.#pool.give(key, connection));
+    this.#rights = new RoleRights(options.clock, options.report ?? (() => {}));
   }
 
   /** The limits in force. */
@@ -77,7 +81,7 @@ export class Postgres {
       const answer = await this.#run(this.#read(call.request), call, clock);
       return new TextEncoder().encode(JSON.stringify(answer));
     } catch (error) {
-      throw clock.reason ?? nameFailure(error);
+      throw clock.reason ?? nameFailure(error, call.mode);
     } finally {
       clock.stop();
     }
@@ -86,7 +90,7 @@ export class Postgres {
   /** Ends every connection. Settles when the servers have been told. */
   async close(): Promise<void> {
     this.#pool.close();
-    await Promise.all(this.#releasing);
+    await this.#releases.done();
   }
 
   #read(request: Uint8Array): SqlRequest {
@@ -99,16 +103,16 @@ export class Postgres {
   }
 
   async #run(request: SqlRequest, call: PgCall, clock: CallClock): Promise<unknown> {
-    const { mode } = call;
+    const grant: SqlGrant = call;
     if ("statements" in request) {
       const { statements, isFirst } = request;
-      return await this.#transact({ statements, mode, isFirst }, call, clock);
+      return await this.#transact({ statements, grant, isFirst }, call, clock);
     }
     const statements = request.texts.flatMap((text) => splitStatements(text, this.#limits));
     checkCount(statements.length, this.#limits);
     const asked = statements.map((sql) => ({ sql, values: [] }));
     const groups = request.kind === "script" ? [asked] : asked.map((each) => [each]);
-    for (const group of groups) await this.#transact({ statements: group, mode, isFirst: false }, call, clock);
+    for (const group of groups) await this.#transact({ statements: group, grant, isFirst: false }, call, clock);
     return { count: asked.length };
   }
 
@@ -119,15 +123,29 @@ export class Postgres {
       const connection = await this.#take(call, clock);
       try {
         clock.attach(connection);
+        await this.#checkRights(connection, call);
         return await this.#attempt(connection, transaction, clock);
       } catch (error) {
+        // Whoever connects anew may be led to the one that takes changes.
+        if (call.mode === "read-write" && isStandby(error)) connection.destroy();
         if (!(error instanceof NotBegun)) throw error;
-        if (!connection.used || !isEnd(error.cause) || clock.reason !== undefined) throw error.cause;
+        const { cause } = error;
+        if (!connection.used || !isEnd(cause) || clock.reason !== undefined) {
+          throw isEnd(cause) ? new NotCommitted(cause) : cause;
+        }
       } finally {
         clock.attach(undefined);
-        this.#release(call, connection, clock.reason !== undefined);
+        const isCancelled = clock.reason !== undefined;
+        const another = (signal: AbortSignal) => this.#open(call, signal);
+        this.#releases.begin({ key: keyOf(call), connection, isCancelled, another });
       }
     }
+  }
+
+  async #checkRights(connection: PgConnection, call: PgCall): Promise<void> {
+    const { project, tables } = call;
+    if (tables === undefined) return;
+    await this.#rights.check(connection, { project, tables, key: JSON.stringify([keyOf(call).database, tables]) });
   }
 
   /** Makes a transaction, again where others got in its way: nothing of it has been done then. */
@@ -155,41 +173,8 @@ export class Postgres {
       throw nameConnectFailure(error);
     });
   }
-
-  /** Gives a connection back when its session is over; nobody waits for that. */
-  #release(database: PgDatabase, connection: PgConnection, isCancelled: boolean): void {
-    const release = (isCancelled ? this.#endCancelled(database, connection) : this.#reset(connection)).finally(() => {
-      this.#pool.give(keyOf(database), connection);
-      this.#releasing.delete(release);
-    });
-    this.#releasing.add(release);
-  }
-
-  async #reset(connection: PgConnection): Promise<void> {
-    const cancelTimer = this.#options.clock.after(RELEASE_MS_MAX, () => connection.destroy());
-    if (!connection.broken) await connection.reset().catch(() => connection.destroy());
-    cancelTimer();
-  }
-
-  /**
-   * What was cancelled is not used again: a cancel that comes late would hit whoever is next. A routine may have caught the
-   * cancel and go on without a connection; then its process is ended from another one, as far as the role may.
-   */
-  async #endCancelled(database: PgDatabase, connection: PgConnection): Promise<void> {
-    const wasHeard = !connection.broken;
-    connection.destroy();
-    if (wasHeard || connection.processID === 0) return;
-    const ender = new AbortController();
-    const cancelTimer = this.#options.clock.after(RELEASE_MS_MAX, () => ender.abort(new IsopodError("sql_timeout")));
-    const other = await this.#open(database, ender.signal).catch(() => undefined);
-    ender.signal.addEventListener("abort", () => other?.destroy());
-    const backend = `pid = ${connection.processID} AND datname = current_database()`;
-    await other?.control(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${backend}`).catch(() => {});
-    cancelTimer();
-    other?.close();
-  }
 }
 
-function keyOf({ project, url, isTrusted }: PgDatabase): { project: string; database: string } {
+function keyOf({ project, url, isTrusted }: PgDatabase): PoolKey {
   return { project, database: `${isTrusted}\n${url}` };
 }
