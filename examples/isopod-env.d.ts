@@ -16,14 +16,11 @@ interface IsopodEnv {
   readonly badge: Record<string, never>;
   readonly products: Record<string, never>;
   readonly uploads: {
-    /** A blob binding: docs/bindings.md of Isopod. */
-    readonly FILES: any;
+    /** A binding of the type "blob": "uploads". */
+    readonly FILES: import("isopod").R2Bucket;
   };
   readonly reminders: {
-    /** A queue binding: docs/bindings.md of Isopod. */
-    readonly REMINDERS: {
-      send(body: unknown, options?: { contentType?: string; delaySeconds?: number }): Promise<void>;
-      sendBatch(messages: Iterable<object>, options?: { delaySeconds?: number }): Promise<void>;
-    };
+    /** A binding of the type "queue": "reminders". */
+    readonly REMINDERS: import("isopod").Queue;
   };
 }
