@@ -19,6 +19,14 @@ interface IsopodEnv {
     /** A binding of the type "blob": "uploads". */
     readonly FILES: import("isopod").R2Bucket;
   };
+  readonly links: {
+    /** A binding of the type "kv": "links". */
+    readonly LINKS: import("isopod").KVNamespace;
+  };
+  readonly comments: {
+    /** A binding of the type "sql": "comments". */
+    readonly DB: import("isopod").D1Database;
+  };
   readonly reminders: {
     /** A binding of the type "queue": "reminders". */
     readonly REMINDERS: import("isopod").Queue;
