@@ -88,6 +88,7 @@ const ENTRIES = [
   "src/standard_guest.ts",
   "src/process_guest.ts",
   "src/sdk/main.ts",
+  "src/sdk/globals.ts",
   "src/pinning/*_plugin.ts",
   "src/*/*/guest/main.ts",
   "src/bindings/sql/database/main.ts",
