@@ -3,7 +3,7 @@ import { z } from "zod";
 import { isResourceName, RESOURCE_EXPECTED } from "../../core/binding_kinds.ts";
 import type { DatabaseAdmin, DatabaseStatement } from "../../core/database_admin.ts";
 import { IsopodError } from "../../core/errors.ts";
-import { type Endpoint, endpoint, inProject, page, pageOf, paginate } from "./endpoint.ts";
+import { type Endpoint, endpoint, inProject, type Principal, page, pageOf, paginate } from "./endpoint.ts";
 import { DEPLOY } from "./function_answers.ts";
 import type { ApiParts } from "./parts.ts";
 
@@ -28,8 +28,16 @@ const value = z.union([
 const statement = z.strictObject({ sql: z.string(), params: z.array(value).max(100).default([]) });
 const result = z.object({
   columns: z.array(z.string()),
-  rows: z.array(z.array(value)),
-  meta: z.record(z.string(), z.union([z.number(), z.boolean()])),
+  /** Values as they are bound; arrays of PostgreSQL are lists. */
+  rows: z.array(z.array(z.unknown())),
+  meta: z.record(z.string(), z.union([z.number(), z.boolean(), z.null()])),
+});
+
+const databaseView = z.object({
+  name: z.string(),
+  dialect: z.enum(["sqlite", "postgres"]),
+  /** Null where there is no file of ours. */
+  bytes: z.number().nullable(),
 });
 
 /** The endpoints of databases. */
@@ -37,21 +45,38 @@ export function databaseEndpoints({ plane, databases }: ApiParts): Endpoint[] {
   const path = "/v1/projects/{project}/databases/{database}";
   const audit = (who: string, action: string, project: string, what: string) =>
     plane.audit.add({ who, action, project, what });
+  /** What the operator has given to functions is not everybody's who may deploy one. @throws {IsopodError} `forbidden` */
+  const mayReach = async (project: string, name: string, who: Principal) => {
+    const found = await databases.find(project, name);
+    if (!found.isOperators || who.project === undefined || who.scopes.includes("admin")) return found;
+    const message = `The server's operator has given "${name}" to functions; this takes a key with the scope admin.`;
+    throw new IsopodError("forbidden", { message });
+  };
   return [
     endpoint({
       ...{ method: "get", path: "/v1/projects/{project}/databases", id: "listDatabases", access: DEPLOY },
       ...{ summary: "The SQL databases of a project", params: inProject, query: page },
-      answer: pageOf(z.object({ name: z.string(), bytes: z.number() })),
+      answer: pageOf(databaseView),
       handle: async ({ params: { project }, query }) => ({
-        body: paginate(databases.list(project), query, (each) => each.name),
+        body: paginate(await databases.list(project), query, (each) => each.name),
       }),
+    }),
+    endpoint({
+      ...{ method: "get", path, id: "getDatabase", access: DEPLOY },
+      ...{ summary: "What a database is; of SQLite where nobody names one of PostgreSQL so", params: ofDatabase },
+      answer: databaseView,
+      handle: async ({ params: { project, database } }) => {
+        const { name, dialect, bytes } = await databases.find(project, database);
+        return { body: { name, dialect, bytes } };
+      },
     }),
     endpoint({
       ...{ method: "post", path: `${path}/query`, id: "queryDatabase", access: DEPLOY },
       summary: "Runs statements, all in one transaction; the database is made when there is none",
       ...{ params: ofDatabase, body: z.strictObject({ statements: z.array(statement).min(1).max(STATEMENTS_MAX) }) },
       answer: z.object({ results: z.array(result) }),
-      handle: async ({ params: { project, database }, body }) => {
+      handle: async ({ params: { project, database }, body, who }) => {
+        await mayReach(project, database, who);
         const statements = body.statements.map(({ sql, params }) => ({ sql, values: params }));
         return { body: { results: await query(databases, project, database, statements) } };
       },
@@ -62,6 +87,7 @@ export function databaseEndpoints({ plane, databases }: ApiParts): Endpoint[] {
       ...{ params: ofDatabase, body: z.strictObject({ texts: z.array(z.string()).min(1).max(TEXTS_MAX) }) },
       answer: z.object({ statements: z.number() }),
       handle: async ({ params: { project, database }, body, who }) => {
+        await mayReach(project, database, who);
         const statements = await databases.script(project, database, body.texts);
         await audit(who.label, "database-script", project, database);
         return { body: { statements } };
@@ -69,11 +95,13 @@ export function databaseEndpoints({ plane, databases }: ApiParts): Endpoint[] {
     }),
     endpoint({
       ...{ method: "get", path: `${path}/file`, id: "exportDatabase", access: DEPLOY },
-      ...{ summary: "The database as a file of SQLite, as it is at one moment", params: ofDatabase },
-      answerType: "application/vnd.sqlite3",
-      handle: async ({ params: { project, database } }) => {
-        const headers = { "content-type": "application/vnd.sqlite3", "cache-control": "no-store" };
-        return new Response(await databases.copy(project, database), { headers });
+      summary: "The database as a file of SQLite, as it is at one moment; of PostgreSQL its rows as application/sql",
+      ...{ params: ofDatabase, answerType: "application/vnd.sqlite3" },
+      handle: async ({ params: { project, database }, request, who }) => {
+        const { dialect } = await mayReach(project, database, who);
+        const type = dialect === "postgres" ? "application/sql" : "application/vnd.sqlite3";
+        const headers = { "content-type": type, "cache-control": "no-store" };
+        return new Response(await databases.copy(project, database, request.signal), { headers });
       },
     }),
     endpoint({
@@ -108,8 +136,8 @@ async function query(
 ): Promise<z.input<typeof result>[]> {
   const results = JSON.parse(await databases.query(project, name, statements)) as {
     readonly c: string[];
-    readonly r: z.input<typeof value>[][];
-    readonly m: Record<string, number | boolean>;
+    readonly r: unknown[][];
+    readonly m: Record<string, number | boolean | null>;
   }[];
   return results.map(({ c: columns, r: rows, m: meta }) => ({ columns, rows, meta }));
 }
