@@ -14,6 +14,7 @@ import { createQueueBinding } from "./bindings/queue/binding.ts";
 import { Administration } from "./bindings/sql/administration.ts";
 import { createSql } from "./bindings/sql/binding.ts";
 import { Databases } from "./bindings/sql/databases.ts";
+import { FilesAdministration } from "./bindings/sql/files_administration.ts";
 import { Postgres } from "./bindings/sql/postgres/postgres.ts";
 import { createTcp } from "./bindings/tcp/binding.ts";
 import type { Binding, BindingSet, DataQuotas } from "./core/binding.ts";
@@ -80,7 +81,7 @@ export async function createBindings(parts: BindingParts): Promise<StandardBindi
     egress: createEgress({ tunnel: tcp.tunnel }),
     cache: createCacheApi(parts.clock),
     byType,
-    databases: new Administration(databases),
+    databases: new Administration({ files: new FilesAdministration(databases), postgres, urls: parts.databaseUrls }),
   };
 }
 

@@ -10,7 +10,7 @@ import type { Client as PgClient } from "pg";
 import type { SqlLimits } from "../limits.ts";
 import type { DatabaseAddress } from "./address.ts";
 import { type BackendKey, requestCancel } from "./cancelling.ts";
-import { RowReader } from "./row_reader.ts";
+import { RowReader, type TextRow } from "./row_reader.ts";
 import { StreamGuard } from "./stream_guard.ts";
 
 const CONNECT_MS_MAX = 10_000;
@@ -118,7 +118,7 @@ export class PgConnection {
 
   /** Begins a transaction, in which results may come. */
   async begin(isReadOnly: boolean): Promise<void> {
-    this.#guard.allow(this.#resultBytesMax);
+    this.allowResults();
     const begin = isReadOnly ? "BEGIN READ ONLY" : "BEGIN";
     await this.control(this.#checksClient ? `${begin}; ${CHECK_CLIENT}` : begin);
   }
@@ -152,12 +152,23 @@ export class PgConnection {
     return new RowReader(cursor, this.#gone);
   }
 
+  /** The first rows of a statement of ours. */
+  async table(sql: string, rowsMax: number, values: readonly string[] = []): Promise<readonly TextRow[]> {
+    this.allowResults();
+    const reader = await this.rows(sql, values);
+    const rows = await reader.read(rowsMax);
+    await reader.close();
+    return rows;
+  }
+
   /** The first column of a statement of ours, 1000 rows at the most. */
   async list(sql: string, values: readonly string[]): Promise<(string | null)[]> {
-    const reader = await this.rows(sql, values);
-    const rows = await reader.read(LIST_ROWS_MAX);
-    await reader.close();
-    return rows.map(([first = null]) => first);
+    return (await this.table(sql, LIST_ROWS_MAX, values)).map(([first = null]) => first);
+  }
+
+  /** Lets results come, of as many bytes as those of one call may be. */
+  allowResults(): void {
+    this.#guard.allow(this.#resultBytesMax);
   }
 
   /** Asks the server, over a connection of its own, to end what runs. Settles when it has been asked. */

@@ -4,30 +4,18 @@
  * server's, which a statement could set.
  */
 import { parseBoundedJson } from "../../../core/bounded_json.ts";
-import type { Clock } from "../../../core/clock.ts";
 import { IsopodError } from "../../../core/errors.ts";
 import { checkCount, checkRequest, type SqlRequest } from "../database/request.ts";
 import type { SqlGrant } from "../grant.ts";
 import { SQL_LIMITS, type SqlLimits } from "../limits.ts";
-import { type IsPublic, readAddress } from "./address.ts";
 import { CallClock } from "./call_clock.ts";
-import { PgConnection } from "./connection.ts";
-import { isEnd, isStandby, isWorthRetrying, NotCommitted, nameConnectFailure, nameFailure } from "./failures.ts";
-import { PgPool, type PoolKey } from "./pool.ts";
-import type { PgPoolLimits } from "./pool_limits.ts";
-import { Releases } from "./releases.ts";
+import type { PgConnection } from "./connection.ts";
+import { keyOf, PgConnections, type PgConnectionsOptions, type PgDatabase } from "./connections.ts";
+import { withoutDumps } from "./dumps.ts";
+import { isEnd, isStandby, isWorthRetrying, NotCommitted, nameFailure } from "./failures.ts";
 import { type ReportRights, RoleRights } from "./rights.ts";
 import { checkTransaction, NotBegun, type PgResult, runTransaction, type Transaction } from "./run.ts";
 import { splitStatements } from "./scanner.ts";
-
-/** A database, as a project may use it. */
-export interface PgDatabase {
-  readonly project: string;
-  /** The database's URL, with its password. */
-  readonly url: string;
-  /** Whether the operator has given the URL, and not a tenant. */
-  readonly isTrusted: boolean;
-}
 
 /** A call. */
 export interface PgCall extends PgDatabase, SqlGrant {
@@ -36,20 +24,27 @@ export interface PgCall extends PgDatabase, SqlGrant {
   /** How long it may take, in milliseconds. */
   readonly workMs: number;
   readonly signal: AbortSignal;
+  /** Whether whoever administers asks: texts may be as long as a request, and dumps have words of their own. */
+  readonly isAdministration?: boolean | undefined;
+}
+
+/** What reads a database by a connection of its own for a while. */
+export interface PgReading extends PgDatabase {
+  readonly workMs: number;
+  readonly signal: AbortSignal;
 }
 
 /** How it is set up. */
-export interface PostgresOptions {
-  readonly clock: Clock;
-  readonly isPublic: IsPublic;
+export interface PostgresOptions extends PgConnectionsOptions {
   readonly limits?: Partial<SqlLimits> | undefined;
-  readonly poolLimits?: Partial<PgPoolLimits> | undefined;
   /** Hears of roles that may do more than their grant says. */
   report?: ReportRights;
 }
 
 /** A request is read on the event loop that all share, and not in a process of the database's. */
 const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
+/** Statements of a text that whoever administers has sent. */
+const SCRIPT_STATEMENTS_MAX = 100_000;
 /** Attempts of a transaction that others got in the way of. */
 const ATTEMPTS_MAX = 5;
 
@@ -57,15 +52,16 @@ const ATTEMPTS_MAX = 5;
 export class Postgres {
   readonly #options: PostgresOptions;
   readonly #limits: SqlLimits;
-  readonly #pool: PgPool;
+  readonly #ownLimits: SqlLimits;
+  readonly #connections: PgConnections;
   readonly #rights: RoleRights;
-  readonly #releases: Releases;
 
   constructor(options: PostgresOptions) {
     this.#options = options;
     this.#limits = { ...SQL_LIMITS, requestBytesMax: REQUEST_BYTES_MAX, ...options.limits };
-    this.#pool = new PgPool(options.clock, options.poolLimits);
-    this.#releases = new Releases(options.clock, (key, connection) => this.#pool.give(key, connection));
+    const statementBytesMax = this.#limits.requestBytesMax;
+    this.#ownLimits = { ...this.#limits, statementBytesMax, batchStatementsMax: SCRIPT_STATEMENTS_MAX };
+    this.#connections = new PgConnections(options, this.#limits);
     this.#rights = new RoleRights(options.clock, options.report ?? (() => {}));
   }
 
@@ -87,10 +83,35 @@ export class Postgres {
     }
   }
 
+  /** What `read` makes of a connection that it has for itself, until its end or its reader's. @throws {IsopodError} */
+  async *reading<T>(call: PgReading, read: (connection: PgConnection) => AsyncGenerator<T>): AsyncGenerator<T> {
+    const clock = new CallClock(this.#options.clock, call.workMs, call.signal);
+    try {
+      const connection = await this.#connections.take(call, 0, clock);
+      let isOver = false;
+      const end = () => {
+        if (!isOver) this.#connections.release(call, connection, clock);
+        isOver = true;
+      };
+      // Whoever has stopped reading does not come back to let go of it.
+      clock.signal.addEventListener("abort", end);
+      try {
+        clock.attach(connection);
+        yield* read(connection);
+      } finally {
+        clock.attach(undefined);
+        end();
+      }
+    } catch (error) {
+      throw clock.reason ?? nameFailure(error, "read");
+    } finally {
+      clock.stop();
+    }
+  }
+
   /** Ends every connection. Settles when the servers have been told. */
   async close(): Promise<void> {
-    this.#pool.close();
-    await this.#releases.done();
+    await this.#connections.close();
   }
 
   #read(request: Uint8Array): SqlRequest {
@@ -108,19 +129,27 @@ export class Postgres {
       const { statements, isFirst } = request;
       return await this.#transact({ statements, grant, isFirst }, call, clock);
     }
-    const statements = request.texts.flatMap((text) => splitStatements(text, this.#limits));
-    checkCount(statements.length, this.#limits);
+    const isOwn = request.kind === "script" && call.isAdministration === true;
+    const limits = isOwn ? this.#ownLimits : this.#limits;
+    const split = request.texts.flatMap((text) => splitStatements(text, limits));
+    const statements = isOwn ? withoutDumps(split) : split;
+    checkCount(statements.length, limits);
     const asked = statements.map((sql) => ({ sql, values: [] }));
     const groups = request.kind === "script" ? [asked] : asked.map((each) => [each]);
-    for (const group of groups) await this.#transact({ statements: group, grant, isFirst: false }, call, clock);
+    for (const group of groups) await this.#transact({ statements: group, grant, isFirst: false }, call, clock, limits);
     return { count: asked.length };
   }
 
   /** Makes a transaction; on another connection where one that lay idle was dead before it began. */
-  async #transact(transaction: Transaction, call: PgCall, clock: CallClock): Promise<PgResult[]> {
-    checkTransaction(transaction, this.#limits);
+  async #transact(
+    transaction: Transaction,
+    call: PgCall,
+    clock: CallClock,
+    limits: SqlLimits = this.#limits,
+  ): Promise<PgResult[]> {
+    checkTransaction(transaction, limits);
     for (;;) {
-      const connection = await this.#take(call, clock);
+      const connection = await this.#connections.take(call, call.request.length, clock);
       try {
         clock.attach(connection);
         await this.#checkRights(connection, call);
@@ -135,9 +164,7 @@ export class Postgres {
         }
       } finally {
         clock.attach(undefined);
-        const isCancelled = clock.reason !== undefined;
-        const another = (signal: AbortSignal) => this.#open(call, signal);
-        this.#releases.begin({ key: keyOf(call), connection, isCancelled, another });
+        this.#connections.release(call, connection, clock);
       }
     }
   }
@@ -160,21 +187,4 @@ export class Postgres {
       }
     }
   }
-
-  #take(call: PgCall, { signal }: CallClock): Promise<PgConnection> {
-    const bytes = call.request.length;
-    return this.#pool.take({ ...keyOf(call), bytes, signal, open: () => this.#open(call, signal) });
-  }
-
-  async #open({ url, isTrusted }: PgDatabase, signal: AbortSignal): Promise<PgConnection> {
-    const address = await readAddress(url, isTrusted ? undefined : this.#options.isPublic);
-    signal.throwIfAborted();
-    return await PgConnection.open(address, this.#limits, signal).catch((error) => {
-      throw nameConnectFailure(error);
-    });
-  }
-}
-
-function keyOf({ project, url, isTrusted }: PgDatabase): PoolKey {
-  return { project, database: `${isTrusted}\n${url}` };
 }
