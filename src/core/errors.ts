@@ -66,6 +66,7 @@ export const ERROR_RULES = {
   sql_memory_limit: user(500, "The statement used more memory than its limit."),
   database_ended: user(500, "The database's process ended before it had answered."),
   binding_failed: user(502, "What is bound cannot be used now."),
+  database_lost: user(502, "The database's connection ended before the call was done; nothing of it is there."),
   source_unavailable: user(502, "The program could not be fetched from its source."),
   middleware_failed: user(502, "A middleware failed."),
   middleware_invalid: user(502, "A middleware answered what cannot be used."),

@@ -25,6 +25,8 @@ export interface Plan {
   readonly middlewares?: MiddlewareChain | undefined;
   /** Origins of web pages that may call; `*` for any. */
   readonly origins: readonly string[];
+  /** Whether its keys may deploy native code, which is what the `process` engine runs; they may when left out. */
+  readonly native?: boolean | undefined;
 }
 
 /** An API key, known by its hash alone. */

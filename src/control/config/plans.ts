@@ -5,14 +5,16 @@ import { type Address, type Config, isLoopback, LOOPBACK_ANONYMOUS } from "./con
 import { type MiddlewaresConfig, readMiddlewares } from "./middlewares.ts";
 import type { ConfigReport } from "./report.ts";
 import { limitsOf, type RawConfig, type RawPlan } from "./schema.ts";
+import type { SecretSource } from "./secrets.ts";
 import { isName, NAME_EXPECTED } from "./values.ts";
 
 /** The plans; `anonymous` is always among them. @throws {ConfigError} for the first mistake */
-export function readPlans(raw: RawConfig, listen: Address, report: ConfigReport): ReadonlyMap<string, Plan> {
+export function readPlans(raw: RawConfig, listen: Address, source: SecretSource): ReadonlyMap<string, Plan> {
+  const { report } = source;
   const plans = new Map<string, Plan>();
   for (const [name, item] of Object.entries(raw.plans ?? {})) {
     if (!isName(name)) report.fail(["plans", name], `the name is not ${NAME_EXPECTED}`);
-    plans.set(name, readPlan(name, item, report));
+    plans.set(name, readPlan(name, item, source));
   }
   const anonymous = raw.plans?.[ANONYMOUS];
   if (anonymous?.run === undefined && !isLoopback(listen.host)) {
@@ -35,14 +37,15 @@ export function readPlanMiddlewares(raw: RawConfig, report: ConfigReport, folder
   return read;
 }
 
-function readPlan(name: string, raw: RawPlan, report: ConfigReport): Plan {
+function readPlan(name: string, raw: RawPlan, source: SecretSource): Plan {
   return {
     name,
     run: raw.run ?? (name === ANONYMOUS ? "any" : "none"),
     limits: limitsOf(raw),
     ratePerSecond: raw.rate,
     egress: raw.egress ?? [],
-    bindings: readPlanBindings(raw, ["plans", name], report),
+    bindings: readPlanBindings(raw, ["plans", name], source),
     origins: raw.origins ?? [],
+    native: raw.native ?? true,
   };
 }
