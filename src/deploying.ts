@@ -71,10 +71,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
     // Only now: until here requests were routed to the old versions.
     pool.keepOnly((version) => isNeeded(deployment, plane, version));
   };
-  const load = async (next: Config) => {
-    const functions = await loader.load(next.functions, ending.signal);
-    return fileDeployment(next, functions, await loadPlans(loader, next, ending.signal));
-  };
+  const load = (next: Config) => loadFile(loader, next, ending.signal);
   const store = openStore(dataDirectory);
   const file = await load(config);
   const plane = await openControlPlane({
@@ -169,22 +166,14 @@ function openStore(dataDirectory: string): Store {
   }
 }
 
-/** The plans with what they run around programs. */
-async function loadPlans(loader: FunctionLoader, config: Config, signal: AbortSignal): Promise<Config["plans"]> {
+/** What a configuration says, its functions and the middlewares of its plans loaded. @throws {Error} */
+async function loadFile(loader: FunctionLoader, config: Config, signal: AbortSignal): Promise<FileDeployment> {
+  const functions: readonly LoadedFunction[] = await loader.load(config.functions, signal);
   const plans = new Map(config.plans);
   for (const [name, middlewares] of config.planMiddlewares) {
     const plan = plans.get(name);
-    if (plan === undefined) continue;
-    plans.set(name, { ...plan, middlewares: await loader.loadPlan(plan, middlewares, signal) });
+    if (plan !== undefined) plans.set(name, { ...plan, middlewares: await loader.loadPlan(plan, middlewares, signal) });
   }
-  return plans;
-}
-
-function fileDeployment(
-  config: Config,
-  functions: readonly LoadedFunction[],
-  plans: FileDeployment["plans"],
-): FileDeployment {
   const { keys, codeless, rpcPath, previewDomains } = config;
   return { functions, plans, keys, codelessPath: codeless.path, rpcPath, previewDomains };
 }

@@ -8,8 +8,9 @@ import {
   type BindingKey,
   isBindingName,
 } from "../core/binding_kinds.ts";
+import { EVENT_FORMS } from "../core/event_form.ts";
 import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
-import { DIALECTS, EVENT_FORMS, LINE_PLACES } from "../core/process_program.ts";
+import { DIALECTS, LINE_PLACES } from "../core/process_program.ts";
 import { parseRoute } from "../core/route.ts";
 import { CONSUMER_RULES, TRIGGERS_MAX } from "../core/trigger_rules.ts";
 import { GRACE_RULE, LAYERS_MAX } from "./config/process_rules.ts";

@@ -2,7 +2,6 @@
 import type { AssetFolder } from "./assets.ts";
 import type { BindingGrant } from "./binding_kinds.ts";
 import type { Limits } from "./limits.ts";
-import type { MiddlewareChain } from "./middleware.ts";
 import type { ProcessProgram } from "./process_program.ts";
 import type { Triggers } from "./triggers.ts";
 import type { WasmProgram } from "./wasm_program.ts";
@@ -64,6 +63,25 @@ export interface VersionContents {
   readonly egress: EgressGrant;
   /** What is on `env` beside the variables, by its name there. */
   readonly bindings: ReadonlyMap<string, BindingGrant>;
+}
+
+/** The middlewares of a function or a plan, as those see it who answer requests. */
+export interface MiddlewareChain {
+  /** In their order. */
+  readonly names: readonly string[];
+  /** Where they run: in the function's own instances, in those of this version, or as a part of the program alone. */
+  readonly host: "own" | "inline" | FunctionVersion;
+  /** Whether any of them has the hook; of those that are a part of the program nothing is known. */
+  readonly hasBefore: boolean;
+  readonly hasAfter: boolean;
+  /** What one hook may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Whether the function is given the event itself, or the request that it stands for. */
+  readonly takesEvents: boolean;
+  /** Whether some are a part of the program, which says in a header what they took. */
+  readonly isInline: boolean;
+  /** `sha256-<hex>` of all that they are. */
+  readonly hash: string;
 }
 
 /** An immutable version of a function. Its program is not kept here: a server has many more versions than instances. */

@@ -1,8 +1,8 @@
 /** One request handled by one instance, as the gateway and the pool speak of it. */
 import type { BindingGrant } from "./binding_kinds.ts";
-import type { EgressGrant, FunctionVersion, Program } from "./function.ts";
+import type { EgressGrant, FunctionVersion, MiddlewareChain, Program } from "./function.ts";
 import type { Limits } from "./limits.ts";
-import type { MiddlewareChain, Span } from "./middleware.ts";
+import type { Span } from "./middleware.ts";
 import type { WasmProgram } from "./wasm_program.ts";
 
 /** Header names and values in the order of the message; names in lower case. */

@@ -5,8 +5,7 @@
  * (`persistent`), or a module. Modules of scripts run in the function's own instance, as a part of its program, and are
  * not spoken of here; every other one is run by the guest of the `process` engine.
  */
-import type { FunctionVersion } from "./function.ts";
-import type { EventForm } from "./process_program.ts";
+import type { EventForm } from "./event_form.ts";
 
 /** The sides of a function. */
 export const HOOKS = ["before", "after"] as const;
@@ -46,25 +45,6 @@ export interface HookSettings {
   readonly timeoutMs: number;
   /** What they are given of a request. */
   readonly event: EventForm;
-}
-
-/** The middlewares of a function or a plan, as those see it who answer requests. */
-export interface MiddlewareChain {
-  /** In their order. */
-  readonly names: readonly string[];
-  /** Where they run: in the function's own instances, in those of this version, or as a part of the program alone. */
-  readonly host: "own" | "inline" | FunctionVersion;
-  /** Whether any of them has the hook; of those that are a part of the program nothing is known. */
-  readonly hasBefore: boolean;
-  readonly hasAfter: boolean;
-  /** What one hook may take, in milliseconds. */
-  readonly timeoutMs: number;
-  /** Whether the function is given the event itself, or the request that it stands for. */
-  readonly takesEvents: boolean;
-  /** Whether some are a part of the program, which says in a header what they took. */
-  readonly isInline: boolean;
-  /** `sha256-<hex>` of all that they are. */
-  readonly hash: string;
 }
 
 /** The environment variable of a function that names its middlewares, separated by commas. */

@@ -1,7 +1,7 @@
 /** Plans: the limits and rights of a caller. Keys map to plans; who has no key is `anonymous`. */
 import type { BindingDeclaration } from "./binding_kinds.ts";
+import type { MiddlewareChain } from "./function.ts";
 import type { Limits } from "./limits.ts";
-import type { MiddlewareChain } from "./middleware.ts";
 
 /** Which programs a caller may send: none, those that were pinned, or any. */
 export const RUN_RIGHTS = ["none", "pinned", "any"] as const;

@@ -4,6 +4,7 @@
  * A tree says what its files are by their hashes; where their bytes come from, a folder or the store, it alone knows.
  */
 
+import type { EventForm } from "./event_form.ts";
 import type { HookSettings } from "./middleware.ts";
 
 /** How a program takes its work. */
@@ -11,12 +12,6 @@ export const DIALECTS = ["runtime-api", "stdio", "http"] as const;
 
 /** How a program takes its work. */
 export type Dialect = (typeof DIALECTS)[number];
-
-/** What a program is given of a request. */
-export const EVENT_FORMS = ["http", "json", "cloudevent"] as const;
-
-/** What a program is given of a request. */
-export type EventForm = (typeof EVENT_FORMS)[number];
 
 /** Where a `stdio` program has its lines: on its standard streams, or on two named pipes below /tmp. */
 export const LINE_PLACES = ["streams", "pipes"] as const;

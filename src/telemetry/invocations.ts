@@ -9,6 +9,7 @@ import type { InvocationFigures, LogLine } from "../core/invocation.ts";
 import type { Span } from "../core/middleware.ts";
 import type { FinishedRequest, LogTail } from "../core/observer.ts";
 import { assert } from "../stdx/assert.ts";
+import { BoundedTail, LINE_LENGTH } from "./bounded_tail.ts";
 
 /** How many and how much. */
 export interface InvocationsOptions {
@@ -59,9 +60,6 @@ export interface Invocations {
   record(request: FinishedRequest, tail?: LogTail): void;
   get(requestId: string): RememberedInvocation | undefined;
 }
-
-/** What a line takes beside its text. */
-const LINE_LENGTH = 64;
 
 /** Creates an empty set of records. */
 export function createInvocations(options: InvocationsOptions = {}): Invocations {
@@ -165,52 +163,4 @@ function lengthOf(spans: readonly Span[]): number {
     const said = attributes === undefined ? 0 : JSON.stringify(attributes).length;
     return sum + LINE_LENGTH + name.length + middleware.length + said;
   }, 0);
-}
-
-class BoundedTail implements LogTail {
-  readonly #lengthMax: number;
-  #lines: LogLine[] = [];
-  /** Lines before this index have left; they are cut off now and then, not one by one. */
-  #first = 0;
-  #length = 0;
-  #cut = false;
-  #missing = 0;
-
-  constructor(lengthMax: number) {
-    this.#lengthMax = lengthMax;
-  }
-
-  get lines(): readonly LogLine[] {
-    return this.#lines.slice(this.#first);
-  }
-
-  get length(): number {
-    return this.#length;
-  }
-
-  get missing(): number {
-    return this.#missing;
-  }
-
-  get cut(): boolean {
-    return this.#cut;
-  }
-
-  add(line: LogLine): void {
-    const most = Math.max(0, this.#lengthMax - LINE_LENGTH);
-    // The copy does not keep the message alive that a short text was cut from.
-    const kept =
-      line.text.length <= most ? line : { level: line.level, text: Buffer.from(line.text.slice(0, most)).toString() };
-    if (kept !== line) this.#cut = true;
-    this.#lines.push(kept);
-    this.#length += kept.text.length + LINE_LENGTH;
-    while (this.#length > this.#lengthMax && this.#first < this.#lines.length - 1) {
-      this.#length -= (this.#lines[this.#first]?.text.length ?? 0) + LINE_LENGTH;
-      this.#first += 1;
-      this.#missing += 1;
-    }
-    if (this.#first < 64 || this.#first * 2 < this.#lines.length) return;
-    this.#lines = this.#lines.slice(this.#first);
-    this.#first = 0;
-  }
 }

@@ -4,8 +4,9 @@
  *
  * What a guest tells is checked here, by hand, before anything else sees it; a failed check is a `WireError`.
  */
+
+import type { EventForm } from "../core/event_form.ts";
 import type { Hook, Span } from "../core/middleware.ts";
-import type { EventForm } from "../core/process_program.ts";
 import { WireError } from "./frame.ts";
 
 /** The header in which a guest tells the host of hooks. */

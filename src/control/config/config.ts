@@ -14,7 +14,7 @@ import type { ProcessSettings } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
 import type { Triggers } from "../../core/triggers.ts";
 import type { TextPosition } from "./error.ts";
-import type { MiddlewaresConfig } from "./middlewares.ts";
+import type { MiddlewaresConfig } from "./middleware_config.ts";
 import {
   CACHE_RULES,
   type CacheConfig,

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { LIMIT_RULES, type LimitRule } from "../../core/limits.ts";
 import { parseConfig } from "./file.ts";
-import { MIDDLEWARE_MS_RULE } from "./middlewares.ts";
+import { MIDDLEWARE_MS_RULE } from "./middleware_rules.ts";
 import { GRACE_RULE } from "./process_rules.ts";
 import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import { allKeys, configSchema } from "./schema.ts";

@@ -7,51 +7,16 @@
 import { readFileSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, join, sep } from "node:path";
 import { z } from "zod";
-import { limitRule } from "../../core/limits.ts";
-import {
-  HOOKS,
-  type Hook,
-  MIDDLEWARE_ORDERS,
-  MIDDLEWARES_FOLDER,
-  MIDDLEWARES_VARIABLE,
-  type MiddlewareOrder,
-} from "../../core/middleware.ts";
+import { HOOKS, MIDDLEWARES_FOLDER, MIDDLEWARES_VARIABLE, type MiddlewareOrder } from "../../core/middleware.ts";
+import type { MiddlewareConfig, MiddlewaresConfig } from "./middleware_config.ts";
+import { MIDDLEWARE_MS_RULE } from "./middleware_rules.ts";
 import type { ConfigReport } from "./report.ts";
 import type { KeyPath } from "./scan.ts";
-import { oneOf, setting, text } from "./values.ts";
-
-/** A middleware as it lies on the disk. */
-export interface MiddlewareConfig {
-  readonly name: string;
-  readonly kind: "plain" | "persistent" | "module";
-  /** Absolute. */
-  readonly path: string;
-  readonly hooks: readonly Hook[];
-}
-
-/** What runs around a function, or around the programs of a plan. */
-export interface MiddlewaresConfig {
-  /** In the order of their names. */
-  readonly list: readonly MiddlewareConfig[];
-  readonly order: MiddlewareOrder;
-  /** What one hook may take, in milliseconds. */
-  readonly timeoutMs: number;
-}
-
-/** The rule of `middleware_ms`. */
-export const MIDDLEWARE_MS_RULE = limitRule("middleware_ms", 1, 5000, 1, 900_000, "Time that one hook may take.");
 
 /** Middlewares of one function or plan. */
 export const MIDDLEWARES_MAX = 16;
 const FILE_BYTES_MAX = 64 * 1024 * 1024;
 const MANIFEST_BYTES_MAX = 64 * 1024;
-
-/** The shape of the keys that functions and plans have for them. */
-export const MIDDLEWARE_SHAPE = {
-  middlewares: z.array(text("a text in quotes")).optional(),
-  middleware_order: oneOf(MIDDLEWARE_ORDERS).optional(),
-  middleware_ms: setting(MIDDLEWARE_MS_RULE).optional(),
-};
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const MODULE = /\.[mc]?[jt]s$/i;

@@ -2,7 +2,8 @@
 import { ANONYMOUS, type Plan } from "../../core/plan.ts";
 import { readPlanBindings } from "./bindings.ts";
 import { type Address, type Config, isLoopback, LOOPBACK_ANONYMOUS } from "./config.ts";
-import { type MiddlewaresConfig, readMiddlewares } from "./middlewares.ts";
+import type { MiddlewaresConfig } from "./middleware_config.ts";
+import { readMiddlewares } from "./middlewares.ts";
 import type { ConfigReport } from "./report.ts";
 import { limitsOf, type RawConfig, type RawPlan } from "./schema.ts";
 import type { SecretSource } from "./secrets.ts";

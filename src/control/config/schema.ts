@@ -13,7 +13,7 @@ import { bindingSchema, planBindingSchema } from "./binding_schema.ts";
 import { blobsSchema } from "./blobs_schema.ts";
 import type { ValueChecks } from "./checks.ts";
 import { SANDBOX_NAMES } from "./config.ts";
-import { MIDDLEWARE_SHAPE } from "./middlewares.ts";
+import { MIDDLEWARE_SHAPE } from "./middleware_rules.ts";
 import { PROCESS_SHAPE } from "./process_rules.ts";
 import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import {

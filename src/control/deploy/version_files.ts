@@ -7,7 +7,7 @@ import { IsopodError } from "../../core/errors.ts";
 import { type LoadedModule, languageOf, type ModuleLoader, moduleKindOf, type Program } from "../../core/function.ts";
 import type { BlobStore } from "../../core/store.ts";
 import { hashOf } from "../../stdx/hash.ts";
-import type { Build } from "../loading/function_bundles.ts";
+import type { Build } from "../loading/build.ts";
 import type { Manifest } from "./records.ts";
 
 /** A file of a deploy: its contents, or the hash of contents that the server has. */

@@ -7,7 +7,7 @@
 import { IsopodError, toIsopodError } from "../../core/errors.ts";
 import type { FunctionVersion } from "../../core/function.ts";
 import type { Store } from "../../core/store.ts";
-import type { Build } from "../loading/function_bundles.ts";
+import type { Build } from "../loading/build.ts";
 import { checkQuota } from "../tenancy/quotas.ts";
 import { tryPut } from "./pointers.ts";
 import { type Manifest, manifestRecord, readJson, toBytes } from "./records.ts";

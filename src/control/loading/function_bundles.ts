@@ -1,20 +1,13 @@
 /** Bundles the functions of a configuration, by the sandboxed builder. */
 import { basename, dirname, join } from "node:path";
 import { IsopodError } from "../../core/errors.ts";
-import { languageOf, type ModuleLoader, type Program, type ProgramSource } from "../../core/function.ts";
+import { languageOf, type Program } from "../../core/function.ts";
 import type { MiddlewareOrder } from "../../core/middleware.ts";
-import type { MiddlewareConfig } from "../config/middlewares.ts";
+import type { MiddlewareConfig } from "../config/middleware_config.ts";
+import type { Build } from "./build.ts";
 import { createFileModules, type FoundModule, fingerprintOf, isUnchanged } from "./file_modules.ts";
 
 import { type MiddlewareSources, withMiddlewares, wrapping } from "./middleware_modules.ts";
-
-/** Joins a source with what the loader finds; `always` also when there seems to be nothing to find. */
-export type Build = (
-  source: ProgramSource,
-  loader: ModuleLoader,
-  signal: AbortSignal,
-  always: boolean,
-) => Promise<Program>;
 
 /** The largest file that a function may begin with, in bytes. */
 const ENTRY_BYTES_MAX = 10 * 1024 * 1024;

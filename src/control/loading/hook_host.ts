@@ -3,8 +3,8 @@
  * no program and with the rights of the function. They are needed as long as the function is.
  */
 import { NO_BINDINGS } from "../../core/binding_kinds.ts";
-import type { AnyProgram, FunctionVersion, VersionContents } from "../../core/function.ts";
-import type { HookSettings, MiddlewareChain } from "../../core/middleware.ts";
+import type { AnyProgram, FunctionVersion, MiddlewareChain, VersionContents } from "../../core/function.ts";
+import type { HookSettings } from "../../core/middleware.ts";
 import { type FileTree, NO_PROGRAM, type ProcessProgram } from "../../core/process_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 

@@ -5,12 +5,14 @@
  * A module is a part of a script's program where that keeps the order: those that stand last, and where the hooks after
  * keep the order of those before, all or none.
  */
+
+import type { EventForm } from "../../core/event_form.ts";
 import type { HookSettings } from "../../core/middleware.ts";
-import type { EventForm, FileTree, TreeEntry } from "../../core/process_program.ts";
+import type { FileTree, TreeEntry } from "../../core/process_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
-import type { MiddlewareConfig, MiddlewaresConfig } from "../config/middlewares.ts";
+import type { MiddlewareConfig, MiddlewaresConfig } from "../config/middleware_config.ts";
+import type { Build } from "./build.ts";
 import { type FoundModule, isUnchanged } from "./file_modules.ts";
-import type { Build } from "./function_bundles.ts";
 import type { LoadedHooks } from "./hook_host.ts";
 import { bundleServed, type MiddlewareSources } from "./middleware_modules.ts";
 

@@ -7,9 +7,9 @@
 import { basename, dirname, posix } from "node:path";
 import { IsopodError } from "../../core/errors.ts";
 import { type LoadedModule, languageOf, type ModuleLoader, moduleKindOf } from "../../core/function.ts";
-import type { MiddlewareConfig } from "../config/middlewares.ts";
+import type { MiddlewareConfig } from "../config/middleware_config.ts";
+import type { Build } from "./build.ts";
 import { createFileModules, type FoundModule, fingerprintOf } from "./file_modules.ts";
-import type { Build } from "./function_bundles.ts";
 
 /** Texts that modules are bundled with, by the names that they import one another by. */
 export type MiddlewareSources = Readonly<Record<string, string>>;

@@ -5,6 +5,7 @@
 import * as eventRequest from "./guest/events/event_request.ts" with { type: "text" };
 import * as httpEvent from "./guest/events/http_event.ts" with { type: "text" };
 import * as around from "./guest/middlewares/module/around.ts" with { type: "text" };
+import * as bodies from "./guest/middlewares/module/bodies.ts" with { type: "text" };
 import * as moduleHook from "./guest/middlewares/module/module_hook.ts" with { type: "text" };
 import * as serve from "./guest/middlewares/module/serve.ts" with { type: "text" };
 
@@ -12,6 +13,7 @@ import * as serve from "./guest/middlewares/module/serve.ts" with { type: "text"
 export const MIDDLEWARE_SOURCES: Readonly<Record<string, string>> = {
   "middlewares/module/around.ts": textOf(around),
   "middlewares/module/serve.ts": textOf(serve),
+  "middlewares/module/bodies.ts": textOf(bodies),
   "middlewares/module/module_hook.ts": textOf(moduleHook),
   "events/event_request.ts": textOf(eventRequest),
   "events/http_event.ts": textOf(httpEvent),

@@ -1,5 +1,6 @@
 /** One call of hooks as an invocation, and its answer read: what goes to the guest that runs them, and what comes back. */
 import { type ErrorCode, IsopodError } from "../../core/errors.ts";
+import type { MiddlewareChain } from "../../core/function.ts";
 import {
   type HeaderList,
   type InvocationRequest,
@@ -7,7 +8,6 @@ import {
   NO_PARAMS,
   type Target,
 } from "../../core/invocation.ts";
-import type { MiddlewareChain } from "../../core/middleware.ts";
 import {
   HOOK_BODY_BYTES_MAX,
   HOOK_HEADER,

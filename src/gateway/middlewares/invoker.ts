@@ -4,15 +4,7 @@
  * What has none costs one comparison. Middlewares are around requests: methods, schedules and queues have none.
  */
 import type { InvocationRequest, InvocationResponse, Invoker, Target } from "../../core/invocation.ts";
-import { Round } from "./round.ts";
-
-/** Who runs what. */
-export interface MiddlewareParts {
-  /** Runs the functions and programs themselves. */
-  readonly functions: Invoker;
-  /** Runs hooks; what bounds functions does not bound these. */
-  readonly hooks: Invoker;
-}
+import { type MiddlewareParts, Round } from "./round.ts";
 
 /** The invoker in front of the one that runs functions. */
 export class MiddlewareInvoker implements Invoker {

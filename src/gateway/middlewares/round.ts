@@ -6,17 +6,26 @@
  * to give is shown to the hooks after it, which can change nothing about it and which nobody waits for.
  */
 import { errorBody, type IsopodError, toIsopodError } from "../../core/errors.ts";
+import type { MiddlewareChain } from "../../core/function.ts";
 import {
-  type InvocationEnd,
   type InvocationRequest,
   type InvocationResponse,
+  type Invoker,
   type Target,
   whenOver,
 } from "../../core/invocation.ts";
-import type { MiddlewareChain, Span } from "../../core/middleware.ts";
+import type { Span } from "../../core/middleware.ts";
 import { HOOK_HEADER, type HookAsk, readSpans } from "../../wire/hooks.ts";
 import { hookAnswer, hookFailure, hookRequest, hookTarget, type ReadHook, retargeted } from "./hook.ts";
-import type { MiddlewareParts } from "./invoker.ts";
+import { joined, NOTHING, plain, short } from "./pieces.ts";
+
+/** Who runs what. */
+export interface MiddlewareParts {
+  /** Runs the functions and programs themselves. */
+  readonly functions: Invoker;
+  /** Runs hooks; what bounds functions does not bound these. */
+  readonly hooks: Invoker;
+}
 
 /** Such a way. */
 export class Round {
@@ -178,32 +187,4 @@ export class Round {
   get #elapsedMs(): number {
     return performance.now() - this.#startedAt;
   }
-}
-
-const NOTHING = new Uint8Array(0);
-
-/** A request whose members are its own. */
-function plain(request: InvocationRequest): InvocationRequest {
-  const { requestId, method, url, headers, body, params, argsJson, exportName, entry, depth } = request;
-  const { signal, observer, partial, webSocket } = request;
-  return {
-    ...{ requestId, method, url, headers, body, params, argsJson, exportName, entry, depth },
-    ...{ signal, observer, partial, webSocket },
-  };
-}
-
-/** How a function and what followed it ended, as one. */
-function joined(own: InvocationEnd, after: InvocationEnd): InvocationEnd {
-  const error = own.error ?? after.error;
-  const figures = {
-    ...own.figures,
-    wallMs: own.figures.wallMs + after.figures.wallMs,
-    responseBytes: after.figures.responseBytes,
-    logBytes: own.figures.logBytes + after.figures.logBytes,
-  };
-  return error === undefined ? { figures } : { error, figures };
-}
-
-function short(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }

@@ -2,7 +2,7 @@
  * One invocation of a program that is handed events: the request's body collected, the event made of it, the answer
  * sent back whole or in pieces. What the program is told, and how, is its dialect's business.
  */
-import type { EventForm } from "../../../core/process_program.ts";
+import type { EventForm } from "../../../core/event_form.ts";
 import { parseJson, type RequestHead, type ResponseHead } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { fitsHead } from "../../guest/calls.ts";

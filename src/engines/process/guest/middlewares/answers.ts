@@ -2,8 +2,9 @@
  * What middlewares say: the event or the answer to go on with, and in its member `isopod` what is for the platform alone,
  * an answer that ends the request, and spans.
  */
+
+import type { EventForm } from "../../../../core/event_form.ts";
 import type { Hook, Span } from "../../../../core/middleware.ts";
-import type { EventForm } from "../../../../core/process_program.ts";
 import { readSpans } from "../../../../wire/hooks.ts";
 
 /** What a middleware did wrong; the code is one of the catalogue. */

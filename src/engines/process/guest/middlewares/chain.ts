@@ -2,8 +2,9 @@
  * The hooks of one side, one after the other: each is given what the one before it said. Before a function they run in the
  * order in which they are named, after it the other way round unless it is said that they keep it.
  */
+
+import type { EventForm } from "../../../../core/event_form.ts";
 import type { Hook, HookSettings, MiddlewareSettings, Span } from "../../../../core/middleware.ts";
-import type { EventForm } from "../../../../core/process_program.ts";
 import { SPANS_MAX } from "../../../../wire/hooks.ts";
 import { type HookAnswer, readAnswer } from "./answers.ts";
 

@@ -8,10 +8,11 @@ import { encodeTold, HOOK_BODY_BYTES_MAX, HOOK_HEADER, type HookAsk, type HookTo
 import type { StreamEvents, WireStream } from "../../../../wire/stream.ts";
 import { fitsHead } from "../../../guest/calls.ts";
 import { cloudEvent } from "../events/cloud_event.ts";
-import { answerOf, eventRequest, resultOf } from "../events/event_request.ts";
+import { answerOf, eventRequest } from "../events/event_request.ts";
 import { EventError, type HttpResult, httpEvent } from "../events/http_event.ts";
 import { HookError } from "./answers.ts";
 import { Chain } from "./chain.ts";
+import { encode, givenResult, isOfBody, short } from "./forms.ts";
 import type { HookRequest } from "./plain.ts";
 
 /** Runs one hook of the middleware `at` in the list; undefined when it leaves everything as it is. */
@@ -88,7 +89,8 @@ export class HookCall implements StreamEvents {
       const leftMs = Math.max(1, Math.min(timeoutMs, this.#head.d - Date.now()));
       return this.#runner(list.indexOf(middleware), { hook: side, json, context, timeoutMs: leftMs, stream, signal });
     });
-    if (hook === "after") return this.#answer(await chain.after(this.#result(body)), chain);
+    if (hook === "after")
+      return this.#answer(await chain.after(givenResult(this.#ask, form, this.#head.h, body)), chain);
     const request = this.#request(body);
     const event = form === "http" ? httpEvent(request) : form === "json" ? this.#json(body) : cloudEvent(request);
     if (event === NO_EVENT) return;
@@ -123,21 +125,6 @@ export class HookCall implements StreamEvents {
   #request(body: Uint8Array) {
     const { id: requestId, m: method, u: url, h: headers, p: params } = this.#head;
     return { requestId, method, url, headers, params, body, now: this.#ask.context.started_at_ms };
-  }
-
-  /** What a function answered: its JSON where it is given JSON, else status, headers and body. */
-  #result(body: Uint8Array): unknown {
-    const { status = 200, form = this.#settings.event } = this.#ask;
-    const headers = this.#head.h as [string, string][];
-    const type = headers.find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? "";
-    if (form !== "http" && status === 200 && /\bjson\b/i.test(type)) {
-      try {
-        return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-      } catch {
-        // Not the JSON that it says it is: an answer like any other.
-      }
-    }
-    return resultOf({ status, headers, body });
   }
 
   #json(body: Uint8Array): unknown {
@@ -192,16 +179,4 @@ const NO_EVENT = Symbol("no event");
 export function hookHead(head: Uint8Array): RequestHead | undefined {
   const read = parseJson(head) as RequestHead;
   return read.x === "hook" ? read : undefined;
-}
-
-function isOfBody(name: string): boolean {
-  return /^content-(type|length|encoding)$/i.test(name);
-}
-
-function encode(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value) ?? "null");
-}
-
-function short(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }

@@ -6,17 +6,16 @@
  * that it cannot bear ends nothing but itself. Whatever no correct one says ends it, and all that it was asked.
  */
 import type { MiddlewareSettings } from "../../../../core/middleware.ts";
-import { HOOK_TEXT_BYTES_MAX } from "../../../../wire/hooks.ts";
 import type { Child } from "../child.ts";
 import { HookError } from "./answers.ts";
 import { commandOf, environmentOf, type HookHost, MIDDLEWARES_PATH } from "./commands.ts";
-import { type HookRequest, startFailure, timeout, tooMuch } from "./plain.ts";
+import { readAnswers, shown, textOf } from "./lines.ts";
+import { type HookRequest, startFailure, timeout } from "./plain.ts";
 
 /** How often it is asked one thing. */
 const TRIES_MAX = 2;
 /** Answers that nobody waits for any more, and that may still come. */
 const FORGOTTEN_MAX = 1000;
-const SHOWN_LENGTH = 120;
 
 interface Question {
   readonly id: number;
@@ -101,12 +100,17 @@ export class Persistent {
   }
 
   #start(): Child {
-    const { env } = { env: environmentOf(this.#host, this.#middleware) };
+    const env = environmentOf(this.#host, this.#middleware);
     const child = this.#host.startApart(commandOf(this.#middleware, "serve"), env, MIDDLEWARES_PATH, (line) => {
       const [only, ...others] = this.#asked.values();
       this.#host.logLine(only === undefined || others.length > 0 ? 0 : only.request.stream, line);
     });
-    const reading = this.#read(child).catch((error) => this.#break(child, error as HookError));
+    const take = (line: string) => {
+      if (this.#child === child) this.#take(line);
+    };
+    const reading = readAnswers(child.output, this.#middleware.name, take).catch((error) =>
+      this.#break(child, error as HookError),
+    );
     child.exited.then(async (code) => {
       await Promise.race([reading, child.ended]);
       child.signal("SIGKILL");
@@ -152,25 +156,6 @@ export class Persistent {
     this.#send();
   }
 
-  async #read(child: Child): Promise<void> {
-    let chunks: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of child.output) {
-      let rest = chunk;
-      for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-        chunks.push(rest.subarray(0, end));
-        rest = rest.subarray(end + 1);
-        if (bytes + end > HOOK_TEXT_BYTES_MAX) throw tooMuch(this.#middleware.name);
-        if (this.#child === child) this.#take(Buffer.concat(chunks).toString("utf8"));
-        chunks = [];
-        bytes = 0;
-      }
-      if (rest.length > 0) chunks.push(rest);
-      bytes += rest.length;
-      if (bytes > HOOK_TEXT_BYTES_MAX) throw tooMuch(this.#middleware.name);
-    }
-  }
-
   #take(line: string): void {
     if (line.trim() === "") return;
     const answer = this.#parse(line);
@@ -213,15 +198,4 @@ export class Persistent {
   #invalid(why: string): HookError {
     return new HookError("middleware_invalid", `${this.#middleware.name} ${why}.`);
   }
-}
-
-function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? "no id").slice(0, SHOWN_LENGTH);
-}
-
-function textOf(error: unknown): string {
-  const { message } = (typeof error === "object" && error !== null ? error : {}) as { message?: unknown };
-  const text =
-    typeof error === "string" ? error : typeof message === "string" ? message : (JSON.stringify(error) ?? "");
-  return text.slice(0, 1000);
 }
