@@ -14,7 +14,6 @@ import { type HookRequest, startFailure, timeout } from "./plain.ts";
 
 /** How often it is asked one thing. */
 const TRIES_MAX = 2;
-/** Answers that nobody waits for any more, and that may still come. */
 const FORGOTTEN_MAX = 1000;
 
 interface Question {
