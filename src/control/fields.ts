@@ -10,9 +10,11 @@ import {
 } from "../core/binding_kinds.ts";
 import { EVENT_FORMS } from "../core/event_form.ts";
 import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
+import { HOOKS, MIDDLEWARE_MODES, MIDDLEWARE_NAME, MIDDLEWARE_ORDERS } from "../core/middleware.ts";
 import { DIALECTS, LINE_PLACES } from "../core/process_program.ts";
 import { parseRoute } from "../core/route.ts";
 import { CONSUMER_RULES, TRIGGERS_MAX } from "../core/trigger_rules.ts";
+import { MIDDLEWARE_MS_RULE } from "./config/middleware_rules.ts";
 import { GRACE_RULE, LAYERS_MAX } from "./config/process_rules.ts";
 import { QUOTA_NAMES, type Quotas } from "./tenancy/quotas.ts";
 
@@ -125,6 +127,33 @@ const processSetting = z.strictObject({
   readyPath: z.string().max(4096).startsWith("/").optional(),
 });
 
+/** What runs around a function: files of the version below `middlewares/`, and modules that are in its program already. */
+const middlewaresSetting = z.strictObject({
+  list: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(MIDDLEWARE_NAME, 'expected letters, digits, ".", "_" and "-", at most 64'),
+        mode: z.enum(MIDDLEWARE_MODES).default("plain"),
+        file: z.string().regex(MIDDLEWARE_NAME).max(80).optional(),
+        isModule: z.boolean().optional(),
+        hooks: z
+          .array(z.enum(HOOKS))
+          .min(1)
+          .default([...HOOKS]),
+      }),
+    )
+    .max(16)
+    .default([]),
+  inline: z.array(z.string().regex(MIDDLEWARE_NAME)).max(16).default([]),
+  order: z.enum(MIDDLEWARE_ORDERS).default("reverse"),
+  timeoutMs: z
+    .number()
+    .int()
+    .min(MIDDLEWARE_MS_RULE.floor)
+    .max(MIDDLEWARE_MS_RULE.ceiling)
+    .default(MIDDLEWARE_MS_RULE.default),
+});
+
 /** What changes a version's behaviour beside its files. */
 export const settings = z.strictObject({
   env: environment.default({}),
@@ -142,6 +171,8 @@ export const settings = z.strictObject({
   notFound: z.enum(ASSET_FALLBACKS).optional(),
   /** Left out, the entry of a program speaks the Runtime API, and its handler is the export's name. */
   process: processSetting.optional(),
+  /** Left out, those that the variable `SLSMIDDLEWARES` names, as far as they are among the files. */
+  middlewares: middlewaresSetting.optional(),
 });
 
 const storedFile = z.strictObject({

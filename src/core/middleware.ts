@@ -47,6 +47,9 @@ export interface HookSettings {
   readonly event: EventForm;
 }
 
+/** What middlewares, and their files, are called. */
+export const MIDDLEWARE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/;
+
 /** The environment variable of a function that names its middlewares, separated by commas. */
 export const MIDDLEWARES_VARIABLE = "SLSMIDDLEWARES";
 

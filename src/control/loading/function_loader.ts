@@ -24,7 +24,7 @@ import type { Build } from "./build.ts";
 import { DiskAssets } from "./disk_assets.ts";
 import { DiskTrees } from "./disk_trees.ts";
 import { bundleFunction, type FunctionBundle } from "./function_bundles.ts";
-import { chainOf, hookHost, type LoadedHooks, middlewaresOf, NO_RIGHTS } from "./hook_host.ts";
+import { chainOf, hookHost, type LoadedHooks, middlewaresOf, NO_RIGHTS, withHooks } from "./hook_host.ts";
 import { MiddlewareLoader, type PlacedMiddlewares, placeMiddlewares } from "./middleware_loader.ts";
 import type { MiddlewareSources } from "./middleware_modules.ts";
 
@@ -181,13 +181,7 @@ function makeVersion(
   };
   return hooks === undefined && inline.length === 0
     ? made
-    : { ...made, middlewares: middlewaresOf(made, program, hooks, inline) };
-}
-
-/** The program that has its middlewares with it, where it is one that can. */
-function withHooks(program: AnyProgram, hooks: LoadedHooks | undefined): AnyProgram {
-  if (hooks === undefined || program.kind !== "process") return program;
-  return { ...program, middlewares: hooks.tree, settings: { ...program.settings, hooks: hooks.settings } };
+    : { ...made, middlewares: middlewaresOf(made, config.process?.settings.dialect, hooks, inline) };
 }
 
 /** A function of the configuration as the data plane sees it: one version, which `production` stands for. */

@@ -5,7 +5,7 @@
 import { NO_BINDINGS } from "../../core/binding_kinds.ts";
 import type { AnyProgram, FunctionVersion, MiddlewareChain, VersionContents } from "../../core/function.ts";
 import type { HookSettings } from "../../core/middleware.ts";
-import { type FileTree, NO_PROGRAM, type ProcessProgram } from "../../core/process_program.ts";
+import { type FileTree, NO_PROGRAM, type ProcessProgram, type ProcessSettings } from "../../core/process_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 
 /** The middlewares that an instance runs. */
@@ -58,16 +58,25 @@ export function hookHost(owner: HookOwner, { tree, settings: hooks }: LoadedHook
   };
 }
 
-/** What runs around `owner`, whose program is `program`: in its own instances where those can run it. */
+/**
+ * What runs around `owner`: in its own instances where those can run it.
+ * @param dialect of its program; undefined where it is no program of the `process` engine
+ */
 export function middlewaresOf(
   owner: FunctionVersion,
-  program: AnyProgram,
+  dialect: ProcessSettings["dialect"] | undefined,
   hooks: LoadedHooks | undefined,
   inline: readonly string[],
 ): MiddlewareChain {
   if (hooks === undefined) return chainOf("inline", undefined, inline);
-  if (program.kind !== "process") return chainOf(hookHost(owner, hooks), hooks, inline);
-  return chainOf("own", hooks, inline, program.settings.dialect !== "http");
+  if (dialect === undefined) return chainOf(hookHost(owner, hooks), hooks, inline);
+  return chainOf("own", hooks, inline, dialect !== "http");
+}
+
+/** The program that has its middlewares with it, where it is one that can. */
+export function withHooks(program: AnyProgram, hooks: LoadedHooks | undefined): AnyProgram {
+  if (hooks === undefined || program.kind !== "process") return program;
+  return { ...program, middlewares: hooks.tree, settings: { ...program.settings, hooks: hooks.settings } };
 }
 
 /** What those see of middlewares who answer requests. */

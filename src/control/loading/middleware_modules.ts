@@ -14,7 +14,8 @@ import { createFileModules, type FoundModule, fingerprintOf } from "./file_modul
 /** Texts that modules are bundled with, by the names that they import one another by. */
 export type MiddlewareSources = Readonly<Record<string, string>>;
 
-const SCHEME = "isopod:";
+/** What stands before the names of our texts. */
+export const SCHEME = "isopod:";
 
 /** The text that wraps `own`, an expression in a module which has imported what it needs, in modules. */
 export function wrapping(
@@ -22,23 +23,24 @@ export function wrapping(
   exportName: string,
   modules: readonly MiddlewareConfig[],
   order: string,
+  prefix = SCHEME,
 ): string {
   const imports = modules.map(({ path }, at) => `import * as middleware${at} from ${JSON.stringify(path)};`);
   const named = modules.map(({ name }, at) => `[${JSON.stringify(name)}, middleware${at}]`);
   return [
     `import * as own from ${JSON.stringify(file)};`,
     ...imports,
-    `import around from "${SCHEME}middlewares/module/around.ts";`,
+    `import around from "${prefix}middlewares/module/around.ts";`,
     `export * from ${JSON.stringify(file)};`,
     `export default around(own[${JSON.stringify(exportName)}], [${named.join(", ")}], ${JSON.stringify(order)});\n`,
   ].join("\n");
 }
 
 /** The text of a program that serves a module. */
-export function serving({ name, path }: MiddlewareConfig): string {
+export function serving({ name, path }: MiddlewareConfig, prefix = SCHEME): string {
   return [
     `import * as middleware from ${JSON.stringify(path)};`,
-    `import serve from "${SCHEME}middlewares/module/serve.ts";`,
+    `import serve from "${prefix}middlewares/module/serve.ts";`,
     `await serve(${JSON.stringify(name)}, middleware);\n`,
   ].join("\n");
 }
