@@ -193,3 +193,25 @@ test("what they add to an event reaches a program that is given events, in every
   const broken = await ask("json", { ...init, body: "{" });
   expect([broken.status, (await errorOf(broken)).code]).toEqual([400, "bad_request"]);
 });
+
+test("large bodies of many requests at once pass through one instance, and none waits for another for ever", async () => {
+  const echo = `import json, sys
+for line in sys.stdin:
+    print(json.dumps({"statusCode": 200, "body": json.loads(line)["body"]}), flush=True)
+`;
+  const more = 'middlewares = ["same"]\ninstances = 1\nlimits = { wall_ms = 60000 }\nmiddleware_ms = 30000';
+  await using server = await startMiddlewares(
+    { same: "#!/bin/sh\nexec cat\n" },
+    tables({
+      hosted: `path = "echo.ts"\n${more}`,
+      own: `path = "own"\ndialect = "stdio"\ncommand = "python3 main.py"\n${more}`,
+    }),
+    { "echo.ts": "export default (request: Request) => new Response(request.body);", "own/main.py": echo },
+  );
+  const body = "x".repeat(600_000);
+  for (const path of ["hosted", "own"]) {
+    const send = async () => (await fetch(`${server.url}/${path}`, { method: "POST", body })).text();
+    const all = await Promise.all(Array.from({ length: 6 }, send));
+    expect(all.map(({ length }) => length)).toEqual(Array.from({ length: 6 }, () => body.length));
+  }
+}, 60_000);

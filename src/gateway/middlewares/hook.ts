@@ -1,13 +1,7 @@
 /** One call of hooks as an invocation, and its answer read: what goes to the guest that runs them, and what comes back. */
 import { type ErrorCode, IsopodError } from "../../core/errors.ts";
 import type { MiddlewareChain } from "../../core/function.ts";
-import {
-  type HeaderList,
-  type InvocationRequest,
-  type InvocationResponse,
-  NO_PARAMS,
-  type Target,
-} from "../../core/invocation.ts";
+import type { HeaderList, InvocationRequest, InvocationResponse, Target } from "../../core/invocation.ts";
 import {
   HOOK_BODY_BYTES_MAX,
   HOOK_HEADER,
@@ -67,19 +61,27 @@ export function hookAnswer(response: InvocationResponse): ReadHook {
 /** The request as the hooks before have left it. */
 export function retargeted(
   request: InvocationRequest,
-  { headers, body }: InvocationResponse,
+  headers: HeaderList,
+  body: Uint8Array,
   { kind, method = request.method, target = "/" }: HookTold,
 ): InvocationRequest {
   const { requestId, params, argsJson, depth, signal, observer, partial, webSocket } = request;
   const kept = { requestId, params, argsJson, depth, signal, observer, partial };
   if (kind === "event") {
-    return { ...kept, method, url: request.url, headers: request.headers, body: body ?? NOTHING, entry: "event" };
+    return { ...kept, method, url: request.url, headers: request.headers, body, entry: "event" };
   }
   const url = new URL(target, request.url).href;
-  const isEmpty = body === null || (body instanceof Uint8Array && body.length === 0);
-  const told: HeaderList = body instanceof Uint8Array && !isEmpty ? [["content-length", String(body.length)]] : [];
-  const all = [...headers, ...told];
-  return { ...kept, method, url, headers: all, body: isEmpty ? null : body, params: params ?? NO_PARAMS, webSocket };
+  if (body.length === 0) return { ...kept, method, url, headers, body: null, webSocket };
+  return { ...kept, method, url, headers: [...headers, ["content-length", String(body.length)]], body, webSocket };
+}
+
+/** The error of a body over what hooks may give, or are given. */
+export function hookLimit(what: "request" | "answer"): IsopodError {
+  const message = `The ${what} is over ${HOOK_BODY_BYTES_MAX} bytes, the most of what middlewares are given, and give.`;
+  return new IsopodError("middleware_limit", {
+    message,
+    limit: { name: "middlewareBodyBytesMax", value: HOOK_BODY_BYTES_MAX },
+  });
 }
 
 /** What hooks failed of, as the caller is told. */

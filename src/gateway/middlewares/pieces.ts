@@ -1,9 +1,6 @@
 /** Small parts of a request's way through its middlewares. */
 import type { InvocationEnd, InvocationRequest } from "../../core/invocation.ts";
 
-/** No body. */
-export const NOTHING = new Uint8Array(0);
-
 /** A request whose members are its own. */
 export function plain(request: InvocationRequest): InvocationRequest {
   const { requestId, method, url, headers, body, params, argsJson, exportName, entry, depth } = request;

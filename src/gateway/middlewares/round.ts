@@ -1,23 +1,17 @@
 /**
  * One request's way through its middlewares: the hooks before, the function, the hooks after.
  *
- * Nothing is buffered here: bodies stream from one guest into the next, and the guest that runs the hooks collects what they
- * must have whole, under its limit. All of it stands under the wall limit of the function. An answer that a function fails
+ * Bodies are held whole between them, under a limit. All of it stands under the wall limit of the function. An answer that a function fails
  * to give is shown to the hooks after it, which can change nothing about it and which nobody waits for.
  */
 import { errorBody, type IsopodError, toIsopodError } from "../../core/errors.ts";
 import type { MiddlewareChain } from "../../core/function.ts";
-import {
-  type InvocationRequest,
-  type InvocationResponse,
-  type Invoker,
-  type Target,
-  whenOver,
-} from "../../core/invocation.ts";
+import type { InvocationRequest, InvocationResponse, Invoker, Target } from "../../core/invocation.ts";
 import type { Span } from "../../core/middleware.ts";
-import { HOOK_HEADER, type HookAsk, readSpans } from "../../wire/hooks.ts";
-import { hookAnswer, hookFailure, hookRequest, hookTarget, type ReadHook, retargeted } from "./hook.ts";
-import { joined, NOTHING, plain, short } from "./pieces.ts";
+import { HOOK_BODY_BYTES_MAX, HOOK_HEADER, HOOK_TEXT_BYTES_MAX, type HookAsk, readSpans } from "../../wire/hooks.ts";
+import { hookAnswer, hookFailure, hookLimit, hookRequest, hookTarget, type ReadHook, retargeted } from "./hook.ts";
+import { joined, plain, short } from "./pieces.ts";
+import { wholeBody } from "./whole_body.ts";
 
 /** Who runs what. */
 export interface MiddlewareParts {
@@ -37,8 +31,6 @@ export class Round {
   readonly #beganAt = Date.now();
   /** An event of the invoke API: its body is the event, and its answer's the result. */
   readonly #isPayload: boolean;
-  /** Why the hooks before could not hand all of the request's body over. */
-  #broken: IsopodError | undefined;
 
   constructor(parts: MiddlewareParts, chain: MiddlewareChain, target: Target, request: InvocationRequest) {
     this.#parts = parts;
@@ -50,14 +42,15 @@ export class Round {
 
   /** @throws {IsopodError} */
   async run(): Promise<InvocationResponse> {
-    const { hasBefore } = this.#chain;
-    if (!hasBefore) return this.#call(this.#request);
+    if (!this.#chain.hasBefore) return this.#call(this.#request);
     const { response, told } = await this.#hook("before", this.#request);
     if (told.kind === "response") return response;
-    whenOver(response, ({ error }) => {
-      this.#broken = error;
-    });
-    return this.#call(retargeted(this.#request, response, told));
+    const { bytes, release } = await wholeBody(response, HOOK_TEXT_BYTES_MAX, () => hookLimit("request"));
+    try {
+      return await this.#call(retargeted(this.#request, response.headers, bytes, told));
+    } finally {
+      release();
+    }
   }
 
   async #call(request: InvocationRequest): Promise<InvocationResponse> {
@@ -65,40 +58,39 @@ export class Round {
     const startMs = this.#elapsedMs;
     // Its end is the request's only where nothing follows.
     const asked = hasAfter ? { ...plain(request), observer: this.#logOnly() } : request;
-    const response = await this.#parts.functions.invoke(this.#withTimeLeft(), asked).catch((thrown: unknown) => {
-      const error = this.#broken ?? toIsopodError(thrown);
-      this.#showFailure(error);
-      throw error;
-    });
+    const response = await this.#parts.functions.invoke(this.#withTimeLeft(), asked).catch(this.#failed);
     const durationMs = this.#elapsedMs - startMs;
-    const name = "function";
-    this.#request.observer?.timed?.([{ name, middleware: "", startMs, durationMs }]);
+    this.#request.observer?.timed?.([{ name: "function", middleware: "", startMs, durationMs }]);
     const answer = isInline ? this.#withoutHeader(response, startMs) : response;
     // What a WebSocket says is no answer.
     return hasAfter && response.socket === undefined ? this.#after(answer, durationMs) : answer;
   }
 
   async #after(response: InvocationResponse, durationMs: number): Promise<InvocationResponse> {
-    const { status, headers, body } = response;
-    const given = { ...plain(this.#request), headers, body: body ?? NOTHING };
-    const hooked = await this.#hook("after", given, { status, duration_ms: short(durationMs) }).catch((error) => {
-      // What cut the answer off is why there is none.
-      throw response.over?.error ?? error;
-    });
-    const { response: changed } = hooked;
-    const over = Promise.all([response.ended, changed.ended]).then(([own, after]) => {
-      const end = joined(own, after);
-      this.#request.observer?.ended?.(end);
-      return end;
-    });
-    return {
-      status: changed.status,
-      headers: changed.headers,
-      body: changed.body,
-      script: response.script,
-      ended: over,
-    };
+    const { status, headers, script } = response;
+    const { bytes: body, release } = await wholeBody(response, HOOK_BODY_BYTES_MAX, () => hookLimit("answer")).catch(
+      this.#failed,
+    );
+    try {
+      const given = { ...plain(this.#request), headers, body };
+      const { response: changed } = await this.#hook("after", given, { status, duration_ms: short(durationMs) });
+      const ended = Promise.all([response.ended, changed.ended]).then(([own, after]) => {
+        const end = joined(own, after);
+        this.#request.observer?.ended?.(end);
+        return end;
+      });
+      return { status: changed.status, headers: changed.headers, body: changed.body, script, ended };
+    } finally {
+      release();
+    }
   }
+
+  /** The function has failed, which is shown to the hooks after it. @throws {IsopodError} what it failed of */
+  readonly #failed = (thrown: unknown): never => {
+    const error = toIsopodError(thrown);
+    this.#showFailure(error);
+    throw error;
+  };
 
   async #hook(
     hook: HookAsk["hook"],
