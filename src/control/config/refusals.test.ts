@@ -161,6 +161,7 @@ test.each([
     'name = "a"\npath = "hello.ts"\nroutes = ["GET hello"]',
     'routes of function "a": expected a path that begins with "/", not "GET hello"',
   ],
+  ['name = "a"\npath = "hello.ts"\nroutes = ["GTE /x"]', '"GTE" is no method of HTTP; did you mean "GET"?'],
   ['name = "a"\npath = "hello.ts"\nroutes = ["GET /:x/:x"]', 'routes of function "a": ":x" stands twice'],
   ['name = "a"\npath = "hello.ts"\nroutes = ["POST /run"]', '"POST /run" is taken by codeless.path, which is "/run"'],
   ['name = "a"\npath = "hello.ts"\nroutes = ["POST /rpc/a"]', '"POST /rpc/a" is taken by rpc.path, which is "/rpc"'],
