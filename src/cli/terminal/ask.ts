@@ -1,5 +1,6 @@
 /** Questions to whoever sits at the terminal; scripts are never asked. */
 import { createInterface } from "node:readline/promises";
+import { usageError } from "../exit_codes.ts";
 
 /** Whether there is somebody to ask. */
 export function canAsk(): boolean {
@@ -20,4 +21,17 @@ export async function ask(question: string, standard: string): Promise<string> {
 export async function confirm(question: string, standard: boolean): Promise<boolean> {
   const answer = (await ask(question, standard ? "Y/n" : "y/N")).toLowerCase();
   return answer === "y/n" ? standard : answer === "y" || answer === "yes";
+}
+
+/**
+ * Whether `what` is to be deleted from the server at `origin`: asks, unless `yes` says so.
+ * @throws {CommandFailure} where nobody can be asked
+ */
+export async function mayDelete(what: string, origin: string, yes: boolean | undefined): Promise<boolean> {
+  if (yes === true) return true;
+  if (!canAsk())
+    throw usageError(`Cannot ask whether to delete ${what}: this is no terminal`, "add --yes to delete it");
+  if (await confirm(`Delete ${what} from ${origin}?`, false)) return true;
+  process.stderr.write("Nothing is deleted\n");
+  return false;
 }
