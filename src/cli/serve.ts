@@ -3,6 +3,7 @@ import { watch } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { Server } from "../server.ts";
+import { usageError } from "./exit_codes.ts";
 import { waitForEnd } from "./lifeline.ts";
 import { defaultDataDirectory } from "./reaching/data_directory.ts";
 import { urlOf } from "./reaching/server_client.ts";
@@ -61,10 +62,11 @@ async function serve(options: ServeOptions): Promise<void> {
   const ended = waitForEnd(() => hangup());
   const [{ readConfig }, { startServer }] = await Promise.all([import("../read_config.ts"), import("../main.ts")]);
   const read = () => readConfig({ ...options, file: options.config });
+  const config = await read().catch((error: unknown) => fail(usageError(messageOf(error))));
   let server: Server;
   try {
     server = await startServer({
-      config: await read(),
+      config,
       dataDirectory: resolve(options.data),
       logLevel: process.env["ISOPOD_LOG"],
     });

@@ -2,18 +2,18 @@
  * `isopod dev [DIR]`: serves what is being written, with the sandbox and the limits that it will have in production, and
  * reloads when a source file changes. What cannot be loaded is told, and the version before goes on being served.
  */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { Command, Option } from "commander";
 import type { Config } from "../../read_config.ts";
 import type { Server } from "../../server.ts";
+import { usageError } from "../exit_codes.ts";
 import { waitForEnd } from "../lifeline.ts";
 import type { LogItem } from "../logs/log_lines.ts";
 import { AdminClient } from "../reaching/admin_client.ts";
 import { findToken } from "../reaching/data_directory.ts";
 import { urlOf } from "../reaching/server_client.ts";
 import { fail, messageOf } from "../terminal/terminal.ts";
+import { openDevDirectory } from "./dev_directory.ts";
 import { DevReport } from "./report.ts";
 import { type DevSource, devEnvironment, findDevSource } from "./source.ts";
 import { SourceWatch } from "./source_watch.ts";
@@ -130,11 +130,15 @@ class Development {
     const { readConfig } = await import("../../read_config.ts");
     const { folder, file, text } = this.#source;
     const { listen, admin, sandbox } = this.#options;
-    return readConfig({
-      ...{ file, text, sandbox, developer: devEnvironment(folder) },
-      listen: listen ?? freeAddress(8080),
-      admin: admin ?? freeAddress(8081),
-    });
+    try {
+      return await readConfig({
+        ...{ file, text, sandbox, developer: devEnvironment(folder) },
+        listen: listen ?? freeAddress(8080),
+        admin: admin ?? freeAddress(8081),
+      });
+    } catch (error) {
+      throw isOfSources(error) ? error : usageError(messageOf(error));
+    }
   }
 
   async #open(config: Config, since: number): Promise<void> {
@@ -185,14 +189,4 @@ function freeAddress(port: number): string {
   } catch {
     return "127.0.0.1:0";
   }
-}
-
-/** Makes the folder of the server's data, which no repository takes in. What all projects can share lies elsewhere. */
-function openDevDirectory(folder: string): string {
-  const own = join(folder, ".isopod");
-  mkdirSync(own, { recursive: true });
-  const ignore = join(own, ".gitignore");
-  if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
-  process.env["ISOPOD_CACHE"] ||= join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "isopod");
-  return join(own, "data");
 }

@@ -7,11 +7,16 @@ export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-/** Asks for a text; `standard` is what an empty answer stands for. */
+/** Asks for a text; `standard` is what an empty answer stands for. Ctrl-C ends the command, as everywhere. */
 export async function ask(question: string, standard: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return (await lines.question(`${question} (${standard}) `)).trim() || standard;
+  } catch (error) {
+    // Ctrl-D as well: who gives no answer wants nothing done.
+    if (!(error instanceof Error && error.name === "AbortError")) throw error;
+    process.stderr.write("\n");
+    return process.exit(130);
   } finally {
     lines.close();
   }
