@@ -194,6 +194,10 @@ test.each([
   ],
   ['name = "a"\npath = "hello.ts"\nbindings.egress = { type = "kv" }', 'not "egress", "cache" or "module"'],
   [
+    'name = "a"\npath = "hello.ts"\nbindings.T = { type = "tcp", allow = ["x"] }',
+    'expected a list of hosts with ports, such as ["db.example.com:5432"], not ["x"]',
+  ],
+  [
     'name = "a"\npath = "hello.ts"\nbindings.T = { type = "secret", prefix = "a" }',
     'bindings.T.prefix of function "a": a secret has no such key',
   ],
