@@ -13,6 +13,7 @@ interface DevEvent {
   readonly admin: string;
   readonly ms: number;
   readonly message: string;
+  readonly text: string;
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -242,4 +243,10 @@ test("a folder that cannot be written, and an address that is none, are told at 
     const { code, stderr } = await isopod(["dev", other.path, "--listen", address]);
     expect([code, stderr]).toEqual([2, expect.stringContaining(expected)]);
   }
+});
+
+test("a folder with nothing in it says what would be an app", async () => {
+  using folder = new ProjectFolder({});
+  await using dev = new DevProcess(folder.path);
+  expect((await dev.event("note")).text).toContain("`isopod init` writes a function");
 });

@@ -15,7 +15,7 @@ import { urlOf } from "../reaching/server_client.ts";
 import { fail, messageOf } from "../terminal/terminal.ts";
 import { openDevDirectory } from "./dev_directory.ts";
 import { DevReport } from "./report.ts";
-import { type DevSource, devEnvironment, findDevSource } from "./source.ts";
+import { type DevSource, devEnvironment, findDevSource, isWithoutApps } from "./source.ts";
 import { SourceWatch } from "./source_watch.ts";
 
 interface DevOptions {
@@ -155,6 +155,11 @@ class Development {
     });
     const apps = config.apps === undefined ? [] : [`ANY ${url}/apps/NAME/*`];
     this.#report.ready({ url, admin, routes: [...routes, ...apps], ms: performance.now() - since });
+    if (config.apps !== undefined && isWithoutApps(config.apps)) {
+      this.#report.note(
+        "Nothing is in this folder yet: each folder in it becomes an app; `isopod init` writes a function",
+      );
+    }
     void this.#showLogs(admin);
   }
 
