@@ -77,6 +77,11 @@ export class ServeProcess implements AsyncDisposable {
     return this.#lines.filter((line) => line["msg"] === message || line["message"] === message);
   }
 
+  /** All that it has logged up to now. */
+  get logLines(): readonly LogEntry[] {
+    return this.#lines;
+  }
+
   /** The access log up to now. */
   accessLines(): LogEntry[] {
     return this.#lines.filter((line) => line["access"] === true);
