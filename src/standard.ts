@@ -65,6 +65,7 @@ export interface StandardBindings extends BindingSet {
 /** Every binding. */
 export async function createBindings(parts: BindingParts): Promise<StandardBindings> {
   const { dataDirectory } = parts;
+  const tcp = createTcp({ dialler: createDialler({ clock: parts.clock }), clock: parts.clock });
   const databases = new Databases({ ...parts, directory: join(dataDirectory, "sql"), program: databaseCode });
   const postgres = new Postgres({ ...parts, isPublic });
   const bindings: readonly Binding[] = [
@@ -73,11 +74,11 @@ export async function createBindings(parts: BindingParts): Promise<StandardBindi
     createSql({ databases, postgres, urls: parts.databaseUrls }),
     createFunctionBinding(parts.functions),
     createQueueBinding(parts.queues),
-    createTcp({ dialler: createDialler({ clock: parts.clock }), clock: parts.clock }),
+    tcp,
   ];
   const byType = new Map(bindings.map((binding) => [binding.type, binding]));
   return {
-    egress: createEgress(),
+    egress: createEgress({ tunnel: tcp.tunnel }),
     cache: createCacheApi(parts.clock),
     byType,
     databases: new Administration({ files: new FilesAdministration(databases), postgres, urls: parts.databaseUrls }),

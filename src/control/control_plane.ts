@@ -105,6 +105,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     versions,
     build,
     prepare,
+    plans: () => own.callers.plans,
     validateEgress,
     reachesInside,
     validateHost,

@@ -34,6 +34,7 @@ class Sql implements Binding {
   readonly #postgres: Postgres;
   readonly #urls: SqlParts["urls"];
   readonly #grants = new WeakMap<BindingGrant, SqlGrant>();
+  readonly #ender = new AbortController();
 
   constructor({ databases, postgres, urls }: SqlParts) {
     this.#databases = databases;
@@ -42,16 +43,23 @@ class Sql implements Binding {
   }
 
   async call(call: BindingCall, grant: BindingGrant, scope: CallScope): Promise<BindingAnswer> {
-    const { signal } = scope;
-    if (signal.aborted) throw new IsopodError("client_gone");
+    if (scope.signal.aborted) throw new IsopodError("client_gone");
     const request = await this.#request(call);
+    const signal = AbortSignal.any([scope.signal, this.#ender.signal]);
     const { project, resource: name } = grant;
-    if (isPostgres(grant)) return answer(await this.#askPostgres(grant, request, scope));
-    const body = await this.#databases.call({ project, name, head: this.#head(grant), request, signal });
-    return answer(body);
+    try {
+      if (isPostgres(grant)) return answer(await this.#askPostgres(grant, request, { ...scope, signal }));
+      return answer(await this.#databases.call({ project, name, head: this.#head(grant), request, signal }));
+    } catch (error) {
+      throw error instanceof IsopodError && error.code === "draining" ? closed() : error;
+    }
   }
 
-  #askPostgres(grant: BindingGrant, request: Uint8Array, { signal, deadline }: CallScope): Promise<Uint8Array> {
+  #askPostgres(
+    grant: BindingGrant,
+    request: Uint8Array,
+    { signal, deadline }: Pick<CallScope, "signal" | "deadline">,
+  ): Promise<Uint8Array> {
     const { project } = grant;
     const workMs = Math.max(1, Math.min(this.#databases.limits.callMsMax, deadline - Date.now()));
     return this.#postgres.call({ project, request, signal, workMs, ...this.#head(grant), ...this.#urlOf(grant) });
@@ -67,7 +75,9 @@ class Sql implements Binding {
     return this.#databases.deleteProject(project);
   }
 
+  /** What is under way has the time of what nobody waits for. */
   async close(): Promise<void> {
+    this.#ender.abort();
     await Promise.all([this.#databases.close(), this.#postgres.close()]);
   }
 
@@ -111,6 +121,10 @@ class Sql implements Binding {
 
 function answer(body: Uint8Array): BindingAnswer {
   return { status: 200, headers: [], body, url: "", redirected: false };
+}
+
+function closed(): IsopodError {
+  return new IsopodError("binding_failed", { message: "Cannot use the database: it is being closed" });
 }
 
 function refused(why: string): IsopodError {

@@ -169,6 +169,7 @@ function readPlan(name: string, raw: RawPlan, source: SecretSource): Plan {
     egress: raw.egress ?? [],
     bindings: readPlanBindings(raw, ["plans", name], source),
     origins: raw.origins ?? [],
+    native: raw.native ?? true,
   };
 }
 

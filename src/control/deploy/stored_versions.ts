@@ -8,7 +8,7 @@ import { type BindingDeclaration, grantsOf, isPostgres } from "../../core/bindin
 import { functionKey } from "../../core/deployment.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { type FunctionVersion, languageOf, type Program, type VersionContents } from "../../core/function.ts";
-import { combineLimits, completeLimits } from "../../core/limits.ts";
+import { combineLimits, completeLimits, type Limits } from "../../core/limits.ts";
 import type { BlobStore } from "../../core/store.ts";
 import type { WasmProgram } from "../../core/wasm_program.ts";
 import type { Replica } from "../publish/replica.ts";
@@ -45,7 +45,7 @@ export class StoredVersions {
     return {
       ...{ project, name, version, engine, instancesMax: settings.instancesMax, cache: settings.cache },
       key: [`${functionKey(project, name)}@${version}`, ...state].join("#"),
-      limits: combineLimits(completeLimits(settings.limits), own?.value.limits ?? {}),
+      limits: combineLimits(completeLimits({ ...ownDefaults(engine), ...settings.limits }), own?.value.limits ?? {}),
       triggers: triggersOf(settings, () => {}, `Cannot load "${name}"`),
       assets: assets && new StoredAssets(this.#assets, assets, settings.notFound, createdAt),
       contents: () => this.#contents(project, name, manifest),
@@ -94,6 +94,11 @@ export class StoredVersions {
     if (found !== undefined) return this.#box.open(project, name, found.value);
     throw new IsopodError("start_failed", { cause: `project "${project}" has no secret "${name}"` });
   }
+}
+
+/** Programs take one invocation at a time, unless it is said that they can do more. */
+function ownDefaults(engine: Manifest["engine"]): Partial<Limits> {
+  return engine === "process" ? { concurrencyMax: 1 } : {};
 }
 
 /** The blobs of what runs: the bundle that was made here, or the entry, with the map that lies beside it. */
