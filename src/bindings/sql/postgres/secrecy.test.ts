@@ -1,7 +1,6 @@
 /** The url of a database, looked for wherever somebody could read it: in answers, on `env`, in the log, in the API, on the command line. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { findToken } from "../../../cli/reaching/data_directory.ts";
 import { isopod } from "../../../testing/command_line.ts";
 import { PostgresServer, postgresFolder } from "../../../testing/postgres_server.ts";
 import { ServeProcess } from "../../../testing/serve_process.ts";
@@ -102,10 +101,9 @@ describe.skipIf(missing)(name, () => {
       told.push(await (await server.admin(`${path}/query`, { method: "POST", body })).text());
       told.push(await (await server.admin(`${path}/file`)).text(), await (await server.admin(path)).text());
     }
-    const token = findToken(join(server.directory, "data")) ?? "";
     for (const args of [["n-wrong", "SELECT 1"], ["n-good", "SELECT 1"], ["list"]]) {
       const { stdout, stderr } = await isopod(["sql", ...args], {
-        env: { ISOPOD_URL: server.adminUrl, ISOPOD_TOKEN: token },
+        env: { ISOPOD_URL: server.adminUrl, ISOPOD_TOKEN: server.token },
       });
       told.push(stdout, stderr);
     }
