@@ -18,7 +18,13 @@ const query = (sql: string) => {
 
 describeBinding("sql", async () => {
   const rig = openSqlRig();
-  const binding = createSql(rig.databases, new Postgres({ clock: systemClock, isPublic: () => false }));
+  const postgres = new Postgres({ clock: systemClock, isPublic: () => false });
+  const urls = {
+    ofSecret(): never {
+      throw new Error("No grant here names a secret");
+    },
+  };
+  const binding = createSql({ databases: rig.databases, postgres, urls });
   return {
     ...{ binding, grant: GRANT, countsRequests: false },
     ...{ good: query("SELECT 1"), denied: query("ATTACH 'other' AS other"), silent: query(ENDLESS) },

@@ -5,8 +5,9 @@ import type { Dialler } from "../../core/dialler.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { bindingCall, describeBinding } from "../../testing/binding-suite.ts";
 import { endlessBody } from "../../testing/kv_rig.ts";
+import { openRealDialler } from "../../testing/real_dialler.ts";
 import { startTcpServer } from "../../testing/tcp_server.ts";
-import { createDialler } from "../egress/dialler.ts";
+
 import { createTcp } from "./binding.ts";
 
 /** The port of an address that answers to nobody, not even that it is not there. */
@@ -17,7 +18,7 @@ describeBinding("tcp", async () => {
     startTcpServer((socket) => socket.end("hello")),
     startTcpServer((socket) => void socket.write("on and on")),
   ]);
-  const real = createDialler({ clock: systemClock });
+  const real = openRealDialler();
   const dialler: Dialler = {
     dial: (target, allow, signal) =>
       target.host === "nobody.example"

@@ -2,7 +2,7 @@
  * The adapter for modules of WebAssembly: checks a module, and makes a handler of it by the ABI that it is spoken to. The
  * module is compiled once; every invocation has an instance, and a memory, of its own.
  */
-import type { LoadParcel } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { Handler, PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
 import { withoutPlace } from "./engine_messages.ts";
 import { handleHandler } from "./handle/module.ts";
