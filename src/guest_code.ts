@@ -31,12 +31,15 @@ export function databaseCode(): string {
 /** The program that transpiles components, with jco inside; made when the first component comes. */
 export function transpilerCode(): string {
   if (typeof ISOPOD_TRANSPILER_CODE === "string") return ISOPOD_TRANSPILER_CODE;
-  const folder = dirname(Bun.resolveSync("@bytecodealliance/jco-transpile/component", import.meta.dir));
-  const names = readdirSync(folder).filter((name) => /^js-component-bindgen.*\.wasm$/.test(name));
+  const folder = join(dirname(Bun.resolveSync("@bytecodealliance/jco-transpile", import.meta.dir)), "..", "vendor");
+  const names = readdirSync(folder).filter((name) => /^js-component-bindgen-component\.core.*\.wasm$/.test(name));
   const modules = names.map((name) => [name, readFileSync(join(folder, name)).toString("base64")]);
-  // Without Node's half of WASI, and with a base for the addresses of modules that are in the text itself.
+  // Without Node's half of WASI, and with a base for the addresses of what the program has in itself.
   const flags = ["--target=browser", "--define=process.versions.node=false", '--define=import.meta.url="file:///"'];
-  return `const JCO_MODULES = ${JSON.stringify(Object.fromEntries(modules))};\n${bundle("engines/wasm/transpiler/main.ts", flags)}`;
+  const jco = bundle(join(folder, "js-component-bindgen-component.js"), flags);
+  const parts = { JCO_SCRIPT: jco, JCO_MODULES: Object.fromEntries(modules) };
+  const constants = Object.entries(parts).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
+  return constants.join("") + bundleGuest("engines/wasm/transpiler/main.ts");
 }
 
 /** What runs components inside a guest, which is given it with a component; made when the first one comes. */
@@ -47,12 +50,13 @@ export function componentCode(): string {
 
 /** The bundle of a file beside this one, as text. @throws {Error} with the bundler's words when it cannot be made */
 function bundleGuest(entry: string): string {
-  return bundle(entry, ["--target=bun"]);
+  return bundle(join(import.meta.dir, entry), ["--target=bun"]);
 }
 
-function bundle(entry: string, flags: readonly string[]): string {
-  const command = [process.execPath, "build", `${import.meta.dir}/${entry}`, "--minify", ...flags];
+/** The bundle of the file at `path`. @throws {Error} */
+function bundle(path: string, flags: readonly string[]): string {
+  const command = [process.execPath, "build", path, "--minify", ...flags];
   const { success, stdout, stderr } = Bun.spawnSync(command, { env: { ...process.env, BUN_BE_BUN: "1" } });
-  if (!success) throw new Error(`Cannot bundle ${entry}: ${stderr.toString()}`);
+  if (!success) throw new Error(`Cannot bundle ${path}: ${stderr.toString()}`);
   return stdout.toString();
 }

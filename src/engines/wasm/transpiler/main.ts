@@ -2,10 +2,24 @@
  * The program that makes modules and a script of a component. It runs in a sealed instance of its own for each
  * component, as any program does that is sent: the component is its input, what jco makes of it its answer.
  */
-import "./modules_in_place.ts";
-import { $init, generate } from "@bytecodealliance/jco-transpile/component";
 import { INCOMING_HANDLER, isKnownInterface, waitingFunctions } from "../guest/component/interfaces.ts";
 import { packTranspiled } from "../guest/component/transpiled.ts";
+
+/** The script of jco, and its core modules in base64 by their names: `guest_code.ts` writes them in front of this. */
+declare const JCO_SCRIPT: string;
+declare const JCO_MODULES: Readonly<Record<string, string>>;
+
+/** What is used of jco. */
+interface Jco {
+  readonly $init: Promise<void>;
+  generate(component: Uint8Array, options: object): Generated;
+}
+
+interface Generated {
+  readonly files: readonly (readonly [name: string, bytes: Uint8Array])[];
+  readonly imports: readonly string[];
+  readonly exports: readonly (readonly [name: string, kind: string])[];
+}
 
 const NAME = "component";
 
@@ -20,10 +34,10 @@ async function transpile(component: Uint8Array, name: string): Promise<Uint8Arra
   const fail = (why: string): never => {
     throw new TypeError(`Cannot load component: ${why} (${name})`);
   };
-  await $init;
-  let made: ReturnType<typeof generate>;
+  const jco = await loadJco();
+  let made: Generated;
   try {
-    made = generate(component, {
+    made = jco.generate(component, {
       name: NAME,
       noTypescript: true,
       noNodejsCompat: true,
@@ -44,6 +58,18 @@ async function transpile(component: Uint8Array, name: string): Promise<Uint8Arra
   const script = files.get(`${NAME}.js`) ?? fail("jco made no script of it");
   files.delete(`${NAME}.js`);
   return packTranspiled({ script, modules: files }) as Uint8Array<ArrayBuffer>;
+}
+
+/** jco fetches its core modules as it is imported, and there is neither a network nor a file to read. */
+async function loadJco(): Promise<Jco> {
+  const fromProgram = async (address: unknown): Promise<Response> => {
+    const encoded = JCO_MODULES[String(address).split("/").at(-1) ?? ""] ?? "";
+    return new Response(Uint8Array.fromBase64(encoded), { headers: { "content-type": "application/wasm" } });
+  };
+  Object.assign(globalThis, { fetch: fromProgram });
+  const jco = (await import(URL.createObjectURL(new File([JCO_SCRIPT], "jco.js")))) as Jco;
+  await jco.$init;
+  return jco;
 }
 
 /** The first line of what jco says, without the place in its own code. */
