@@ -9,7 +9,7 @@ import { withoutPlace } from "../engine_messages.ts";
 import { checkMemory } from "../memories.ts";
 import { memoriesOf } from "../sections.ts";
 import { INCOMING_HANDLER } from "./interfaces.ts";
-import { Lifetime } from "./lifetime.ts";
+import { ComponentTrap, Lifetime } from "./lifetime.ts";
 import { IncomingRequest } from "./requests.ts";
 import { type Outcome, ResponseOutparam } from "./responses.ts";
 import { unpackTranspiled } from "./transpiled.ts";
@@ -108,12 +108,18 @@ async function invoke(request: Request, context: InvocationContext, start: Start
   return promise;
 }
 
+/** What jco and the classes of resources say of a handle that is not there. */
+const WRONG_HANDLE = /^(Invalid handle|Resource error|Cannot access (invalid )?private)/;
+
 function detailOf(value: unknown): string {
   return typeof value === "string" ? `: ${value}` : "";
 }
 
 function asError(thrown: unknown): Error {
   if (!(thrown instanceof Error)) return new Error(String(thrown));
+  if (thrown instanceof TypeError && WRONG_HANDLE.test(thrown.message)) {
+    return new ComponentTrap("it uses a handle that it does not hold, or holds no more");
+  }
   thrown.message = withoutPlace(thrown.message);
   return thrown;
 }
