@@ -82,6 +82,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
     ...EGRESS_CHECKS,
   });
   plant.quotas = quotasIn(plane);
+  plant.databaseUrls = plane.databases;
   const openApps = async (folder: string | undefined): Promise<AppsFolder | undefined> => {
     if (folder === undefined) return undefined;
     const opened = new AppsFolder({ folder, build, clock, report, changed: (all) => plane.published.replaceApps(all) });

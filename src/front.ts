@@ -21,6 +21,9 @@ export const CODE_BYTES_MAX = 10 * MB;
 const RAN_BYTES_MAX = 32 * MB;
 const RAN_COUNT_MAX = 1000;
 
+/** What slow readers of long answers have not had yet, on the disk. */
+const CACHE_OVERFLOW_BYTES_MAX = 512 * MB;
+
 /** What stands between the network and the plant. */
 export interface Front {
   readonly admission: Admission;
@@ -46,7 +49,8 @@ export async function createFront(config: Config, dataDirectory: string, plant: 
     if (kept.get(hash) === undefined) kept.set({ hash, code, language }, code.length);
   };
   const { bytesMax } = config.cache;
-  const cache = bytesMax === 0 ? undefined : new ResponseCache({ clock, bytesMax });
+  const overflow = { directory: join(dataDirectory, "cache"), bytesMax: CACHE_OVERFLOW_BYTES_MAX };
+  const cache = bytesMax === 0 ? undefined : new ResponseCache({ clock, bytesMax, overflow });
   const codeless = new Codeless({
     invoker: pool,
     sources,

@@ -5,6 +5,7 @@ import { largestLimit } from "./control/config/extremes.ts";
 import { DATA_QUOTAS, DEFAULT_QUOTAS, type Quotas } from "./control/tenancy/quotas.ts";
 import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
+import type { DatabaseUrls } from "./core/database_urls.ts";
 import type { Engine } from "./core/engine.ts";
 import { IsopodError } from "./core/errors.ts";
 import type { EngineName } from "./core/function.ts";
@@ -32,6 +33,8 @@ export interface Plant {
   readonly triggers: FunctionTriggers;
   /** How much projects may keep; what the store says takes its place once that is open. */
   quotas: DataQuotas;
+  /** Where the databases of PostgreSQL are that projects name, once the store is open. */
+  databaseUrls: DatabaseUrls;
   /** Calls what is deployed, once there is a gateway that knows it. */
   functions: FunctionCaller;
   readonly pool: Pool;
@@ -67,6 +70,10 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   const bindings = await createBindings({
     ...{ dataDirectory, clock, blobStore: config.blobs },
     quotas: { bytesMax: (type, project) => plant.quotas.bytesMax(type, project) },
+    databaseUrls: {
+      ofSecret: (project, secret) => plant.databaseUrls.ofSecret(project, secret),
+      named: (project) => plant.databaseUrls.named(project),
+    },
     functions: caller,
     queues: triggers,
     report: (text, fields) => report({ level: "error", text }, fields),
@@ -80,11 +87,17 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   gaugeQueues(metrics, () => triggers.depths());
   gaugeInvocations(metrics, () => ({ ...triggers.invocations.figures }));
   const functions: FunctionCaller = { call: () => Promise.reject(new IsopodError("overloaded")) };
+  const databaseUrls: DatabaseUrls = {
+    ofSecret: () => {
+      throw new IsopodError("overloaded");
+    },
+    named: () => Promise.resolve([]),
+  };
   const plant: Plant = {
     ...{ engine, launching: [...launching.values()] },
     bindings,
     triggers,
-    quotas,
+    ...{ quotas, databaseUrls },
     functions,
     pool,
     builder: new Builder({ engine, clock, report }),

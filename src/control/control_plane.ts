@@ -11,6 +11,7 @@ import type { Store } from "../core/store.ts";
 import type { WasmPreparer } from "../core/wasm_program.ts";
 import { AliasMoves } from "./deploy/alias_moves.ts";
 import { Deployer } from "./deploy/deployer.ts";
+import { ProjectDatabases } from "./deploy/project_databases.ts";
 import type { AuditRecord } from "./deploy/records.ts";
 import { Removals } from "./deploy/removals.ts";
 import { StoredVersions } from "./deploy/stored_versions.ts";
@@ -71,6 +72,7 @@ export interface ControlPlane {
   readonly pairs: SigningPairs;
   readonly tenancy: Tenancy;
   readonly audit: Audit;
+  readonly databases: ProjectDatabases;
   readonly store: Store;
   /** Hears of everything that is audited, until the returned function is called. */
   onAudit(listener: (entry: AuditRecord) => void): () => void;
@@ -105,6 +107,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     versions,
     build,
     prepare,
+    plans: () => own.callers.plans,
     validateEgress,
     reachesInside,
     validateHost,
@@ -125,6 +128,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     removals: new Removals({ ...base, published: own, runningKeys }),
     secrets: new ProjectSecrets({ ...base, box }),
     pairs: new SigningPairs({ ...base, box }),
+    databases: new ProjectDatabases({ replica, published: own, box }),
     keys: new ApiKeys({ ...base, box, planNames: () => [...own.callers.plans.keys()] }),
     onAudit(listener) {
       listeners.add(listener);

@@ -11,7 +11,7 @@ import { completeLimits, type Limits } from "../core/limits.ts";
 import { isComponent, type WasmPreparer, type WasmProgram } from "../core/wasm_program.ts";
 import { hashOf } from "../stdx/hash.ts";
 import { Lanes } from "../stdx/lanes.ts";
-import { encodeParcel } from "../wire/heads.ts";
+import { encodeParcel } from "../wire/parcels.ts";
 
 /** What components are made ready with. */
 export interface ComponentsOptions {

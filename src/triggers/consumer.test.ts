@@ -306,3 +306,19 @@ test("a project's quota counts what it keeps, and what others have taken out", a
   await clock.advance(TRIGGER_LIMITS.countAgeMsMax + 1);
   expect(await rig.send(["x"])).toHaveLength(1);
 });
+
+test("a project's quota holds while many send at once, also while it is counted anew", async () => {
+  await using rig = new Rig(new MemoryStore());
+  rig.bytesMax = 50 * (TRIGGER_LIMITS.entryBytes + 1);
+  const sent = async (count: number) => {
+    const sends = Array.from({ length: count }, (_, n) => rig.send(["x"], 0, `q${n % 3}`));
+    return (await Promise.allSettled(sends)).filter(({ status }) => status === "fulfilled").length;
+  };
+  expect(await sent(30)).toBe(30);
+  await rig.clock.advance(TRIGGER_LIMITS.countAgeMsMax + 1);
+  expect(await sent(200)).toBe(20);
+  expect(await rig.queues.empty("p", "q0", undefined)).toBeGreaterThan(10);
+  await rig.clock.advance(TRIGGER_LIMITS.countAgeMsMax + 1);
+  await sent(200);
+  expect((await rig.queues.views("p")).reduce((sum, { messages }) => sum + messages, 0)).toBe(50);
+});

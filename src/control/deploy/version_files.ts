@@ -22,10 +22,19 @@ export interface DeployedFile {
   readonly path: string;
   readonly hash?: string | undefined;
   readonly content?: Uint8Array | undefined;
+  /** Whether a program's file can be executed; it can when left out. */
+  readonly executable?: boolean | undefined;
+  /** The layer of a program that it is of, counted from 1. */
+  readonly layer?: number | undefined;
 }
 
 /** A file of a version. */
 export type VersionFile = Manifest["files"][number];
+
+/** A file of a version, as another deploy names it. */
+export function namedFile({ path, hash, executable, layer }: Omit<VersionFile, "bytes">): DeployedFile {
+  return { path, hash, ...(executable !== undefined && { executable }), ...(layer !== undefined && { layer }) };
+}
 
 /** The largest file that is code, in bytes. */
 export const CODE_BYTES_MAX = 10 * 1024 * 1024;
@@ -38,10 +47,10 @@ const EXTENSIONS = ["", ".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs", ".json", "
 export async function storeFiles(blobs: BlobStore, files: readonly DeployedFile[]): Promise<VersionFile[]> {
   const missing: string[] = [];
   const stored: VersionFile[] = [];
-  for (const { path, hash, content } of files) {
-    const found = await storeFile(blobs, hash, content);
-    if (found === undefined) missing.push(`${path} (${hash})`);
-    else stored.push({ path, ...found });
+  for (const file of files) {
+    const found = await storeFile(blobs, file.hash, file.content);
+    if (found === undefined) missing.push(`${file.path} (${file.hash})`);
+    else stored.push({ ...namedFile({ ...file, ...found }), ...found });
   }
   if (missing.length === 0) return stored;
   const some = missing.slice(0, 5).join(", ");

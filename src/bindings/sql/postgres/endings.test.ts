@@ -197,7 +197,7 @@ describe.skipIf(missing)(name, () => {
     const sleeping = code("SELECT pg_sleep(60)");
     await until(active, (found) => found > 0);
     await server.admin(end);
-    expect(await sleeping).toBe("database_ended");
+    expect(await sleeping).toBe("database_lost");
     for (let round = 0; round < 5; round += 1) {
       await Promise.all(Array.from({ length: 8 }, () => query("SELECT 1")));
       await server.admin(end);
@@ -210,13 +210,13 @@ describe.skipIf(missing)(name, () => {
       `SELECT pid FROM pg_stat_activity WHERE ${active} AND query LIKE 'SELECT pg_sleep%'`,
     );
     process.kill(Number(pid), "SIGKILL");
-    await expect(killed).rejects.toMatchObject({ code: "database_ended" });
-    expect(await other).toBe("database_ended");
+    await expect(killed).rejects.toMatchObject({ code: "database_lost" });
+    expect(await other).toBe("database_lost");
     await server.crash();
     const third = code("SELECT pg_sleep(60)");
     await until(active, (found) => found > 0);
     await server.crash();
-    expect(await third).toBe("database_ended");
+    expect(await third).toBe("database_lost");
     expect(await code("SELECT 1")).toBe("none");
     expect((await query("SELECT count(*) FROM kept")).r).toEqual([[0]]);
   }, 60_000);
@@ -227,7 +227,7 @@ describe.skipIf(missing)(name, () => {
     const idle = await closing.code("SELECT 1");
     await until(active, (found) => found > 0);
     await closing[Symbol.asyncDispose]();
-    expect([idle, await sleeping, await closing.code("SELECT 1")]).toEqual(["none", "database_ended", "draining"]);
+    expect([idle, await sleeping, await closing.code("SELECT 1")]).toEqual(["none", "database_lost", "draining"]);
     await until(active, (found) => found === 0);
   });
 });

@@ -39,13 +39,25 @@ routes = ["GET /*"]
   DB = { type = "sql", name = "shop", ${url} }
   READ = { type = "sql", name = "shop", mode = "read", ${url} }
 `;
-  server = await startTestServer({ config, files: { "f.js": CODE, "url.txt": postgres.url() } });
+  const plan = 'type = "sql", name = "shop", dialect = "postgres"';
+  const plans = `[plans.anonymous.bindings]
+ALL = { ${plan}, value_file = "./url.txt" }
+SEEN = { ${plan}, value_file = "./narrow.txt", tables = ["users"], mode = "read" }
+WIDE = { ${plan}, value_file = "./url.txt", tables = ["users"] }
+OWN = { ${plan}, secret = "PLAN_URL" }
+`;
+  await postgres.admin("CREATE TABLE hidden (x text)");
+  await postgres.admin("CREATE USER narrow");
+  const urls = { "url.txt": postgres.url(), "narrow.txt": postgres.url("postgres", "narrow") };
+  server = await startTestServer({ config: config + plans, files: { "f.js": CODE, ...urls } });
 }, 60_000);
 afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
   await postgres?.[Symbol.asyncDispose]();
 });
 
+const putSecret = (name: string) =>
+  ask(server, "PUT", `/v1/projects/default/secrets/${name}`, { value: postgres.url() });
 const get = async (path: string) => (await fetch(server.url + path)).json() as Promise<Record<string, unknown>>;
 
 describe.skipIf(missing)(name, () => {
@@ -72,8 +84,30 @@ describe.skipIf(missing)(name, () => {
     expect(JSON.stringify(await get("/kind"))).not.toContain(String(postgres.port));
   });
 
+  test("is what a plan gives to programs that are sent, narrowed as it says", async () => {
+    await get("/");
+    await postgres.admin("GRANT SELECT, INSERT ON users TO narrow");
+    const ask = async (binding: string, sql: string) => {
+      const told = "(r) => r.results, (e) => [e.code, e.message]";
+      const code = `export default async (_, env) => Response.json(await env.${binding}.prepare(${JSON.stringify(sql)}).all().then(${told}))`;
+      return (await server.run(code)).json();
+    };
+    const users = [{ name: "Ada" }, { name: "Grace" }];
+    expect(await ask("ALL", "SELECT name FROM users ORDER BY id")).toEqual(users);
+    expect(await ask("SEEN", "SELECT name FROM users ORDER BY id")).toEqual(users);
+    expect(await ask("SEEN", "SELECT * FROM hidden")).toMatchObject(["sql_error", expect.any(String)]);
+    expect(await ask("SEEN", "INSERT INTO users VALUES (3, 'x')")).toMatchObject([
+      "binding_denied",
+      expect.any(String),
+    ]);
+    expect(await ask("WIDE", "SELECT 1")).toMatchObject(["binding_denied", expect.stringContaining("tables")]);
+    expect(await ask("OWN", "SELECT 1")).toMatchObject(["binding_failed", expect.stringContaining("PLAN_URL")]);
+    await putSecret("PLAN_URL");
+    expect(await ask("OWN", "SELECT 1")).toMatchObject(["binding_failed", expect.stringContaining("not public")]);
+  });
+
   test("leads a project's own url to what is public, and nowhere else", async () => {
-    await ask(server, "PUT", "/v1/projects/default/secrets/REMOTE_URL", { value: postgres.url() });
+    await putSecret("REMOTE_URL");
     const settings = { bindings: { REMOTE: { type: "sql", dialect: "postgres", secret: "REMOTE_URL" } } };
     const { status } = await deploy(server, "remote", CODE, { settings, routes: [{ route: "GET /remote" }] });
     expect(status).toBe(200);

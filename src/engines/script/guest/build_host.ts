@@ -5,7 +5,7 @@
  * since Bun's bundler opens folders; it has no network, no files but its own, and nothing to execute.
  */
 import type { GuestPort } from "../../../core/guest.ts";
-import type { LoadParcel } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "../../guest/channel.ts";
 import { Invocation } from "./invocations.ts";

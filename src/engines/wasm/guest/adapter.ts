@@ -2,7 +2,7 @@
  * The adapter for WebAssembly: checks a module, and makes a handler of it by the ABI that it is spoken to; what was made of
  * a component goes its own way. Modules are compiled once; every invocation has an instance, and a memory, of its own.
  */
-import { decodeParcel, type LoadParcel } from "../../../wire/heads.ts";
+import { decodeParcel, type LoadParcel } from "../../../wire/parcels.ts";
 import type { Handler, PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
 import { withoutPlace } from "./engine_messages.ts";
 import { handleHandler } from "./handle/module.ts";

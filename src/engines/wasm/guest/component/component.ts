@@ -3,7 +3,7 @@
  * own, for each invocation. A bundle of its own (`guest_code.ts`), which a guest is given with its component.
  */
 import type { InvocationContext } from "../../../../core/guest.ts";
-import type { LoadParcel } from "../../../../wire/heads.ts";
+import type { LoadParcel } from "../../../../wire/parcels.ts";
 import type { Handler } from "../../../guest/evaluated.ts";
 import { withoutPlace } from "../engine_messages.ts";
 import { checkMemory } from "../memories.ts";

@@ -1,5 +1,5 @@
 /** What jco makes of a component, as one payload: the script that joins its core modules, and these. */
-import { decodeParcel, encodeParcel } from "../../../../wire/heads.ts";
+import { decodeParcel, encodeParcel } from "../../../../wire/parcels.ts";
 
 /** A component that has been transpiled. */
 export interface Transpiled {
