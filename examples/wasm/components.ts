@@ -1,4 +1,5 @@
 /** Makes components from the text of their core modules, by the tools that come with jco. */
+import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 interface WasmTools {
@@ -10,6 +11,7 @@ interface WasmTools {
   };
 }
 
+const FOLDER = join(import.meta.dir, "components");
 const WIT = join(import.meta.dir, "wit", "component.wit");
 let loading: Promise<WasmTools["tools"]> | undefined;
 
@@ -51,4 +53,18 @@ async function loadTools(): Promise<WasmTools["tools"]> {
   URL.revokeObjectURL(address);
   await $init;
   return tools;
+}
+
+/** Those of the folder `components` by their files' names, as they are when they are made anew. */
+export async function buildComponents(): Promise<Map<string, Uint8Array>> {
+  const built = new Map<string, Uint8Array>();
+  for (const file of readdirSync(FOLDER).filter((name) => name.endsWith(".wat"))) {
+    const text = await Bun.file(join(FOLDER, file)).text();
+    built.set(file.replace(/wat$/, "wasm"), await buildComponent(text));
+  }
+  return built;
+}
+
+if (import.meta.main) {
+  for (const [file, bytes] of await buildComponents()) await Bun.write(join(FOLDER, file), bytes);
 }

@@ -28,13 +28,15 @@ const MB = 1024 * 1024;
 
 /** What transpiling one may take. */
 const LIMITS: Limits = completeLimits({
-  ...{ wallMs: 60_000, cpuMs: 30_000, memoryBytes: 512 * MB },
+  ...{ wallMs: 120_000, cpuMs: 60_000, memoryBytes: 512 * MB },
   ...{ bodyBytesMax: 16 * MB, responseBytesMax: 64 * MB },
 });
 /** What is kept on the disk, in bytes; what was used longest ago goes first. */
 const KEPT_BYTES_MAX = 512 * MB;
 /** Refusals that are remembered, so that nobody has the same component refused by work. */
 const REFUSED_MAX = 1000;
+/** What the program that transpiles says of a component. */
+const REFUSAL = "uncaught_exception";
 /** Components at a time, and those that wait. */
 const TOGETHER_MAX = 2;
 const WAITING_MAX = 64;
@@ -58,7 +60,7 @@ export class Components implements WasmPreparer {
     if (program.isTranspiled || !isComponent(program.bytes)) return program;
     const { hash } = program;
     const refused = this.#refused.get(hash);
-    if (refused !== undefined) throw refused;
+    if (refused !== undefined) throw named(refused, program.name);
     let making = this.#making.get(hash);
     if (making === undefined) {
       if (this.#making.size >= TOGETHER_MAX + WAITING_MAX) {
@@ -67,7 +69,9 @@ export class Components implements WasmPreparer {
       making = this.#find(program).finally(() => this.#making.delete(hash));
       this.#making.set(hash, making);
     }
-    const made = await within(making, signal);
+    const made = await within(making, signal).catch((error) => {
+      throw named(error, program.name);
+    });
     this.#runtime ??= this.#options.runtime();
     return { ...program, bytes: encodeParcel(this.#runtime, made), isTranspiled: true };
   }
@@ -98,7 +102,7 @@ export class Components implements WasmPreparer {
     return made;
   }
 
-  async #make({ name, bytes, hash }: WasmProgram, transpiler: Program): Promise<Uint8Array> {
+  async #make({ bytes, hash }: WasmProgram, transpiler: Program): Promise<Uint8Array> {
     if (this.#ending.signal.aborted) throw new IsopodError("draining");
     const target = {
       ...({ kind: "program", project: DEFAULT_PROJECT, plan: "components", program: transpiler } as const),
@@ -106,7 +110,7 @@ export class Components implements WasmPreparer {
     };
     try {
       const response = await this.#options.invoker.invoke(target, {
-        ...{ requestId: hash, method: "POST", url: `http://component/?${new URLSearchParams({ name })}` },
+        ...{ requestId: hash, method: "POST", url: "http://component/" },
         ...{ headers: [], body: bytes, params: NO_PARAMS, signal: this.#ending.signal },
       });
       const made = await new Response(response.body as ReadableStream<Uint8Array> | null).bytes();
@@ -120,12 +124,18 @@ export class Components implements WasmPreparer {
 
   /** What the program is guilty of, it is guilty of tomorrow. */
   #remembered(hash: string, error: IsopodError): IsopodError {
-    if (error.code !== "uncaught_exception") return error;
+    if (error.code !== REFUSAL) return error;
     this.#refused.set(hash, error);
     const [oldest] = this.#refused.keys();
     if (this.#refused.size > REFUSED_MAX && oldest !== undefined) this.#refused.delete(oldest);
     return error;
   }
+}
+
+/** A refusal in the terms of one who has supplied the component under a name of their own. */
+function named(error: unknown, name: string): unknown {
+  if (!(error instanceof IsopodError) || error.code !== REFUSAL) return error;
+  return new IsopodError(REFUSAL, { message: `${error.message} (${name})` });
 }
 
 function programOf(code: string): Program {

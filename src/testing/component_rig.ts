@@ -1,6 +1,8 @@
 /** Components for tests: the text of a core module with the functions of WASI 0.2 at hand, and what is made of it. */
 import { buildComponent } from "../../examples/wasm/components.ts";
 
+export { buildComponent };
+
 const IMPORTS: Readonly<Record<string, string>> = {
   "wasi:http/types@0.2.0": `
     $fields [constructor]fields : -> i32

@@ -1,7 +1,6 @@
 /** Components of `wasi:http/proxy`, through the gateway: what they read, write, wait for and are bound to. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { buildComponent } from "../../../examples/wasm/components.ts";
-import { componentModule, makeChoice } from "../../testing/component_rig.ts";
+import { buildComponent, componentModule, makeChoice } from "../../testing/component_rig.ts";
 import { startWasmServer, type WasmServer } from "../../testing/wasm_rig.ts";
 
 /** Texts by their places: a greeting at 1024, a key at 1030, a name at 1040, an authority at 1050. */

@@ -1,7 +1,6 @@
 /** Components that are broken or mean harm: each is named for what it did, and the next invocation finds nothing of it. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { buildComponent } from "../../../examples/wasm/components.ts";
-import { componentModule, makeChoice, makeComponent } from "../../testing/component_rig.ts";
+import { buildComponent, componentModule, makeChoice, makeComponent } from "../../testing/component_rig.ts";
 import { ask, functionPath } from "../../testing/control_client.ts";
 import { startWasmServer, type WasmServer } from "../../testing/wasm_rig.ts";
 

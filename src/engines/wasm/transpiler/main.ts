@@ -25,14 +25,13 @@ const NAME = "component";
 
 export default {
   async fetch(request: Request): Promise<Response> {
-    const name = new URL(request.url).searchParams.get("name") ?? "";
-    return new Response(await transpile(await request.bytes(), name));
+    return new Response(await transpile(await request.bytes()));
   },
 };
 
-async function transpile(component: Uint8Array, name: string): Promise<Uint8Array<ArrayBuffer>> {
+async function transpile(component: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
   const fail = (why: string): never => {
-    throw new TypeError(`Cannot load component: ${why} (${name})`);
+    throw new TypeError(`Cannot load component: ${why}`);
   };
   const jco = await loadJco();
   let made: Generated;
