@@ -10,7 +10,7 @@ import { figure, table } from "./report.ts";
 import { type Measurement, medianOf, runLoad } from "./run_load.ts";
 
 const SECONDS = 2;
-const RATIO_WANTED = 0.2;
+const RATIO_WANTED = 0.15;
 const CONNECTIONS = [1, 32];
 const COMPONENT = join(import.meta.dir, "..", "examples", "wasm", "components", "hello.wasm");
 const SCRIPT = 'export default { fetch: () => new Response("hello world") };';
