@@ -2,7 +2,6 @@
  * `isopod dev [DIR]`: serves what is being written, with the sandbox and the limits that it will have in production, and
  * reloads when a source file changes. What cannot be loaded is told, and the version before goes on being served.
  */
-import { dirname } from "node:path";
 import { Command, Option } from "commander";
 import type { Config } from "../../read_config.ts";
 import type { Server } from "../../server.ts";
@@ -15,7 +14,7 @@ import { urlOf } from "../reaching/server_client.ts";
 import { fail, messageOf } from "../terminal/terminal.ts";
 import { openDevDirectory } from "./dev_directory.ts";
 import { DevReport } from "./report.ts";
-import { type DevSource, devEnvironment, findDevSource, isWithoutApps } from "./source.ts";
+import { type DevSource, devEnvironment, findDevSource, foldersOf, isWithoutApps } from "./source.ts";
 import { SourceWatch } from "./source_watch.ts";
 
 interface DevOptions {
@@ -26,8 +25,8 @@ interface DevOptions {
 }
 
 const HELP = `
-DIR is a folder with an isopod.toml, a single file (it answers everywhere), a folder with an index.ts, or a folder of
-apps (each answers at /apps/NAME). Data lies in DIR/.isopod, apart from any other server's. Secrets are read from the
+DIR is a folder with an isopod.toml, a single script or program (it answers everywhere), a folder with an index.ts or a
+bootstrap, or a folder of apps (each answers at /apps/NAME). Data lies in DIR/.isopod, apart from any other server's. Secrets are read from the
 environment by their names, or from DIR/.env, which no program ever sees.
 
 Examples:
@@ -114,7 +113,7 @@ class Development {
   async #renew(since: number): Promise<void> {
     try {
       const config = await this.#read();
-      for (const { path } of config.functions) this.#watch.follow(dirname(path));
+      for (const declared of config.functions) for (const each of foldersOf(declared)) this.#watch.follow(each);
       if (config.apps !== undefined) this.#watch.follow(config.apps);
       if (this.#server === undefined) return await this.#open(config, since);
       await this.#server.reload(config);

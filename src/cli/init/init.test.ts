@@ -35,6 +35,20 @@ test("what init writes is a project that has its types, passes its test, and dep
   expect(await counted.json()).toEqual({ words: 3 });
 });
 
+test.each(["python", "program"])(
+  "the template %s is a program that is served where it is written, and deploys",
+  async (template) => {
+    if (template === "python" && Bun.which("python3", { PATH: "/usr/local/bin:/usr/bin:/bin" }) === null) return;
+    await using server = await startTestServer();
+    using home = new ProjectFolder({});
+    const env = { ISOPOD_URL: server.adminUrl, ISOPOD_DATA: join(server.directory, "data") };
+    expect((await isopod(["init", "greets", "--template", template], { cwd: home.path })).code).toBe(0);
+    expect((await isopod(["deploy", join(home.path, "greets")], { env })).stderr).toBe("");
+    expect(await (await fetch(`${server.url}/greets/Ada`)).json()).toEqual({ message: "Hello, Ada!" });
+    expect(await (await fetch(`${server.url}/greets`)).json()).toEqual({ message: "Hello, world!" });
+  },
+);
+
 test("init writes over nothing, and names what a name may be", async () => {
   using home = new ProjectFolder({ "isopod.toml": "# mine" });
   const there = await isopod(["init", home.path, "--yes"]);

@@ -1,11 +1,11 @@
 /** `isopod init [DIR]`: writes a function that works, its configuration and its test, and says what to do with them. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { usageError } from "../exit_codes.ts";
 import { ask, canAsk } from "../terminal/ask.ts";
 import { messageOf } from "../terminal/terminal.ts";
-import { TEMPLATES, type TemplateName } from "./init_templates.ts";
+import { isProgram, TEMPLATES, type TemplateName } from "./init_templates.ts";
 
 interface InitOptions {
   readonly name?: string;
@@ -23,6 +23,7 @@ Nothing that is there is written over. On a terminal it asks for the name unless
 Examples:
   isopod init shop
   isopod init shop --template router --name orders --yes
+  isopod init words --template python
   cd shop && isopod dev
 `;
 
@@ -33,7 +34,10 @@ export function initCommand(): Command {
     .argument("[dir]", "the folder; made when it is not there", ".")
     .option("--name <name>", "the function's name (default: the folder's)")
     .addOption(
-      new Option("--template <name>", "script: one fetch handler; router: several paths in one function")
+      new Option(
+        "--template <name>",
+        "script: one fetch handler; router: several paths in one function; python: a handler in Python; program: any executable",
+      )
         .choices(Object.keys(TEMPLATES))
         .default("script"),
     )
@@ -53,7 +57,7 @@ async function init(dir: string, options: InitOptions): Promise<void> {
       `Cannot name a function "${name}": expected "a" to "z", "0" to "9" and single "-" between them, at most ${NAME_LENGTH_MAX} long`,
     );
   }
-  const files = TEMPLATES[options.template](name);
+  const files: Readonly<Record<string, string>> = TEMPLATES[options.template](name);
   const there = Object.keys(files).find((file) => file !== ".gitignore" && existsSync(join(folder, file)));
   if (there !== undefined) {
     throw usageError(
@@ -63,7 +67,10 @@ async function init(dir: string, options: InitOptions): Promise<void> {
   }
   makeFolder(folder);
   const written = Object.entries(files).filter(([file]) => !existsSync(join(folder, file)));
-  for (const [file, text] of written) writeFileSync(join(folder, file), text, { flag: "wx" });
+  for (const [file, text] of written) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    writeFileSync(join(folder, file), text, { flag: "wx", mode: isProgram(text) ? 0o755 : 0o644 });
+  }
   const shown = written.map(([file]) => file);
   if (options.json) {
     process.stdout.write(`${JSON.stringify({ folder, name, files: shown }, undefined, 2)}\n`);

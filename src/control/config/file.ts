@@ -17,7 +17,7 @@ import { readFunctions } from "./functions.ts";
 import { ConfigReport } from "./report.ts";
 import { CACHE_RULES, defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf } from "./schema.ts";
-import { readSecretKeys, type SecretReading } from "./secrets.ts";
+import { readSecretKeys, type SecretReading, type SecretSource } from "./secrets.ts";
 import { readToml } from "./toml.ts";
 import { readTriggers, triggersOf } from "./triggers.ts";
 import { isName, NAME_EXPECTED } from "./values.ts";
@@ -88,15 +88,16 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   const raw = shape.data;
   const standard = defaultConfig();
   const { listen, admin } = readAddresses(raw, options, report);
-  const plans = readPlans(raw, { listen, isTyped: options.listen !== undefined }, report);
   const codeless = { path: raw.codeless?.path ?? standard.codeless.path, sources: raw.codeless?.sources ?? [] };
   const rpcPath = raw.rpc?.path ?? standard.rpcPath;
   if (rpcPath === codeless.path) report.fail(["rpc", "path"], `codeless.path is "${rpcPath}" too`);
   if (rpcPath === "/") report.fail(["rpc", "path"], "every path is below it");
   const folder = dirname(resolve(file));
   const { env = process.env, secrets = "declared" } = options;
+  const source = { report, folder, env, secrets };
+  const plans = readPlans(raw, { listen, isTyped: options.listen !== undefined }, source);
   const declared = readFunctions(raw, {
-    ...{ report, folder, env, secrets },
+    ...source,
     reservedPaths: { "codeless.path": codeless.path, "rpc.path": rpcPath },
   });
   const triggers = readTriggers(raw, declared, options, report);
@@ -107,7 +108,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     admin,
     ...{ codeless, rpcPath, plans },
     apps: raw.apps === undefined ? undefined : resolve(folder, raw.apps),
-    blobs: readBlobs(raw.blobs, { report, folder, env, secrets }),
+    blobs: readBlobs(raw.blobs, source),
     previewDomains: raw.preview_domains ?? [],
     secretKeys: secrets === "unread" ? undefined : readSecretKeys(raw.secrets_key_file, env, folder, report),
     keys: readKeys(raw, plans, report),
@@ -124,12 +125,13 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
 function readPlans(
   raw: RawConfig,
   { listen, isTyped }: { readonly listen: Address; readonly isTyped: boolean },
-  report: ConfigReport,
+  source: SecretSource,
 ): ReadonlyMap<string, Plan> {
+  const { report } = source;
   const plans = new Map<string, Plan>();
   for (const [name, item] of Object.entries(raw.plans ?? {})) {
     if (!isName(name)) report.fail(["plans", name], `the name is not ${NAME_EXPECTED}`);
-    plans.set(name, readPlan(name, item, report));
+    plans.set(name, readPlan(name, item, source));
   }
   const anonymous = raw.plans?.[ANONYMOUS];
   if (anonymous?.run === undefined && !isLoopback(listen.host)) {
@@ -143,15 +145,16 @@ function readPlans(
   return plans;
 }
 
-function readPlan(name: string, raw: RawPlan, report: ConfigReport): Plan {
+function readPlan(name: string, raw: RawPlan, source: SecretSource): Plan {
   return {
     name,
     run: raw.run ?? (name === ANONYMOUS ? "any" : "none"),
     limits: limitsOf(raw),
     ratePerSecond: raw.rate,
     egress: raw.egress ?? [],
-    bindings: readPlanBindings(raw, ["plans", name], report),
+    bindings: readPlanBindings(raw, ["plans", name], source),
     origins: raw.origins ?? [],
+    native: raw.native ?? true,
   };
 }
 
