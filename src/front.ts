@@ -37,7 +37,8 @@ export interface Front {
 }
 
 /** Makes the front. @throws {Error} when the pins cannot be read */
-export async function createFront(config: Config, dataDirectory: string, { pool, builder }: Plant): Promise<Front> {
+export async function createFront(config: Config, dataDirectory: string, plant: Plant): Promise<Front> {
+  const { pool, builder, components } = plant;
   const directory = join(dataDirectory, "pins");
   const pins = await openPins({ directory, countMax: 100_000, bytesMax: 1024 * MB, codeBytesMax: CODE_BYTES_MAX });
   const { sources: rules } = config.codeless;
@@ -56,6 +57,7 @@ export async function createFront(config: Config, dataDirectory: string, { pool,
     sources,
     pins,
     builder: programs,
+    components,
     cache,
     codeBytesMax: CODE_BYTES_MAX,
     ran,

@@ -11,7 +11,9 @@ import { IsopodError } from "./core/errors.ts";
 import type { EngineName } from "./core/function.ts";
 import type { FunctionCaller } from "./core/function_caller.ts";
 import { newRequestId } from "./gateway/exchange_record.ts";
+import { componentCode, transpilerCode } from "./guest_code.ts";
 import { Builder } from "./pool/builder.ts";
+import { Components } from "./pool/components.ts";
 import { Pool } from "./pool/pool.ts";
 import { prepareGuest, prepareProcessGuest } from "./prepare_guest.ts";
 import { createBindings, ENGINES, type EngineParts, type StandardBindings } from "./standard.ts";
@@ -37,6 +39,8 @@ export interface Plant {
   functions: FunctionCaller;
   readonly pool: Pool;
   readonly builder: Builder;
+  /** Makes components of WebAssembly ready to run. */
+  readonly components: Components;
 }
 
 /** Makes what runs code; nothing is started yet. @throws {Error} */
@@ -45,7 +49,8 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   const guest = await prepareGuest(dataDirectory, report);
   const processGuest = once(() => prepareProcessGuest(dataDirectory, report));
   // Now, and not when the first request waits for it.
-  if (config.functions.some((each) => each.engine === "process")) await processGuest();
+  const isNeeded = config.functions.some((each) => each.engine === "process" || each.middlewares !== undefined);
+  if (isNeeded || config.planMiddlewares.size > 0) await processGuest();
   const parts: EngineParts = {
     ...guest,
     processGuest,
@@ -97,6 +102,14 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
     functions,
     pool,
     builder: new Builder({ engine, clock, report }),
+    components: new Components({
+      ...{
+        invoker: pool,
+        directory: join(dataDirectory, "components"),
+        transpiler: transpilerCode,
+        runtime: componentCode,
+      },
+    }),
   };
   return plant;
 }
@@ -122,10 +135,11 @@ export async function removeData({ bindings, triggers }: Plant, project: string)
 }
 
 /** Ends it; the pool is closed before. */
-export async function closePlant({ engine, launching, bindings, builder }: Plant): Promise<void> {
+export async function closePlant({ engine, launching, bindings, builder, components }: Plant): Promise<void> {
   const { egress, cache, byType } = bindings;
   await Promise.all([
     builder.close(),
+    components.close(),
     egress?.close(),
     cache?.close(),
     ...[...byType.values()].map((binding) => binding.close()),

@@ -93,6 +93,8 @@ const ENTRIES = [
   "src/pinning/*_plugin.ts",
   "src/*/*/guest/main.ts",
   "src/bindings/sql/database/main.ts",
+  "src/engines/wasm/transpiler/main.ts",
+  "src/engines/wasm/guest/component/component.ts",
   "src/store/*/store.ts",
 ];
 

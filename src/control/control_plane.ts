@@ -8,6 +8,7 @@ import type { Deployment } from "../core/deployment.ts";
 import type { FunctionVersion, Language } from "../core/function.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Store } from "../core/store.ts";
+import type { WasmPreparer } from "../core/wasm_program.ts";
 import { AliasMoves } from "./deploy/alias_moves.ts";
 import { Deployer } from "./deploy/deployer.ts";
 import { ProjectDatabases } from "./deploy/project_databases.ts";
@@ -37,6 +38,7 @@ export interface ControlPlaneParts {
   readonly clock: Clock;
   readonly box: SecretBox;
   readonly build: Build;
+  readonly components: WasmPreparer;
   /** What the configuration says at the start. */
   readonly file: FileDeployment;
   /** Loads a version into an instance that stays. */
@@ -90,7 +92,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     report,
   });
   await replica.open();
-  const versions = new StoredVersions(store.blobs, replica, box);
+  const versions = new StoredVersions(store.blobs, replica, box, parts.components);
   const own = new Published(
     { replica, versions, publish: (deployment) => parts.publish(deployment), report },
     parts.file,

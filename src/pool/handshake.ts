@@ -97,7 +97,8 @@ export class Handshake {
 /** What is said of a program of one kind only. */
 function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process"> {
   if (program.kind === "process") return { language: "javascript", process: program.settings };
-  return { language: program.kind === "wasm" ? "wasm" : program.language };
+  if (program.kind === "wasm") return { language: program.isTranspiled ? "component" : "wasm" };
+  return { language: program.language };
 }
 
 function bytesOf(program: AnyProgram): Uint8Array {

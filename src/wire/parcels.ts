@@ -15,7 +15,7 @@ export interface HelloParcel {
 export interface LoadParcel {
   /** What stack traces call it. */
   readonly name: string;
-  readonly language: "typescript" | "javascript" | "wasm";
+  readonly language: "typescript" | "javascript" | "wasm" | "component";
   /** A function is evaluated once and then invoked; a program is evaluated by its one invocation; a build never is. */
   readonly mode: "function" | "program" | "build";
   readonly env: Readonly<Record<string, string>>;

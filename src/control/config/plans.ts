@@ -9,8 +9,16 @@ import { limitsOf, type RawConfig, type RawPlan } from "./schema.ts";
 import type { SecretSource } from "./secrets.ts";
 import { isName, NAME_EXPECTED } from "./values.ts";
 
-/** The plans; `anonymous` is always among them. @throws {ConfigError} for the first mistake */
-export function readPlans(raw: RawConfig, listen: Address, source: SecretSource): ReadonlyMap<string, Plan> {
+/**
+ * The plans; `anonymous` is always among them.
+ * @param isTyped whether the address is the command line's, of which no line of the file says anything
+ * @throws {ConfigError} for the first mistake
+ */
+export function readPlans(
+  raw: RawConfig,
+  { listen, isTyped }: { readonly listen: Address; readonly isTyped: boolean },
+  source: SecretSource,
+): ReadonlyMap<string, Plan> {
   const { report } = source;
   const plans = new Map<string, Plan>();
   for (const [name, item] of Object.entries(raw.plans ?? {})) {
@@ -22,6 +30,7 @@ export function readPlans(raw: RawConfig, listen: Address, source: SecretSource)
     const where = anonymous ? ["plans", ANONYMOUS] : ["listen_address"];
     const rights = 'write [plans.anonymous] with run = "none", "pinned" or "any"';
     const reach = `others can reach "${listen.host}", and nothing says what callers without a key may run`;
+    if (isTyped) throw new Error(`Cannot read --listen: ${reach}; ${rights} into the configuration`);
     report.fail(where, `${reach}; ${rights}`);
   }
   if (!anonymous) plans.set(ANONYMOUS, LOOPBACK_ANONYMOUS);

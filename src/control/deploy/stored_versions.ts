@@ -10,7 +10,7 @@ import { IsopodError } from "../../core/errors.ts";
 import { type FunctionVersion, languageOf, type Program, type VersionContents } from "../../core/function.ts";
 import { combineLimits, completeLimits, type Limits } from "../../core/limits.ts";
 import type { BlobStore } from "../../core/store.ts";
-import type { WasmProgram } from "../../core/wasm_program.ts";
+import type { WasmPreparer, WasmProgram } from "../../core/wasm_program.ts";
 import { middlewaresOf, withHooks } from "../loading/hook_host.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { SecretBox } from "../tenancy/secret_box.ts";
@@ -28,13 +28,15 @@ export class StoredVersions {
   readonly #assets: AssetContents;
   readonly #replica: Replica;
   readonly #box: SecretBox;
+  readonly #components: WasmPreparer;
 
-  constructor(blobs: BlobStore, replica: Replica, box: SecretBox) {
+  constructor(blobs: BlobStore, replica: Replica, box: SecretBox, components: WasmPreparer) {
     this.#blobs = blobs;
     this.#texts = new BlobTexts(blobs);
     this.#assets = new AssetContents(blobs);
     this.#replica = replica;
     this.#box = box;
+    this.#components = components;
   }
 
   /** The version `version` of a function, with the project's limits and secrets as they are now. */
@@ -83,7 +85,7 @@ export class StoredVersions {
     if (engine === "wasm") {
       const bytes = await this.#blobs.read(code);
       if (bytes === undefined) throw new IsopodError("internal", { cause: `the blob of ${entry} is gone` });
-      return { kind: "wasm", name, bytes, hash: code };
+      return this.#components.prepare({ kind: "wasm", name, bytes, hash: code });
     }
     const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
     return { name, language: languageOf(entry), code: text, hash: code, sourceMap };

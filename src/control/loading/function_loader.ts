@@ -7,24 +7,23 @@
 import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { grantsOf } from "../../core/binding_kinds.ts";
 import { PRODUCTION, type RoutedFunction } from "../../core/deployment.ts";
-import type { MiddlewareChain } from "../../core/function.ts";
-import { type AnyProgram, DEFAULT_PROJECT, type FunctionVersion } from "../../core/function.ts";
+import { type AnyProgram, DEFAULT_PROJECT, type FunctionVersion, type MiddlewareChain } from "../../core/function.ts";
 import { completeLimits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { ProcessProgram } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
+import type { WasmPreparer } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { FunctionConfig, ProcessConfig } from "../config/config.ts";
 import type { MiddlewaresConfig } from "../config/middleware_config.ts";
 import { FUNCTION_INSTANCES_RULE } from "../config/rules.ts";
 import { findVersion } from "../deploy/version_names.ts";
 import type { Build } from "./build.ts";
-import { DiskAssets } from "./disk_assets.ts";
 import { DiskTrees } from "./disk_trees.ts";
+import { makeVersion } from "./file_versions.ts";
 import { bundleFunction, type FunctionBundle } from "./function_bundles.ts";
-import { chainOf, hookHost, type LoadedHooks, middlewaresOf, NO_RIGHTS, withHooks } from "./hook_host.ts";
+import { chainOf, hookHost, type LoadedHooks, NO_RIGHTS } from "./hook_host.ts";
 import { MiddlewareLoader, type PlacedMiddlewares, placeMiddlewares } from "./middleware_loader.ts";
 import type { MiddlewareSources } from "./middleware_modules.ts";
 
@@ -34,9 +33,18 @@ export interface LoadedFunction {
   readonly routes: readonly RoutePattern[];
 }
 
+/** What loading takes. */
+export interface LoaderParts {
+  readonly build: Build;
+  readonly components: WasmPreparer;
+  /** What modules that are middlewares are bundled with. */
+  readonly sources: MiddlewareSources;
+}
+
 /** Loads functions, and remembers the versions that it made. */
 export class FunctionLoader {
   readonly #build: Build;
+  readonly #components: WasmPreparer;
   #known = new Map<string, FunctionVersion>();
   readonly #trees = new DiskTrees();
   readonly #sources: MiddlewareSources;
@@ -45,9 +53,9 @@ export class FunctionLoader {
   /** By function; a build costs a process, and most reloads change one function of many. */
   #bundles = new Map<string, FunctionBundle>();
 
-  /** @param sources what modules that are middlewares are bundled with */
-  constructor(build: Build, sources: MiddlewareSources) {
+  constructor({ build, components, sources }: LoaderParts) {
     this.#build = build;
+    this.#components = components;
     this.#sources = sources;
     this.#middlewares = new MiddlewareLoader(build, sources);
   }
@@ -70,14 +78,21 @@ export class FunctionLoader {
       return new Error(`Cannot load function "${config.name}": ${message} (${config.path})`, { cause: reason });
     };
     const placed = config.middlewares && placeMiddlewares(config.middlewares, config.engine === "script");
-    const hooks = await this.#hooks(config, placed, denied, signal).catch((reason) => {
+    try {
+      const hooks = await this.#hooks(config, placed, denied, signal);
+      const program = await this.#programOf(config, placed, denied, signal);
+      const prepare = program.kind === "wasm" ? () => this.#components.prepare(program) : undefined;
+      const made = makeVersion(config, program, {
+        hooks,
+        inline: placed?.inline.map(({ name }) => name) ?? [],
+        prepare,
+      });
+      // Made now, and not when the first request waits for it; what is wrong with it is told to each request.
+      if (program.kind === "wasm") await this.#components.prepare(program, signal).catch(() => {});
+      return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+    } catch (reason) {
       throw fail(reason);
-    });
-    const program = await this.#programOf(config, placed, denied, signal).catch((reason) => {
-      throw fail(reason);
-    });
-    const made = makeVersion(config, program, hooks, placed?.inline.map(({ name }) => name) ?? []);
-    return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+    }
   }
 
   async #hooks(
@@ -143,45 +158,6 @@ export class FunctionLoader {
     const hash = hashOf(JSON.stringify([code.hash, layers.map((layer) => layer.hash), root, settings]));
     return { kind: "process", name: basename(config.path), hash, code, layers, root, settings };
   }
-}
-
-function makeVersion(
-  config: FunctionConfig,
-  own: AnyProgram,
-  hooks: LoadedHooks | undefined,
-  inline: readonly string[],
-): FunctionVersion {
-  const program = withHooks(own, hooks);
-  const { name, engine, instancesMax, cache, secrets } = config;
-  const values = secrets.map(({ binding, hosts, value, placeholder }) => [
-    binding,
-    hosts.length > 0 ? placeholder : value,
-  ]);
-  const injected = secrets.filter(({ hosts }) => hosts.length > 0);
-  const egress = {
-    allow: config.egress,
-    secrets: injected.map(({ placeholder, value, hosts }) => ({ placeholder, value, hosts })),
-  };
-  const env = { ...config.env, ...Object.fromEntries(values) } as Record<string, string>;
-  const limits = completeLimits(config.limits);
-  const { assets, triggers } = config;
-  const calls = triggers.schedules.length + triggers.consumers.length > 0 ? triggers : undefined;
-  const declared = config.bindings.size === 0 ? undefined : [...config.bindings];
-  // The export of a script is the default one of its bundle.
-  const exportName = program.kind === "wasm" ? config.exportName : undefined;
-  const settings = { engine, env, limits, egress, instancesMax, declared, assets, calls, exportName };
-  const around = hooks && [hooks.tree.hash, hooks.settings];
-  const version = hashOf(JSON.stringify([{ ...settings, ...(!cache && { cache }), around }, program.hash]));
-  const contents = { program, exportName, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
-  const made: FunctionVersion = {
-    ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
-    ...{ engine, limits, instancesMax, cache, triggers: calls },
-    assets: assets && new DiskAssets(assets.folder, assets.fallback),
-    contents: () => Promise.resolve(contents),
-  };
-  return hooks === undefined && inline.length === 0
-    ? made
-    : { ...made, middlewares: middlewaresOf(made, config.process?.settings.dialect, hooks, inline) };
 }
 
 /** A function of the configuration as the data plane sees it: one version, which `production` stands for. */
