@@ -138,8 +138,9 @@ describe.skipIf(missing)(name, () => {
       expect(await codeOf(rig.ask({ o: "exec", t: [text.slice(0, 3 * MB)] }))).not.toBe("internal");
     }
     expect(await codeOf(rig.ask({ o: "exec", t: Array(1e6).fill("") }))).toBe("bad_request");
-    expect(performance.now() - since).toBeLessThan(5000);
-  });
+    // Half a second on a quiet machine; looked at again and again, each text would take minutes.
+    expect(performance.now() - since).toBeLessThan(30_000);
+  }, 60_000);
 
   test("are made again when others got in their way", async () => {
     await query("CREATE TABLE counter (n int)");
