@@ -45,6 +45,17 @@ const IMPORTS: Readonly<Record<string, string>> = {
     $bucket_get [method]bucket.get : i32 i32 i32 i32 ->
     $bucket_set [method]bucket.set : i32 i32 i32 i32 i32 i32 ->`,
   "wasi:keyvalue/atomics@0.2.0-draft": "$increment increment : i32 i32 i32 i64 i32 ->",
+  "wasi:keyvalue/batch@0.2.0-draft": `
+    $get_many get-many : i32 i32 i32 i32 ->
+    $set_many set-many : i32 i32 i32 i32 ->
+    $delete_many delete-many : i32 i32 i32 i32 ->`,
+  "wasi:keyvalue/store@0.2.0-draft2": `
+    $open2 open : i32 i32 i32 ->
+    $list_keys [method]bucket.list-keys : i32 i32 i32 i32 i32 ->`,
+  "wasi:keyvalue/atomics@0.2.0-draft2": `
+    $cas [static]cas.new : i32 i32 i32 i32 ->
+    $swap swap : i32 i32 i32 i32 ->`,
+  "wasi:logging/logging@0.1.0-draft": "$log log : i32 i32 i32 i32 i32 ->",
   "wasi:config/store@0.2.0-draft": "$config get : i32 i32 i32 ->",
 };
 
