@@ -39,11 +39,14 @@ export async function componentHandler(load: LoadParcel, payload: Uint8Array): P
     const entry = Object.keys(exported).find((each) => each.startsWith(`${INCOMING_HANDLER}@`)) ?? "incomingHandler";
     return { world, handler: exported[entry] ?? fail(`it does not export ${INCOMING_HANDLER}`) };
   };
+  const trial = new Lifetime();
   try {
     // What cannot be instantiated is known now, and not when the first request comes.
-    start(new Lifetime(), {});
+    start(trial, {});
   } catch (error) {
     fail(`it cannot be instantiated: ${error instanceof Error ? withoutPlace(error.message) : error}`);
+  } finally {
+    trial.end(new Error("it was a trial"));
   }
   return (request, env, context) => invoke(request, context, (lifetime) => start(lifetime, env));
 }
