@@ -80,7 +80,7 @@ beforeAll(async () => {
     },
     '[plans.anonymous]\nrun = "any"',
   );
-});
+}, 60_000);
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
   await upstream.stop(true);

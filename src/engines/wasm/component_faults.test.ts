@@ -121,7 +121,7 @@ beforeAll(async () => {
     { bad: { wasm, toml: "instances = 1\nlimits = { cpu_ms = 500, wall_ms = 5000 }" } },
     '[plans.anonymous]\nrun = "any"',
   );
-});
+}, 60_000);
 afterAll(() => server[Symbol.asyncDispose]());
 
 const good = async () => (await server.ask("bad", { path: "/1" })).text();
