@@ -74,7 +74,10 @@ async function sql({ DB }: IsopodEnv["all"]) {
   const { results } = await DB.prepare("SELECT id FROM t").all<{ id: number }>();
   const [columns, ...rows] = await DB.prepare("SELECT id FROM t").raw<[number]>({ columnNames: true });
   const big: bigint | null = await DB.prepare("SELECT 9007199254740993 AS n", { bigint: true }).first<bigint>("n");
-  return { success, changes: meta.changes, all: all?.results[1]?.name, one, name, ids: results.map(({ id }) => id), columns, rows, big: String(big) };
+  const session = DB.withSession("first-unconstrained");
+  const again: number | null = await session.prepare("SELECT count(*) AS n FROM t").first<number>("n");
+  const bookmark: string | null = DB.withSession(session.getBookmark() ?? undefined).getBookmark();
+  return { again, bookmark, success, changes: meta.changes, all: all?.results[1]?.name, one, name, ids: results.map(({ id }) => id), columns, rows, big: String(big) };
 }
 
 async function blob({ FILES, SEEN }: IsopodEnv["all"]) {
@@ -136,6 +139,7 @@ const EXPECTED = {
     },
   },
   sql: {
+    ...{ again: 2, bookmark: "first-primary" },
     ...{ success: true, changes: 1, all: "Bob", one: { name: "Ada" }, name: "Ada", ids: [1, 2], columns: ["id"] },
     ...{ rows: [[1], [2]], big: "9007199254740993" },
   },

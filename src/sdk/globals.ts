@@ -12,6 +12,7 @@ import type { InvocationContext } from "../core/guest.ts";
 declare global {
   type KVNamespace = kv.KVNamespace;
   type D1Database = sql.D1Database;
+  type D1DatabaseSession = sql.D1DatabaseSession;
   type D1PreparedStatement = sql.D1PreparedStatement;
   type D1Result<Row = Record<string, sql.SQLValue>> = sql.D1Result<Row>;
   type R2Bucket = blob.R2Bucket;

@@ -79,10 +79,11 @@ class Refused(Exception):
 BOUND = urlsplit(os.environ["ISOPOD_BINDINGS"])
 def B(method, path, body=None):
     c = http.client.HTTPConnection(BOUND.hostname, BOUND.port, timeout=30)
-    c.request(method, BOUND.path + "/B" + path, body)
-    r = c.getresponse()
-    try: b = r.read()
-    except http.client.HTTPException: raise Refused({"code": "cut_off"})
+    try:
+        c.request(method, BOUND.path + "/B" + path, body)
+        r = c.getresponse()
+        b = r.read()
+    except (http.client.HTTPException, OSError): raise Refused({"code": "cut_off"})
     finally: c.close()
     if r.status in (200, 204, 404): return r.status, b
     raise Refused(json.loads(b)["error"])

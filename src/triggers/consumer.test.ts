@@ -322,3 +322,18 @@ test("a project's quota holds while many send at once, also while it is counted 
   await sent(200);
   expect((await rig.queues.views("p")).reduce((sum, { messages }) => sum + messages, 0)).toBe(50);
 });
+
+test("what a crash has left of handing a queue on is finished by asking again, and makes no two of a message", async () => {
+  const contents = new MemoryContents();
+  await using rig = new Rig(new MemoryStore(contents));
+  await rig.send(["a", "b", "c"]);
+  // One is there already, and still where it was.
+  const messages = new Messages(new MemoryStore(contents), "queues");
+  const [first] = await messages.list("p", "q", undefined, 1);
+  if (first === undefined) throw new Error("There is no message");
+  await messages.move("p", "to", first, rig.clock.wallNow());
+  expect(await rig.queues.empty("p", "q", "to")).toBe(3);
+  const bodies = (await rig.queues.peek("p", "to", 10)).map(({ body }) => body);
+  expect(bodies.sort()).toEqual(["a", "b", "c"]);
+  expect(await rig.queues.peek("p", "q", 10)).toEqual([]);
+});

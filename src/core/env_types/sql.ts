@@ -43,4 +43,11 @@ export interface D1Database {
   /** All in one transaction: every statement, or none. */
   batch<Row = Record<string, SQLValue>>(statements: readonly D1PreparedStatement[]): Promise<D1Result<Row>[]>;
   exec(sql: string): Promise<{ readonly count: number; readonly duration: number }>;
+  /** For code that has D1's sessions: every read sees all that was written before, with them or without. */
+  withSession(constraintOrBookmark?: string): D1DatabaseSession;
+}
+
+/** A session. */
+export interface D1DatabaseSession extends Pick<D1Database, "prepare" | "batch"> {
+  getBookmark(): string | null;
 }

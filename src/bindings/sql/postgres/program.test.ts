@@ -1,6 +1,6 @@
 /** PostgreSQL as programs see it: code in D1's form, by a url that the operator gives or that is a secret of the project. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { ask, deploy } from "../../../testing/control_client.ts";
+import { ask, deploy, withKey } from "../../../testing/control_client.ts";
 import { PostgresServer, postgresFolder } from "../../../testing/postgres_server.ts";
 import { startTestServer, type TestServer } from "../../../testing/server.ts";
 
@@ -56,8 +56,8 @@ afterAll(async () => {
   await postgres?.[Symbol.asyncDispose]();
 });
 
-const putSecret = (name: string) =>
-  ask(server, "PUT", `/v1/projects/default/secrets/${name}`, { value: postgres.url() });
+const putSecret = (name: string, project = "default") =>
+  ask(server, "PUT", `/v1/projects/${project}/secrets/${name}`, { value: postgres.url() });
 const get = async (path: string) => (await fetch(server.url + path)).json() as Promise<Record<string, unknown>>;
 
 describe.skipIf(missing)(name, () => {
@@ -104,6 +104,24 @@ describe.skipIf(missing)(name, () => {
     expect(await ask("OWN", "SELECT 1")).toMatchObject(["binding_failed", expect.stringContaining("PLAN_URL")]);
     await putSecret("PLAN_URL");
     expect(await ask("OWN", "SELECT 1")).toMatchObject(["binding_failed", expect.stringContaining("not public")]);
+  });
+
+  test("is that of the caller's own project where a plan names a secret", async () => {
+    const bindings = { DB: { type: "sql", dialect: "postgres", secret: "TENANT_URL" } };
+    expect((await ask(server, "PUT", "/v1/plans/shared", { run: "any", bindings })).status).toBeLessThan(300);
+    const told: string[] = [];
+    for (const project of ["has", "has-not"]) {
+      await ask(server, "POST", "/v1/projects", { name: project });
+      if (project === "has") await putSecret("TENANT_URL", project);
+      const made = await ask(server, "POST", `/v1/projects/${project}/keys`, { scopes: ["run"], plan: "shared" });
+      const code =
+        "export default async (_, env) => Response.json(await env.DB.prepare('SELECT 1').all().catch((e) => e.message))";
+      told.push((await (await server.run(code, { headers: withKey(made.body.key) })).json()) as string);
+    }
+    expect(told).toEqual([
+      "Cannot use the database: its host is not public",
+      'Cannot use the database: project "has-not" has no secret "TENANT_URL"',
+    ]);
   });
 
   test("leads a project's own url to what is public, and nowhere else", async () => {
