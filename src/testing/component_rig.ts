@@ -1,7 +1,7 @@
 /** Components for tests: the text of a core module with the functions of WASI 0.2 at hand, and what is made of it. */
-import { buildComponent } from "../../examples/wasm/components.ts";
+import { buildComponent, readWit } from "../../examples/wasm/components.ts";
 
-export { buildComponent };
+export { buildComponent, readWit };
 
 const IMPORTS: Readonly<Record<string, string>> = {
   "wasi:http/types@0.2.0": `
@@ -38,6 +38,9 @@ const IMPORTS: Readonly<Record<string, string>> = {
     $block [method]pollable.block : i32 ->
     $poll poll : i32 i32 i32 ->`,
   "wasi:clocks/monotonic-clock@0.2.0": "$after subscribe-duration : i64 -> i32",
+  "wasi:clocks/wall-clock@0.2.0": "$wall now : i32 ->",
+  "wasi:random/random@0.2.0": "$random get-random-bytes : i64 i32 ->",
+  "wasi:cli/environment@0.2.0": "$environment get-environment : i32 ->",
   "wasi:cli/stderr@0.2.0": "$stderr get-stderr : -> i32",
   "wasi:cli/exit@0.2.0": "$exit exit : i32 ->",
   "wasi:keyvalue/store@0.2.0-draft": `

@@ -115,7 +115,7 @@ test("what is sent runs as what is deployed", async () => {
     });
     expect([got.status, await got.text()]).toEqual([200, "hello"]);
   }
-});
+}, 60_000);
 
 test("bodies stream both ways, a byte at a time and many at once", async () => {
   expect(await textAt("/e", { method: "POST", body: "" })).toBe("200 ");

@@ -53,6 +53,17 @@ const CHOICES: Readonly<Record<string, string>> = {
   l: `(call $log (i32.const 4) (i32.const 1040) (i32.const 5) (i32.const 1024) (i32.const 5))
       (call $say (call $stderr) (i32.const 1024) (i32.const 5) (i32.const 0))
       ${status("(i32.const 200)")}`,
+  // The name of its first variable.
+  v: `(call $environment (i32.const 0))
+      (local.set $a (i32.load (i32.const 0)))
+      (call $answer (local.get $out) (i32.load (local.get $a)) (i32.load offset=4 (local.get $a)))`,
+  // Whether two draws differ, and whether it is later than 2026 began.
+  q: `(call $random (i64.const 16) (i32.const 0))
+      (call $random (i64.const 16) (i32.const 16))
+      (call $wall (i32.const 32))
+      ${status(`(i32.add (i32.const 200) (i32.add
+        (i64.ne (i64.load (i32.load (i32.const 0))) (i64.load (i32.load (i32.const 16))))
+        (i32.mul (i32.const 2) (i64.gt_u (i64.load (i32.const 32)) (i64.const 1767225600)))))`)}`,
   // A request that nobody waits for.
   r: `(call $config (i32.const 1060) (i32.const 9) (i32.const 0))
       (local.set $s (call $request (call $fields)))
@@ -107,6 +118,11 @@ test("compare and swap, in the second draft", async () => {
   expect(await ask("/u")).toBe("203 ");
   // Once there is something, too.
   expect(await ask("/u")).toBe("203 ");
+});
+
+test("variables, random numbers and the time", async () => {
+  expect(await ask("/v")).toBe("200 AUTHORITY");
+  expect(await ask("/q")).toBe("203 ");
 });
 
 test("a store that is not bound is not there", async () => {
@@ -166,4 +182,4 @@ test("a client that does not read holds the component back, and the one who send
   await closed;
   expect(sent).toBe(total);
   expect(received).toBeGreaterThan(total);
-});
+}, 60_000);
