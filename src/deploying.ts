@@ -1,6 +1,6 @@
 /** What is deployed, joined with what serves it: the configuration's functions, the apps, and the store. */
 import { join } from "node:path";
-import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
+import { checkEgressRule, parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import { AppsFolder } from "./control/apps/apps_folder.ts";
 import type { Config } from "./control/config/config.ts";
 import { largestLimit } from "./control/config/extremes.ts";
@@ -21,7 +21,7 @@ import { checkCron } from "./triggers/cron.ts";
 
 /** The checks of the egress binding's language. */
 const EGRESS_CHECKS = {
-  validateEgress: (rule: string) => void parseEgressRule(rule),
+  validateEgress: checkEgressRule,
   validateHost: (host: string) => void parseHostPattern(host),
   validateCron: checkCron,
   reachesInside: (rule: string) => ["localhost", "network"].includes(parseEgressRule(rule).host.kind),

@@ -2,7 +2,7 @@
  * Reads a server's configuration: the file and what the command line says beside it, with the checks of every room whose
  * language stands in the file. Small to load, unlike the server.
  */
-import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
+import { checkEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import type { Config } from "./control/config/config.ts";
 import { loadConfig, parseConfig } from "./control/config/file.ts";
 import { saidOf } from "./control/deploy/version_bindings.ts";
@@ -15,7 +15,7 @@ export type { Config } from "./control/config/config.ts";
 
 /** The checks of the bindings' and the gateway's languages, for reading a configuration. */
 export const CONFIG_CHECKS = {
-  validateEgress: (rule: string) => void parseEgressRule(rule),
+  validateEgress: checkEgressRule,
   validateHost: (host: string) => void parseHostPattern(host),
   validateCron: checkCron,
   validateSource: (source: string) => void parseSourceRule(source),

@@ -10,7 +10,7 @@ import {
 } from "../core/binding_kinds.ts";
 import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
 import { DIALECTS, EVENT_FORMS, LINE_PLACES } from "../core/process_program.ts";
-import { parseRoute } from "../core/route.ts";
+import { parseNewRoute, parseRoute } from "../core/route.ts";
 import { CONSUMER_RULES, TRIGGERS_MAX } from "../core/trigger_rules.ts";
 import { GRACE_RULE, LAYERS_MAX } from "./config/process_rules.ts";
 import { QUOTA_NAMES, type Quotas } from "./tenancy/quotas.ts";
@@ -179,14 +179,20 @@ function isPlainPath(path: string): boolean {
 
 /** A route of a function. */
 export const routeRecord = z.strictObject({
-  route: z.string().min(1).max(512).check(isRoute),
+  route: z.string().min(1).max(512).check(passes(parseRoute)),
   alias: name.default("production"),
 });
 
-function isRoute({ value, issues }: z.core.ParsePayload<string>): void {
-  try {
-    parseRoute(value);
-  } catch (error) {
-    issues.push({ code: "custom", message: error instanceof Error ? error.message : String(error), input: value });
-  }
+/** A route that somebody has just written. */
+export const newRoute = z.string().min(1).max(512).check(passes(parseNewRoute));
+
+/** Accepts what `parse` does not throw at. */
+function passes(parse: (text: string) => unknown): z.core.CheckFn<string> {
+  return ({ value, issues }) => {
+    try {
+      parse(value);
+    } catch (error) {
+      issues.push({ code: "custom", message: error instanceof Error ? error.message : String(error), input: value });
+    }
+  };
 }

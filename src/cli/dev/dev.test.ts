@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { startIsopod } from "../../testing/command_line.ts";
+import { isopod, startIsopod } from "../../testing/command_line.ts";
 import { LineReader } from "../../testing/line_reader.ts";
 import { ProjectFolder } from "../../testing/project_folder.ts";
 
@@ -13,6 +13,7 @@ interface DevEvent {
   readonly admin: string;
   readonly ms: number;
   readonly message: string;
+  readonly text: string;
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -228,6 +229,26 @@ test("what cannot be served is told at once", async () => {
   const bare = startIsopod(["dev", served.path], { env: { PATH: "/nowhere" } });
   expect(await bare.exited).toBe(1);
   expect(await new Response(bare.stderr).text()).toContain("bubblewrap is not installed");
+});
+
+test("a folder that cannot be written, and an address that is none, are told at once", async () => {
+  using folder = new ProjectFolder({ "index.ts": "export default () => 1;", ".isopod": "a file" });
+  const taken = await isopod(["dev", folder.path]);
+  expect([taken.code, taken.stderr]).toEqual([2, expect.stringMatching(/^isopod: Cannot write to .*\.isopod: /)]);
+  using other = new ProjectFolder({ "index.ts": "export default () => 1;" });
+  for (const [address, expected] of [
+    ["8080", "expected a host and a port"],
+    ["0.0.0.0:0", "others can reach"],
+  ] as const) {
+    const { code, stderr } = await isopod(["dev", other.path, "--listen", address]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(expected)]);
+  }
+});
+
+test("a folder with nothing in it says what would be an app", async () => {
+  using folder = new ProjectFolder({});
+  await using dev = new DevProcess(folder.path);
+  expect((await dev.event("note")).text).toContain("`isopod init` writes a function");
 });
 
 test("a folder with a bootstrap is a program, which is loaded anew when a file of it changes", async () => {
