@@ -16,7 +16,8 @@ import { completeLimits } from "../../core/limits.ts";
 import { parseRoute } from "../../core/route.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import { name } from "../fields.ts";
-import { type Build, bundleFunction } from "../loading/function_bundles.ts";
+import type { Build } from "../loading/build.ts";
+import { bundleFunction } from "../loading/function_bundles.ts";
 import type { LoadedFunction } from "../loading/function_loader.ts";
 import { type AppFiles, listFolders, readAppFiles } from "./app_files.ts";
 
