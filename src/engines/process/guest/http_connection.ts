@@ -77,11 +77,17 @@ export class Connection implements Reply {
   }
 
   send(status: number, headers: Readonly<Record<string, string>>, body: string | Uint8Array = ""): void {
-    const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    const close = this.#closing ? "connection: close\r\n" : "";
-    const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Error"}\r\n${fields.join("")}${close}content-length: ${bytes.length}\r\n\r\n`;
-    this.#push(bytes.length === 0 ? Buffer.from(head, "latin1") : Buffer.concat([Buffer.from(head, "latin1"), bytes]));
+    const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    let head = `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Error"}\r\n`;
+    for (const name in headers) head += `${name}: ${headers[name]}\r\n`;
+    if (this.#closing) head += "connection: close\r\n";
+    head += `content-length: ${length}\r\n\r\n`;
+    // One array, one write.
+    const bytes = Buffer.allocUnsafe(head.length + length);
+    bytes.write(head, 0, "latin1");
+    if (typeof body === "string") bytes.write(body, head.length);
+    else bytes.set(body, head.length);
+    this.#push(bytes);
     this.#answered();
   }
 

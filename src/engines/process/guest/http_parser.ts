@@ -40,7 +40,13 @@ export const HEAD_BYTES_MAX = 64 * 1024;
 /** The longest line that says how long a chunk is, in bytes. */
 const CHUNK_LINE_BYTES_MAX = 256;
 
+/** Fields that a connection's reader remembers, and the longest that it does. */
+const KNOWN_MAX = 8;
+const KNOWN_LENGTH_MAX = 2048;
+
+const NOTHING = Buffer.alloc(0);
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+const LINE = /^([A-Z]{1,20}) (\S+) HTTP\/1\.[01]$/;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 type Stage = "head" | "length" | "chunk-line" | "chunk" | "chunk-end" | "trailers";
@@ -49,8 +55,10 @@ type Stage = "head" | "length" | "chunk-line" | "chunk" | "chunk-end" | "trailer
 export class HttpParser {
   readonly #reader: RequestReader;
   #stage: Stage = "head";
-  #held: Buffer = Buffer.alloc(0);
+  #held: Buffer = NOTHING;
   #left = 0;
+  /** What fields came down to, by their text. */
+  readonly #known = new Map<string, ReadonlyMap<string, string>>();
 
   constructor(reader: RequestReader) {
     this.#reader = reader;
@@ -64,7 +72,7 @@ export class HttpParser {
   /** What was sent ahead of its turn, which is no request after all. */
   takeRest(): Uint8Array {
     const rest = this.#held;
-    this.#held = Buffer.alloc(0);
+    this.#held = NOTHING;
     return rest;
   }
 
@@ -73,7 +81,7 @@ export class HttpParser {
    * @throws {HttpError} when they are no request
    */
   push(bytes: Uint8Array, isStopped: () => boolean): void {
-    this.#held = this.#held.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+    this.#held = this.#held.length === 0 ? asBuffer(bytes) : Buffer.concat([this.#held, bytes]);
     while (this.#held.length > 0) {
       if (this.#stage === "head" && isStopped()) {
         // Sent ahead of its turn; a client that goes on without its answer is no client.
@@ -107,12 +115,15 @@ export class HttpParser {
       if (end > HEAD_BYTES_MAX || this.#held.length > HEAD_BYTES_MAX) throw new HttpError(431, "the head is too long");
       return false;
     }
-    const [line = "", ...fields] = this.#held.toString("latin1", 0, end).split("\r\n");
+    const head = this.#held.toString("latin1", 0, end);
     this.#held = this.#held.subarray(end + 4);
-    const [, method, target] = /^([A-Z]{1,20}) (\S+) HTTP\/1\.[01]$/.exec(line) ?? [];
-    if (method === undefined || target === undefined) throw new HttpError(400, "the request line is none");
-    const headers = readFields(fields);
-    this.#reader.start({ method, target: target.replace(/^https?:\/\/[^/]*/i, "") || "/", sent: target, headers });
+    const lineEnd = head.indexOf("\r\n");
+    const line = lineEnd < 0 ? head : head.slice(0, lineEnd);
+    const [, method, sent] = LINE.exec(line) ?? [];
+    if (method === undefined || sent === undefined) throw new HttpError(400, "the request line is none");
+    const headers = lineEnd < 0 ? NO_HEADERS : this.#fields(head.slice(lineEnd + 2));
+    const target = sent.startsWith("/") ? sent : sent.replace(/^https?:\/\/[^/]*/i, "") || "/";
+    this.#reader.start({ method, target, sent, headers });
     const coding = headers.get("transfer-encoding");
     const length = headers.get("content-length");
     if (coding !== undefined) {
@@ -128,6 +139,15 @@ export class HttpParser {
       this.#stage = "length";
     }
     return true;
+  }
+
+  /** The fields of a head; a program sends the same ones again and again. */
+  #fields(text: string): ReadonlyMap<string, string> {
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const fields = readFields(text.split("\r\n"));
+    if (this.#known.size < KNOWN_MAX && text.length < KNOWN_LENGTH_MAX) this.#known.set(text, fields);
+    return fields;
   }
 
   #readBytes(): boolean {
@@ -193,4 +213,8 @@ function readFields(lines: readonly string[]): ReadonlyMap<string, string> {
     fields.set(name.toLowerCase(), line.slice(at + 1).trim());
   }
   return fields;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

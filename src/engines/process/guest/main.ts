@@ -112,6 +112,11 @@ class Guest implements DialectHost {
     if (stream === undefined) return;
     const reason = wrong === undefined ? "" : JSON.stringify({ code: "dialect_error", message: wrong });
     this.#channel.connection.sendText(FRAME.ready, stream.id, reason);
+    this.flush();
+  }
+
+  flush(): void {
+    this.#channel.connection.flush();
   }
 
   note(line: string): void {

@@ -185,6 +185,8 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     this.#state = "RuntimeResponseSent";
     this.#record.runtimeDone(invocation);
     invocation.finish(true);
+    // Before the program goes on, which may need the processor.
+    this.#host.flush();
     accept(reply);
   }
 

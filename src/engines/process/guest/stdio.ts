@@ -117,6 +117,7 @@ export class Stdio implements Dialect, InvocationOwner {
     this.#invocation = undefined;
     // A program that was told to end is waited for, and given nothing more.
     invocation.finish(this.#grace.hasStruck);
+    this.#host.flush();
   }
 
   #break(code: string, message: string): void {
