@@ -44,6 +44,7 @@ export function startProcessGuest(): void {
   const channel = openChannel(
     { frame, open: (stream, head) => guest?.dialect.open(stream, head) },
     () => guest?.shutDown() ?? exit(0),
+    true,
   );
   while (!saidHello) channel.wait();
   channel.connection.sendText(FRAME.hello, 0, JSON.stringify({ sealed: false }));
@@ -130,6 +131,7 @@ class Guest implements DialectHost {
 
   /** The host wants the instance to be over. */
   shutDown(): void {
+    if (this.#isEnding) return;
     this.#isEnding = true;
     this.dialect.shutDown().then(() => this.end(0));
   }
