@@ -6,20 +6,20 @@
  */
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
-import { readPlanBindings } from "./bindings.ts";
+import type { KeyRecord, Plan } from "../../core/plan.ts";
 import { readBlobs } from "./blobs.ts";
 import type { ValueChecks } from "./checks.ts";
-import { type Address, type Config, defaultConfig, isLoopback, LOOPBACK_ANONYMOUS } from "./config.ts";
+import { type Address, type Config, defaultConfig } from "./config.ts";
 import { ConfigError } from "./error.ts";
 import { readFunctions } from "./functions.ts";
+import { readPlans } from "./plans.ts";
 import { ConfigReport } from "./report.ts";
 import { CACHE_RULES, defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
-import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf } from "./schema.ts";
+import { configSchema, type RawConfig, settingsOf } from "./schema.ts";
 import { readSecretKeys, type SecretReading } from "./secrets.ts";
 import { readToml } from "./toml.ts";
 import { readTriggers, triggersOf } from "./triggers.ts";
-import { address, isName, NAME_EXPECTED } from "./values.ts";
+import { address } from "./values.ts";
 
 export { ConfigError } from "./error.ts";
 
@@ -139,36 +139,6 @@ function readAddress(option: string, text: string | undefined): Address | undefi
   const read = address.safeParse(text);
   if (read.success) return read.data;
   throw new Error(`Cannot read ${option} "${text}": expected a host and a port, such as 127.0.0.1:8080`);
-}
-
-function readPlans(raw: RawConfig, listen: Address, report: ConfigReport): ReadonlyMap<string, Plan> {
-  const plans = new Map<string, Plan>();
-  for (const [name, item] of Object.entries(raw.plans ?? {})) {
-    if (!isName(name)) report.fail(["plans", name], `the name is not ${NAME_EXPECTED}`);
-    plans.set(name, readPlan(name, item, report));
-  }
-  const anonymous = raw.plans?.[ANONYMOUS];
-  if (anonymous?.run === undefined && !isLoopback(listen.host)) {
-    const where = anonymous ? ["plans", ANONYMOUS] : ["listen_address"];
-    const rights = 'write [plans.anonymous] with run = "none", "pinned" or "any"';
-    const reach = `others can reach "${listen.host}", and nothing says what callers without a key may run`;
-    report.fail(where, `${reach}; ${rights}`);
-  }
-  if (!anonymous) plans.set(ANONYMOUS, LOOPBACK_ANONYMOUS);
-  return plans;
-}
-
-function readPlan(name: string, raw: RawPlan, report: ConfigReport): Plan {
-  return {
-    name,
-    run: raw.run ?? (name === ANONYMOUS ? "any" : "none"),
-    limits: limitsOf(raw),
-    ratePerSecond: raw.rate,
-    egress: raw.egress ?? [],
-    bindings: readPlanBindings(raw, ["plans", name], report),
-    origins: raw.origins ?? [],
-    native: raw.native ?? true,
-  };
 }
 
 function readKeys(raw: RawConfig, plans: ReadonlyMap<string, Plan>, report: ConfigReport): KeyRecord[] {

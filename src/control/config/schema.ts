@@ -94,6 +94,7 @@ function planSchema(checks: ValueChecks) {
     bindings: z.record(z.string(), planBindingSchema(checks)).optional(),
     origins: z.array(origin).optional(),
     native: z.boolean().optional(),
+    unsigned: z.boolean().optional(),
   });
 }
 
