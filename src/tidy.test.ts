@@ -88,9 +88,12 @@ const ENTRIES = [
   "src/standard_guest.ts",
   "src/process_guest.ts",
   "src/sdk/main.ts",
+  "src/sdk/globals.ts",
   "src/pinning/*_plugin.ts",
   "src/*/*/guest/main.ts",
   "src/bindings/sql/database/main.ts",
+  "src/engines/wasm/transpiler/main.ts",
+  "src/engines/wasm/guest/component/component.ts",
   "src/store/*/store.ts",
 ];
 

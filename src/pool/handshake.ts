@@ -11,7 +11,8 @@ import type { GuestDeclaration } from "../core/guest.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
-import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
+import { parseJson, parseReset } from "../wire/heads.ts";
+import { encodeParcel, type HelloParcel, type LoadParcel } from "../wire/parcels.ts";
 import { errorFromGuest } from "./guest_error.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -96,7 +97,8 @@ export class Handshake {
 /** What is said of a program of one kind only. */
 function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process"> {
   if (program.kind === "process") return { language: "javascript", process: program.settings };
-  return { language: program.kind === "wasm" ? "wasm" : program.language };
+  if (program.kind === "wasm") return { language: program.isTranspiled ? "component" : "wasm" };
+  return { language: program.language };
 }
 
 function bytesOf(program: AnyProgram): Uint8Array {

@@ -122,6 +122,7 @@ test("every documented route answers as documented", async () => {
   await call("runDatabaseScript", database, { texts: ["CREATE TABLE t (a)"] });
   await call("exportDatabase", database);
   await call("listDatabases", project);
+  await call("getDatabase", database);
   const file = await (await server.admin("/v1/projects/default/databases/d/file")).bytes();
   await call("importDatabase", database, file);
   await call("deleteDatabase", database);

@@ -90,15 +90,16 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   const raw = shape.data;
   const standard = defaultConfig();
   const { listen, admin } = readAddresses(raw, options, report);
-  const plans = readPlans(raw, listen, report);
   const codeless = { path: raw.codeless?.path ?? standard.codeless.path, sources: raw.codeless?.sources ?? [] };
   const rpcPath = raw.rpc?.path ?? standard.rpcPath;
   if (rpcPath === codeless.path) report.fail(["rpc", "path"], `codeless.path is "${rpcPath}" too`);
   if (rpcPath === "/") report.fail(["rpc", "path"], "every path is below it");
   const folder = dirname(resolve(file));
   const { env = process.env, secrets = "declared" } = options;
+  const source = { report, folder, env, secrets };
+  const plans = readPlans(raw, listen, source);
   const declared = readFunctions(raw, {
-    ...{ report, folder, env, secrets },
+    ...source,
     reservedPaths: { "codeless.path": codeless.path, "rpc.path": rpcPath },
   });
   const triggers = readTriggers(raw, declared, options, report);
@@ -109,7 +110,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     admin,
     ...{ codeless, rpcPath, plans },
     apps: raw.apps === undefined ? undefined : resolve(folder, raw.apps),
-    blobs: readBlobs(raw.blobs, { report, folder, env, secrets }),
+    blobs: readBlobs(raw.blobs, source),
     previewDomains: raw.preview_domains ?? [],
     secretKeys: secrets === "unread" ? undefined : readSecretKeys(raw.secrets_key_file, env, folder, report),
     keys: readKeys(raw, plans, report),

@@ -4,7 +4,14 @@
  */
 import { posix } from "node:path";
 import { IsopodError } from "../../core/errors.ts";
-import { type LoadedModule, languageOf, type ModuleLoader, moduleKindOf, type Program } from "../../core/function.ts";
+import {
+  type LoadedModule,
+  languageOf,
+  loadedModule,
+  type ModuleLoader,
+  moduleKindOf,
+  type Program,
+} from "../../core/function.ts";
 import type { BlobStore } from "../../core/store.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Build } from "../loading/function_bundles.ts";
@@ -101,15 +108,22 @@ function createModules(blobs: BlobStore, files: readonly VersionFile[]): ModuleL
       const wanted = posix.join(posix.dirname(importer), specifier);
       const path = EXTENSIONS.map((extension) => wanted + extension).find((each) => paths.has(each));
       if (path === undefined) return fail("there is no such file in the deploy");
-      return { id: path, kind: moduleKindOf(path), code: await readText(blobs, files, path) };
+      const kind = moduleKindOf(path);
+      if (kind === "wasm") return loadedModule(path, kind, await readFile(blobs, files, path));
+      return { id: path, kind, code: await readText(blobs, files, path) };
     },
   };
 }
 
-async function readText(blobs: BlobStore, files: readonly VersionFile[], path: string): Promise<string> {
+async function readFile(blobs: BlobStore, files: readonly VersionFile[], path: string): Promise<Uint8Array> {
   const file = files.find((each) => each.path === path);
   const bytes = file && (await blobs.read(file.hash));
   if (bytes === undefined) throw new IsopodError("internal", { cause: `the blob of ${path} is gone` });
+  return bytes;
+}
+
+async function readText(blobs: BlobStore, files: readonly VersionFile[], path: string): Promise<string> {
+  const bytes = await readFile(blobs, files, path);
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {

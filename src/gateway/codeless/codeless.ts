@@ -16,7 +16,7 @@ import {
 import { type Body, type HeaderList, type Invoker, NO_PARAMS } from "../../core/invocation.ts";
 import { combineLimits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
-import { isWasm, type WasmProgram } from "../../core/wasm_program.ts";
+import { isWasm, type WasmPreparer, type WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Sender } from "../admission.ts";
 import { answerCachedProgram } from "../cache/cached_program.ts";
@@ -35,6 +35,7 @@ export interface CodelessParts {
   readonly sources: Sources;
   readonly pins: Pins;
   readonly builder: ProgramBuilder;
+  readonly components: WasmPreparer;
   readonly codeBytesMax: number;
   /** Of answers; undefined where nothing is cached. */
   readonly cache: ResponseCache | undefined;
@@ -117,7 +118,7 @@ export class Codeless {
     if (plan.run === "pinned" && !this.#parts.pins.has(source.hash)) {
       throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
     }
-    if ("bytes" in source) return source;
+    if ("bytes" in source) return this.#parts.components.prepare(source, signal);
     this.#parts.ran(source);
     return this.#parts.builder.build(source, signal);
   }

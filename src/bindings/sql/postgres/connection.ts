@@ -10,12 +10,14 @@ import type { Client as PgClient } from "pg";
 import type { SqlLimits } from "../limits.ts";
 import type { DatabaseAddress } from "./address.ts";
 import { type BackendKey, requestCancel } from "./cancelling.ts";
-import { RowReader } from "./row_reader.ts";
+import { RowReader, type TextRow } from "./row_reader.ts";
 import { StreamGuard } from "./stream_guard.ts";
 
 const CONNECT_MS_MAX = 10_000;
 /** What a server may say until it is ready, and while nothing is asked of it. */
 const IDLE_BYTES_MAX = 256 * 1024;
+/** Rows of a statement of ours. */
+const LIST_ROWS_MAX = 1000;
 /** How often a server looks whether we are still there while it works. */
 const CHECK_CLIENT = "SET LOCAL client_connection_check_interval = 2000";
 
@@ -116,7 +118,7 @@ export class PgConnection {
 
   /** Begins a transaction, in which results may come. */
   async begin(isReadOnly: boolean): Promise<void> {
-    this.#guard.allow(this.#resultBytesMax);
+    this.allowResults();
     const begin = isReadOnly ? "BEGIN READ ONLY" : "BEGIN";
     await this.control(this.#checksClient ? `${begin}; ${CHECK_CLIENT}` : begin);
   }
@@ -126,6 +128,14 @@ export class PgConnection {
     this.#guard.allow(IDLE_BYTES_MAX);
     await this.control("DISCARD ALL");
     this.#used = true;
+  }
+
+  /** Ends the transaction. @throws {Error} also when the server has undone it and does not call that an error */
+  async commit(): Promise<void> {
+    const run = this.#client.query("COMMIT");
+    run.catch(() => {});
+    const { command } = await Promise.race([run, this.#gone]);
+    if (command !== "COMMIT") throw Object.assign(new Error("the transaction was undone"), { code: "40000" });
   }
 
   /** Runs a statement of ours. */
@@ -140,6 +150,25 @@ export class PgConnection {
     const { default: Cursor } = await import("pg-cursor");
     const cursor = this.#client.query(new Cursor<(string | null)[]>(sql, [...values], { rowMode: "array" }));
     return new RowReader(cursor, this.#gone);
+  }
+
+  /** The first rows of a statement of ours. */
+  async table(sql: string, rowsMax: number, values: readonly string[] = []): Promise<readonly TextRow[]> {
+    this.allowResults();
+    const reader = await this.rows(sql, values);
+    const rows = await reader.read(rowsMax);
+    await reader.close();
+    return rows;
+  }
+
+  /** The first column of a statement of ours, 1000 rows at the most. */
+  async list(sql: string, values: readonly string[]): Promise<(string | null)[]> {
+    return (await this.table(sql, LIST_ROWS_MAX, values)).map(([first = null]) => first);
+  }
+
+  /** Lets results come, of as many bytes as those of one call may be. */
+  allowResults(): void {
+    this.#guard.allow(this.#resultBytesMax);
   }
 
   /** Asks the server, over a connection of its own, to end what runs. Settles when it has been asked. */
