@@ -2,7 +2,8 @@
  * A connection of the program to the server that it finds in its sandbox: requests one at a time, answered when there is
  * something to answer. It does not know what the requests mean.
  */
-import { HttpError, HttpParser } from "./http_parser.ts";
+import { HttpError } from "./http_fields.ts";
+import { HttpParser } from "./http_parser.ts";
 import type { BodySink, Handler, Reply } from "./http_reply.ts";
 
 /** A request that has begun must be complete within this time, in milliseconds; waiting for an answer has no end. */

@@ -5,6 +5,8 @@
  * read is the program's own, so the worst that garbage can do is to end its connection; everything has a bound.
  */
 
+import { FieldReader, HttpError, readFields } from "./http_fields.ts";
+
 /** A request's head. */
 export interface RequestStart {
   readonly method: string;
@@ -24,30 +26,14 @@ export interface RequestReader {
   end(trailers: ReadonlyMap<string, string>): void;
 }
 
-/** What is no request that is taken; `status` is the answer. */
-export class HttpError extends Error {
-  override name = "HttpError";
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
 /** The largest head, and the largest block of trailers, in bytes: an error in a trailer is base64 of a JSON object. */
 export const HEAD_BYTES_MAX = 64 * 1024;
 /** The longest line that says how long a chunk is, in bytes. */
 const CHUNK_LINE_BYTES_MAX = 256;
 
-/** Fields that a connection's reader remembers, and the longest that it does. */
-const KNOWN_MAX = 8;
-const KNOWN_LENGTH_MAX = 2048;
-
 const NOTHING = Buffer.alloc(0);
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 const LINE = /^([A-Z]{1,20}) (\S+) HTTP\/1\.[01]$/;
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 type Stage = "head" | "length" | "chunk-line" | "chunk" | "chunk-end" | "trailers";
 
@@ -57,8 +43,7 @@ export class HttpParser {
   #stage: Stage = "head";
   #held: Buffer = NOTHING;
   #left = 0;
-  /** What fields came down to, by their text. */
-  readonly #known = new Map<string, ReadonlyMap<string, string>>();
+  readonly #fields = new FieldReader();
 
   constructor(reader: RequestReader) {
     this.#reader = reader;
@@ -121,7 +106,7 @@ export class HttpParser {
     const line = lineEnd < 0 ? head : head.slice(0, lineEnd);
     const [, method, sent] = LINE.exec(line) ?? [];
     if (method === undefined || sent === undefined) throw new HttpError(400, "the request line is none");
-    const headers = lineEnd < 0 ? NO_HEADERS : this.#fields(head.slice(lineEnd + 2));
+    const headers = lineEnd < 0 ? NO_HEADERS : this.#fields.read(head.slice(lineEnd + 2));
     const target = sent.startsWith("/") ? sent : sent.replace(/^https?:\/\/[^/]*/i, "") || "/";
     this.#reader.start({ method, target, sent, headers });
     const coding = headers.get("transfer-encoding");
@@ -139,15 +124,6 @@ export class HttpParser {
       this.#stage = "length";
     }
     return true;
-  }
-
-  /** The fields of a head; a program sends the same ones again and again. */
-  #fields(text: string): ReadonlyMap<string, string> {
-    const known = this.#known.get(text);
-    if (known !== undefined) return known;
-    const fields = readFields(text.split("\r\n"));
-    if (this.#known.size < KNOWN_MAX && text.length < KNOWN_LENGTH_MAX) this.#known.set(text, fields);
-    return fields;
   }
 
   #readBytes(): boolean {
@@ -203,17 +179,6 @@ export class HttpParser {
 }
 
 const LINE_END = Buffer.from("\r\n");
-
-function readFields(lines: readonly string[]): ReadonlyMap<string, string> {
-  const fields = new Map<string, string>();
-  for (const line of lines) {
-    const at = line.indexOf(":");
-    const name = line.slice(0, at);
-    if (at < 1 || !TOKEN.test(name)) throw new HttpError(400, "a header is none");
-    fields.set(name.toLowerCase(), line.slice(at + 1).trim());
-  }
-  return fields;
-}
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
