@@ -40,7 +40,7 @@ function serve(
   if ("folder" in client) cpSync(client.folder, join(folder.path, place), { recursive: true });
   const tables = Object.entries(commands).map(([name, command]) => {
     const own = `name = "${name}"\npath = "${folder.path}"\ncommand = "${command}"\nhandler = "app.${name}"`;
-    return `[[functions]]\n${own}\nroutes = ["ANY /${name}", "ANY /${name}/*"]\nlimits = { memory_mb = 256 }\n`;
+    return `[[functions]]\n${own}\nroutes = ["ANY /${name}", "ANY /${name}/*"]\nlimits = { memory_mb = 256, wall_ms = 15000 }\n`;
   });
   return startTestServer({ config: tables.join("") });
 }
