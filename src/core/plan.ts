@@ -27,6 +27,8 @@ export interface Plan {
   readonly origins: readonly string[];
   /** Whether its keys may deploy native code, which is what the `process` engine runs; they may when left out. */
   readonly native?: boolean | undefined;
+  /** Of `anonymous`: whether the invoke API of AWS's form takes what nobody has signed; it does not when left out. */
+  readonly unsigned?: boolean | undefined;
 }
 
 /** An API key, known by its hash alone. */

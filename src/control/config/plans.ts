@@ -48,6 +48,12 @@ export function readPlanMiddlewares(raw: RawConfig, report: ConfigReport, folder
 }
 
 function readPlan(name: string, raw: RawPlan, source: SecretSource): Plan {
+  if (raw.unsigned !== undefined && name !== ANONYMOUS) {
+    source.report.fail(
+      ["plans", name, "unsigned"],
+      "only the plan anonymous has it: who has a key of another plan signs with it",
+    );
+  }
   return {
     name,
     run: raw.run ?? (name === ANONYMOUS ? "any" : "none"),
@@ -57,5 +63,6 @@ function readPlan(name: string, raw: RawPlan, source: SecretSource): Plan {
     bindings: readPlanBindings(raw, ["plans", name], source),
     origins: raw.origins ?? [],
     native: raw.native ?? true,
+    ...(raw.unsigned !== undefined && { unsigned: raw.unsigned }),
   };
 }

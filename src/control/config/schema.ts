@@ -95,6 +95,7 @@ function planSchema(checks: ValueChecks) {
     origins: z.array(origin).optional(),
     native: z.boolean().optional(),
     ...MIDDLEWARE_SHAPE,
+    unsigned: z.boolean().optional(),
   });
 }
 

@@ -46,6 +46,7 @@ export function startProcessGuest(): void {
   const channel = openChannel(
     { frame, open: (stream, head) => guest?.hooks?.open(stream, head) ?? guest?.dialect.open(stream, head) },
     () => guest?.shutDown() ?? exit(0),
+    true,
   );
   while (!saidHello) channel.wait();
   channel.connection.sendText(FRAME.hello, 0, JSON.stringify({ sealed: false }));
@@ -129,6 +130,11 @@ class Guest implements DialectHost, HookHost {
     if (stream === undefined) return;
     const reason = wrong === undefined ? "" : JSON.stringify({ code: "dialect_error", message: wrong });
     this.#channel.connection.sendText(FRAME.ready, stream.id, reason);
+    this.flush();
+  }
+
+  flush(): void {
+    this.#channel.connection.flush();
   }
 
   note(line: string): void {
@@ -142,6 +148,7 @@ class Guest implements DialectHost, HookHost {
 
   /** The host wants the instance to be over. */
   shutDown(): void {
+    if (this.#isEnding) return;
     this.#isEnding = true;
     this.dialect.shutDown().then(() => this.end(0));
   }
