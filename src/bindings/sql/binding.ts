@@ -34,7 +34,6 @@ class Sql implements Binding {
   readonly #postgres: Postgres;
   readonly #urls: SqlParts["urls"];
   readonly #grants = new WeakMap<BindingGrant, SqlGrant>();
-  readonly #ender = new AbortController();
 
   constructor({ databases, postgres, urls }: SqlParts) {
     this.#databases = databases;
@@ -45,21 +44,17 @@ class Sql implements Binding {
   async call(call: BindingCall, grant: BindingGrant, scope: CallScope): Promise<BindingAnswer> {
     if (scope.signal.aborted) throw new IsopodError("client_gone");
     const request = await this.#request(call);
-    const signal = AbortSignal.any([scope.signal, this.#ender.signal]);
+    const { signal } = scope;
     const { project, resource: name } = grant;
     try {
-      if (isPostgres(grant)) return answer(await this.#askPostgres(grant, request, { ...scope, signal }));
+      if (isPostgres(grant)) return answer(await this.#askPostgres(grant, request, scope));
       return answer(await this.#databases.call({ project, name, head: this.#head(grant), request, signal }));
     } catch (error) {
       throw error instanceof IsopodError && error.code === "draining" ? closed() : error;
     }
   }
 
-  #askPostgres(
-    grant: BindingGrant,
-    request: Uint8Array,
-    { signal, deadline }: Pick<CallScope, "signal" | "deadline">,
-  ): Promise<Uint8Array> {
+  #askPostgres(grant: BindingGrant, request: Uint8Array, { signal, deadline }: CallScope): Promise<Uint8Array> {
     const { project } = grant;
     const workMs = Math.max(1, Math.min(this.#databases.limits.callMsMax, deadline - Date.now()));
     return this.#postgres.call({ project, request, signal, workMs, ...this.#head(grant), ...this.#urlOf(grant) });
@@ -75,9 +70,7 @@ class Sql implements Binding {
     return this.#databases.deleteProject(project);
   }
 
-  /** What is under way has the time of what nobody waits for. */
   async close(): Promise<void> {
-    this.#ender.abort();
     await Promise.all([this.#databases.close(), this.#postgres.close()]);
   }
 

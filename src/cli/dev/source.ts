@@ -2,7 +2,7 @@
  * What `isopod dev` serves: a folder with an isopod.toml, one file, a folder that holds one function or a program's
  * `bootstrap`, or a folder of apps. The last three get the configuration that says so; nothing is written.
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { usageError } from "../exit_codes.ts";
@@ -48,6 +48,12 @@ export function findDevSource(path: string): DevSource {
     return { ...source, text: oneFunction(basename(absolute), ".") };
   }
   return { ...source, text: 'apps = "."\n' };
+}
+
+/** Whether a folder of apps, which any folder can be, has none. */
+export function isWithoutApps(folder: string): boolean {
+  if (existsSync(join(folder, "apps.json"))) return false;
+  return !readdirSync(folder, { withFileTypes: true }).some((each) => each.isDirectory() && !each.name.startsWith("."));
 }
 
 /** The configuration of a function that answers everywhere. */

@@ -1,9 +1,10 @@
 /** `isopod init [DIR]`: writes a function that works, its configuration and its test, and says what to do with them. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { usageError } from "../exit_codes.ts";
 import { ask, canAsk } from "../terminal/ask.ts";
+import { messageOf } from "../terminal/terminal.ts";
 import { isProgram, TEMPLATES, type TemplateName } from "./init_templates.ts";
 
 interface InitOptions {
@@ -64,7 +65,7 @@ async function init(dir: string, options: InitOptions): Promise<void> {
       "name another folder, or `isopod dev` serves it",
     );
   }
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const written = Object.entries(files).filter(([file]) => !existsSync(join(folder, file)));
   for (const [file, text] of written) {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
@@ -75,15 +76,30 @@ async function init(dir: string, options: InitOptions): Promise<void> {
     process.stdout.write(`${JSON.stringify({ folder, name, files: shown }, undefined, 2)}\n`);
     return;
   }
-  const where = relative(process.cwd(), folder);
+  const where = folder === process.cwd() ? "" : dir;
   const steps = [
-    [where === "" ? "isopod dev" : `cd ${where} && isopod dev`, "serves it here, and reloads as you write"],
+    [where === "" ? "isopod dev" : `cd ${shellWord(where)} && isopod dev`, "serves it here, and reloads as you write"],
     [`curl localhost:8080/${name}/Ada`, "asks it"],
     ["isopod deploy", "to a running server; `isopod serve` starts one"],
   ] as const;
   const width = Math.max(...steps.map(([command]) => command.length));
   const lines = steps.map(([command, does]) => `  ${command.padEnd(width)}   ${does}\n`);
   process.stdout.write(`Wrote ${shown.join(", ")} in ${where || "this folder"}. Next:\n\n${lines.join("")}`);
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    const isFile = code === "EEXIST" || code === "ENOTDIR";
+    throw usageError(`Cannot make the folder ${folder}: ${isFile ? "a file is in its place" : messageOf(cause)}`);
+  }
+}
+
+/** `text` as one word of a shell. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A name for a function, made of a folder's. */

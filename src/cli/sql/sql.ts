@@ -1,8 +1,9 @@
 /** `isopod sql`: looks into SQL databases, migrates them, and copies them in and out. */
 import { Command } from "commander";
-import { CommandFailure, usageError } from "../exit_codes.ts";
+import { CommandFailure, EXIT, usageError } from "../exit_codes.ts";
 import { type AdminClient, adminClient } from "../reaching/admin_client.ts";
 import { addSharedOptions, printJson, type SharedOptions } from "../reaching/command_options.ts";
+import { mayDelete } from "../terminal/ask.ts";
 import { byteSize, cell, table } from "../terminal/table.ts";
 import { paintFor } from "../terminal/terminal.ts";
 import { exportFile, importFile, migrate } from "./sql_files.ts";
@@ -32,7 +33,7 @@ Examples:
   isopod sql export shop shop.sqlite
   isopod sql import shop shop.sqlite
   isopod sql list
-  isopod sql delete shop
+  isopod sql delete shop                                   asks; --yes in a script
 `;
 
 /** The command. */
@@ -57,7 +58,10 @@ export function sqlCommand(): Command {
     .argument("<name>", "the database")
     .argument("<file>", "the file");
   const list = new Command("list").description("List the databases of the project.");
-  const remove = new Command("delete").description("Delete a database with everything in it.").argument("<name>");
+  const remove = new Command("delete")
+    .description("Delete a database with everything in it.")
+    .argument("<name>", "the database")
+    .option("--yes", "ask nothing");
   return new Command("sql")
     .description("Look into SQL databases, migrate them, and copy them in and out.")
     .addCommand(addSharedOptions(query, "{columns, rows, meta}").addHelpText("after", HELP).action(runQuery), {
@@ -73,10 +77,22 @@ export function sqlCommand(): Command {
 
 async function runQuery(name: string, sql: string, values: readonly string[], options: SharedOptions): Promise<void> {
   const client = adminClient(options);
+  await checkThere(client, name, sql);
   const [result] = await query(client, name, [{ sql, params: values.map(readValue) }]);
   if (result === undefined) throw new CommandFailure("Cannot read the answer: there is no result");
   if (options.json) return printJson(result);
   process.stdout.write(showResult(result));
+}
+
+/** A mistyped name makes no database: only a statement that creates something makes one that is not there. */
+async function checkThere(client: AdminClient, name: string, sql: string): Promise<void> {
+  if (/^\s*create\b/i.test(sql)) return;
+  const { dialect, bytes } = await client.get<Database>(pathOf(client, name));
+  if (dialect === "postgres" || bytes !== null) return;
+  throw new CommandFailure(
+    `There is no database "${name}" yet; a function that uses it, a migration, or a CREATE TABLE makes it`,
+    { exitCode: EXIT.notFound, hint: "isopod sql list" },
+  );
 }
 
 /** Numbers and null as such; whoever wants a text that looks like one writes a cast. */
@@ -86,7 +102,7 @@ function readValue(text: string): string | number | null {
 }
 
 function showResult({ columns, rows, meta }: Result): string {
-  if (columns.length === 0) return `${meta["changes"] ?? 0} rows changed\n`;
+  if (columns.length === 0) return changed(Number(meta["changes"] ?? 0));
   const paint = paintFor(process.stdout);
   const heads = columns.map((title, at) => {
     const isNumeric = rows.length > 0 && rows.every((row) => typeof row[at] === "number" || row[at] === null);
@@ -95,6 +111,10 @@ function showResult({ columns, rows, meta }: Result): string {
   const shown = rows.slice(0, ROWS_SHOWN_MAX).map((row) => row.map(showValue));
   const more = rows.length > shown.length ? `… and ${rows.length - shown.length} more; --json has all\n` : "";
   return `${table(heads, shown, paint)}${more}`;
+}
+
+function changed(rows: number): string {
+  return `${rows} ${rows === 1 ? "row" : "rows"} changed\n`;
 }
 
 function showValue(value: unknown): string {
@@ -146,8 +166,10 @@ async function runList(options: SharedOptions): Promise<void> {
   process.stdout.write(table(heads, rows, paintFor(process.stdout)));
 }
 
-async function runDelete(name: string, options: SharedOptions): Promise<void> {
+async function runDelete(name: string, options: SharedOptions & { readonly yes?: boolean }): Promise<void> {
   const client = adminClient(options);
+  const what = `database ${name} with everything in it`;
+  if (!(await mayDelete(what, client.target.url.origin, options.yes))) return;
   await client.delete(pathOf(client, name));
   if (options.json) return printJson({ deleted: name });
   process.stdout.write(`deleted ${name}\n`);

@@ -134,6 +134,7 @@ test("every documented route answers as documented", async () => {
   await call("sendMessages", queue, { messages: [{ body: "1" }] });
   await call("listQueues", project);
   await call("peekQueue", queue);
+  await call("sendMessages", { ...queue, queue: "r" }, { messages: [{ body: "2" }] });
   await call("redriveQueue", queue, { to: "r" });
   await call("purgeQueue", queue);
   await call("purgeCache", project, { tags: ["t"] });
@@ -168,6 +169,9 @@ test("every route says what is wrong with nonsense, as the document says", async
     '{"files": [{"path": "../x", "content": ""}]}': /files\.0\.path: expected a relative path/,
     '{"files": [{"path": "x.ts", "content": ""}], "settings": {"limits": {"wallMs": 0}}}': /settings\.limits\.wallMs/,
     '{"files": [{"path": "x.ts", "content": ""}], "routes": ["GET"]}': /expected a method/,
+    '{"files": [{"path": "x.ts", "content": ""}], "routes": ["GTE /x"]}':
+      /"GTE" is no method of HTTP; did you mean "GET"/,
+    '{"files": [{"path": "x.ts", "content": ""}], "settings": {"egress": ["GTE a.example"]}}': /"GTE" is no method/,
     '{"file": []}': /"file"/,
   };
   for (const [body, expected] of Object.entries(messages)) {

@@ -6,7 +6,7 @@ import { ENGINE_NAMES } from "../../core/function.ts";
 import { WASM_EXPORT } from "../../core/wasm_program.ts";
 import type { DeployInput } from "../deploy/deployer.ts";
 import type { DeployedFile } from "../deploy/version_files.ts";
-import { ASSETS_MAX, assetFile, hash, name, routeRecord, settings, versionFile } from "../fields.ts";
+import { ASSETS_MAX, assetFile, hash, name, newRoute, routeRecord, settings, versionFile } from "../fields.ts";
 import { read } from "./router.ts";
 
 const fileAt = <Shape extends z.ZodRawShape>(shape: Shape) =>
@@ -40,8 +40,8 @@ export const versionBody = z.strictObject({
 
 /** A route as it is written, to `production` unless it says another alias. */
 export const routeInput = z.union([
-  routeRecord.shape.route.transform((route) => ({ route, alias: "production" })),
-  routeRecord,
+  newRoute.transform((route) => ({ route, alias: "production" })),
+  routeRecord.extend({ route: newRoute }),
 ]);
 
 /** What a deploy is made of. */

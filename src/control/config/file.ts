@@ -7,19 +7,19 @@
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { KeyRecord, Plan } from "../../core/plan.ts";
+import { readAddresses, type TypedAddresses } from "./addresses.ts";
 import { readBlobs } from "./blobs.ts";
 import type { ValueChecks } from "./checks.ts";
-import { type Address, type Config, defaultConfig } from "./config.ts";
+import { type Config, defaultConfig } from "./config.ts";
 import { ConfigError } from "./error.ts";
 import { readFunctions } from "./functions.ts";
-import { readPlans } from "./plans.ts";
+import { readPlanMiddlewares, readPlans } from "./plans.ts";
 import { ConfigReport } from "./report.ts";
 import { CACHE_RULES, defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import { configSchema, type RawConfig, settingsOf } from "./schema.ts";
 import { readSecretKeys, type SecretReading } from "./secrets.ts";
 import { readToml } from "./toml.ts";
 import { readTriggers, triggersOf } from "./triggers.ts";
-import { address } from "./values.ts";
 
 export { ConfigError } from "./error.ts";
 
@@ -28,12 +28,9 @@ export const CONFIG_FILE_NAME = "isopod.toml";
 const FILE_BYTES_MAX = 1024 * 1024;
 
 /** What reading a configuration may need from outside. */
-export interface ConfigOptions extends ValueChecks {
+export interface ConfigOptions extends ValueChecks, TypedAddresses {
   /** The server's environment, for secrets; that of this process when left out. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** `host:port`, in the place of the file's `listen_address` and `admin_address`. */
-  readonly listen?: string | undefined;
-  readonly admin?: string | undefined;
   /** Which secrets have values; `declared` when left out. */
   readonly secrets?: SecretReading | undefined;
 }
@@ -97,7 +94,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   const folder = dirname(resolve(file));
   const { env = process.env, secrets = "declared" } = options;
   const source = { report, folder, env, secrets };
-  const plans = readPlans(raw, listen, source);
+  const plans = readPlans(raw, { listen, isTyped: options.listen !== undefined }, source);
   const declared = readFunctions(raw, {
     ...source,
     reservedPaths: { "codeless.path": codeless.path, "rpc.path": rpcPath },
@@ -109,6 +106,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     listen,
     admin,
     ...{ codeless, rpcPath, plans },
+    planMiddlewares: readPlanMiddlewares(raw, report, folder),
     apps: raw.apps === undefined ? undefined : resolve(folder, raw.apps),
     blobs: readBlobs(raw.blobs, source),
     previewDomains: raw.preview_domains ?? [],
@@ -121,25 +119,6 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     logs: { ...defaultsOf(LOGS_RULES), ...settingsOf(LOGS_RULES, raw.logs) },
     sandbox: raw.sandbox ?? standard.sandbox,
   };
-}
-
-function readAddresses(raw: RawConfig, given: ParseOptions, report: ConfigReport): { listen: Address; admin: Address } {
-  const standard = defaultConfig();
-  const listen = readAddress("--listen", given.listen) ?? raw.listen_address ?? standard.listen;
-  const admin = readAddress("--admin", given.admin) ?? raw.admin_address ?? standard.admin;
-  if (listen.port !== 0 && listen.port === admin.port && listen.host === admin.host) {
-    const key = raw.admin_address ? "admin_address" : "listen_address";
-    report.fail([key], `listen_address and admin_address are both "${listen.host}:${listen.port}"`);
-  }
-  return { listen, admin };
-}
-
-/** @throws {Error} when `text` is no address */
-function readAddress(option: string, text: string | undefined): Address | undefined {
-  if (text === undefined) return undefined;
-  const read = address.safeParse(text);
-  if (read.success) return read.data;
-  throw new Error(`Cannot read ${option} "${text}": expected a host and a port, such as 127.0.0.1:8080`);
 }
 
 function readKeys(raw: RawConfig, plans: ReadonlyMap<string, Plan>, report: ConfigReport): KeyRecord[] {

@@ -5,13 +5,14 @@
  */
 import { basename } from "node:path";
 import { NO_BINDINGS } from "../../core/binding_kinds.ts";
-import { parseRoute, type RoutePattern } from "../../core/route.ts";
+import { parseNewRoute, type RoutePattern } from "../../core/route.ts";
 import { NO_TRIGGERS } from "../../core/triggers.ts";
 import { WASM_EXPORT } from "../../core/wasm_program.ts";
 import { readAssets } from "./assets.ts";
 import { readBindings } from "./bindings.ts";
 import type { FunctionConfig } from "./config.ts";
 import { readEntry } from "./entry.ts";
+import { namedIn, readMiddlewares } from "./middlewares.ts";
 import { readProcess } from "./process_function.ts";
 import { PROCESS_KEYS } from "./process_rules.ts";
 import type { ConfigReport } from "./report.ts";
@@ -20,9 +21,6 @@ import { FUNCTION_INSTANCES_RULE } from "./rules.ts";
 import type { KeyPath } from "./scan.ts";
 import { limitsOf, type RawApplication, type RawConfig, type RawFunction } from "./schema.ts";
 import type { SecretSource } from "./secrets.ts";
-
-/** Keys of `[[functions]]` that are known and do nothing yet. */
-const LATER_KEYS = ["middlewares"] as const;
 
 /** Instances of a program take one invocation at a time, unless it is said that they can do more. */
 const PROCESS_CONCURRENCY = 1;
@@ -70,9 +68,6 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
   const { report } = source;
   const engine = raw.engine ?? (raw.command === undefined && raw.runtime === undefined ? undefined : "process");
   const entry = readEntry(engine, raw.path, "path", path, source);
-  for (const key of LATER_KEYS) {
-    if (raw[key] !== undefined) report.fail([...path, key], "the key is known, but what it is for is not there yet");
-  }
   const { secrets, bindings } = readBindings(raw, path, source);
   const isProcess = entry.engine === "process";
   for (const key of isProcess ? [] : PROCESS_KEYS) {
@@ -90,6 +85,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     process: isProcess ? readProcess(raw, path, entry.path, source) : undefined,
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
+    middlewares: readMiddlewares(raw, path, source, namedIn(raw.env, source.env, path)),
     instancesMax: raw.instances ?? FUNCTION_INSTANCES_RULE.default,
     cache: raw.cache ?? true,
     triggers: NO_TRIGGERS,
@@ -118,6 +114,7 @@ function readApplication(
     egress: [],
     secrets: [],
     bindings: backendsOf(raw),
+    middlewares: readMiddlewares({}, path, source, namedIn(raw.env, source.env, path)),
     instancesMax: FUNCTION_INSTANCES_RULE.default,
     cache: true,
     triggers: NO_TRIGGERS,
@@ -137,7 +134,7 @@ function backendsOf({ env = {} }: RawApplication): FunctionConfig["bindings"] {
 
 function readApplicationRoute(raw: RawApplication, path: KeyPath, source: FunctionSource): RoutePattern {
   try {
-    return parseRoute(`${raw.method?.toUpperCase() ?? "ANY"} ${raw.url_path}`);
+    return parseNewRoute(`${raw.method?.toUpperCase() ?? "ANY"} ${raw.url_path}`);
   } catch {
     const expected = 'expected a path of plain segments, ":name", or "*" at the very end';
     return source.report.fail([...path, "url_path"], expected);

@@ -1,13 +1,24 @@
-/** Reads plans: the limits and rights of callers. */
+/** Reads the plans of callers. */
 import { ANONYMOUS, type Plan } from "../../core/plan.ts";
 import { readPlanBindings } from "./bindings.ts";
-import { type Address, isLoopback, LOOPBACK_ANONYMOUS } from "./config.ts";
+import { type Address, type Config, isLoopback, LOOPBACK_ANONYMOUS } from "./config.ts";
+import type { MiddlewaresConfig } from "./middleware_config.ts";
+import { readMiddlewares } from "./middlewares.ts";
+import type { ConfigReport } from "./report.ts";
 import { limitsOf, type RawConfig, type RawPlan } from "./schema.ts";
 import type { SecretSource } from "./secrets.ts";
 import { isName, NAME_EXPECTED } from "./values.ts";
 
-/** All plans; there always is one for callers without a key. @throws {ConfigError} for the first mistake */
-export function readPlans(raw: RawConfig, listen: Address, source: SecretSource): ReadonlyMap<string, Plan> {
+/**
+ * The plans; `anonymous` is always among them.
+ * @param isTyped whether the address is the command line's, of which no line of the file says anything
+ * @throws {ConfigError} for the first mistake
+ */
+export function readPlans(
+  raw: RawConfig,
+  { listen, isTyped }: { readonly listen: Address; readonly isTyped: boolean },
+  source: SecretSource,
+): ReadonlyMap<string, Plan> {
   const { report } = source;
   const plans = new Map<string, Plan>();
   for (const [name, item] of Object.entries(raw.plans ?? {})) {
@@ -19,10 +30,21 @@ export function readPlans(raw: RawConfig, listen: Address, source: SecretSource)
     const where = anonymous ? ["plans", ANONYMOUS] : ["listen_address"];
     const rights = 'write [plans.anonymous] with run = "none", "pinned" or "any"';
     const reach = `others can reach "${listen.host}", and nothing says what callers without a key may run`;
+    if (isTyped) throw new Error(`Cannot read --listen: ${reach}; ${rights} into the configuration`);
     report.fail(where, `${reach}; ${rights}`);
   }
   if (!anonymous) plans.set(ANONYMOUS, LOOPBACK_ANONYMOUS);
   return plans;
+}
+
+/** What plans run around programs, by their names. @throws {ConfigError} for the first mistake */
+export function readPlanMiddlewares(raw: RawConfig, report: ConfigReport, folder: string): Config["planMiddlewares"] {
+  const read = new Map<string, MiddlewaresConfig>();
+  for (const [name, plan] of Object.entries(raw.plans ?? {})) {
+    const middlewares = readMiddlewares(plan, ["plans", name], { report, folder });
+    if (middlewares !== undefined) read.set(name, middlewares);
+  }
+  return read;
 }
 
 function readPlan(name: string, raw: RawPlan, source: SecretSource): Plan {

@@ -4,7 +4,7 @@
  *
  * They share a room; where it is full, the project that takes most of it loses what it has.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Reservation, ShareList, type Sharer } from "../../stdx/share_list.ts";
@@ -19,6 +19,7 @@ export interface OverflowOptions {
 export class Overflow {
   readonly #directory: string;
   readonly #room: ShareList<Sharer<never>>;
+  #isClean = false;
 
   constructor({ directory, bytesMax }: OverflowOptions) {
     this.#directory = directory;
@@ -40,6 +41,9 @@ export class Overflow {
 
   async #open(): Promise<FileHandle> {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    // A server that ended between the next two steps has left one.
+    if (!this.#isClean) for (const left of readdirSync(this.#directory)) rmSync(join(this.#directory, left));
+    this.#isClean = true;
     const path = join(this.#directory, crypto.randomUUID());
     const handle = await open(path, "wx+", 0o600);
     await rm(path);

@@ -91,7 +91,8 @@ describe.skipIf(missing)(name, () => {
       const since = performance.now();
       ender.abort();
       expect(await asked).toBe("client_gone");
-      expect(performance.now() - since).toBeLessThan(250);
+      // 20 ms on a quiet machine; a query that nobody ends takes a minute.
+      expect(performance.now() - since).toBeLessThan(10_000);
       await until(active, (found) => found === 0);
     }
     expect(await code("SELECT 1", { signal: AbortSignal.abort() })).toBe("client_gone");
@@ -132,14 +133,16 @@ describe.skipIf(missing)(name, () => {
     expect(await refused({ o: "batch", s: Array(1001).fill(["SELECT 1"]) })).toBe("batchStatementsMax");
     expect(await refused({ o: "query", s: [["SELECT 1", ...Array(101).fill(1)]] })).toBe("parametersMax");
     expect(await refused({ o: "query", s: [["SELECT 1", "x".repeat(5 * MB)]] })).toBe("requestBytesMax");
-    const since = performance.now();
+    // Processor time: reading such a text takes as long as it is long.
+    const before = process.cpuUsage();
     const texts = ["--\n", "/*", "$a$ $b$", "E'\\", "''", "(", "$", "?", "a;"].map((text) => text.repeat(1_000_000));
     for (const text of texts) {
       expect(await codeOf(rig.ask({ o: "exec", t: [text.slice(0, 3 * MB)] }))).not.toBe("internal");
     }
     expect(await codeOf(rig.ask({ o: "exec", t: Array(1e6).fill("") }))).toBe("bad_request");
-    expect(performance.now() - since).toBeLessThan(5000);
-  });
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system).toBeLessThan(5_000_000);
+  }, 60_000);
 
   test("are made again when others got in their way", async () => {
     await query("CREATE TABLE counter (n int)");

@@ -87,7 +87,7 @@ async function* rowsOf(connection: PgConnection, table: Table): AsyncGenerator<s
   const { name, columns, overriding } = table;
   if (columns === null) return;
   const head = `INSERT INTO ${name} (${columns})${overriding} VALUES\n`;
-  const reader = await connection.rows(`SELECT ${columns} FROM ${name}`, []);
+  const reader = connection.rows(`SELECT ${columns} FROM ${name}`, []);
   let rows: string[] = [];
   let length = 0;
   const statement = () => `${head}${rows.join(",\n")};\n`;

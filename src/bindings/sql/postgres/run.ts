@@ -85,7 +85,7 @@ async function runOne(
   isFirst: boolean,
 ): Promise<PgResult> {
   const started = performance.now();
-  const reader = await connection.rows(withNumberedParameters(sql), values.map(bindValue));
+  const reader = connection.rows(withNumberedParameters(sql), values.map(bindValue));
   const rows: Told[][] = [];
   try {
     for (let wanted = isFirst ? 1 : ROWS_FIRST; ; ) {
