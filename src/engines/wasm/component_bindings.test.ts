@@ -152,6 +152,21 @@ test("a request of its own ends with the invocation whose caller has hung up", a
   await held.gone.promise;
 });
 
+test("a client that vanishes in the middle of its body leaves nothing behind", async () => {
+  const socket = connect({ host: "127.0.0.1", port: server.port });
+  await once(socket, "connect");
+  socket.write("POST /one/e HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nsome");
+  // What it has sent comes back: the component waits for the rest now.
+  for (let text = ""; !text.includes("some"); ) text += String((await once(socket, "data"))[0]);
+  socket.destroy();
+  const running = async () => {
+    const { pool } = (await (await server.admin("/v1/status")).json()) as { pool: { invocations: number } };
+    return pool.invocations;
+  };
+  while ((await running()) > 0) await new Promise((resolve) => setImmediate(resolve));
+  expect(await ask("/v")).toBe("200 AUTHORITY");
+});
+
 test("a client that does not read holds the component back, and the one who sends to it", async () => {
   const total = 64 * 1024 * 1024;
   const chunk = Buffer.alloc(64 * 1024, "x");
