@@ -11,6 +11,8 @@ import {
 import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
 import { parseRoute } from "../core/route.ts";
 import { CONSUMER_RULES, TRIGGERS_MAX } from "../core/trigger_rules.ts";
+import { WASM_ABIS } from "../core/wasm_program.ts";
+import { TMP_RULE } from "./config/wasm_rules.ts";
 import { QUOTA_NAMES, type Quotas } from "./tenancy/quotas.ts";
 
 /** Names of projects, functions, aliases and plans: a label of a host, without the "--" that divides a preview's. */
@@ -123,6 +125,22 @@ export const settings = z.strictObject({
   cache: z.boolean().optional(),
   schedules: z.array(scheduleSetting).max(TRIGGERS_MAX).optional(),
   consumers: z.array(consumerSetting).max(TRIGGERS_MAX).optional(),
+  /** How a module is spoken to, and what a command is given. */
+  wasm: z
+    .strictObject({
+      abi: z.enum(WASM_ABIS).optional(),
+      args: z
+        .array(
+          z
+            .string()
+            .max(32_768)
+            .regex(/^[^\0]*$/, "expected a text without a zero byte"),
+        )
+        .max(256)
+        .optional(),
+      tmpBytes: z.number().int().min(TMP_RULE.floor).max(TMP_RULE.ceiling).optional(),
+    })
+    .optional(),
   /** What answers where no static file does. */
   notFound: z.enum(ASSET_FALLBACKS).optional(),
 });

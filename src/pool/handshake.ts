@@ -8,10 +8,18 @@ import type { Grants } from "../core/binding.ts";
 import type { GuestProcess } from "../core/engine.ts";
 import type { AnyProgram } from "../core/function.ts";
 import type { GuestDeclaration } from "../core/guest.ts";
+import type { WasmProgram } from "../core/wasm_program.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
-import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
+import {
+  encodeParcel,
+  type HelloParcel,
+  type LoadParcel,
+  parseJson,
+  parseReset,
+  type WasmLoad,
+} from "../wire/heads.ts";
 import { errorFromGuest } from "./guest_error.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -94,12 +102,21 @@ export class Handshake {
 }
 
 /** What is said of a program of one kind only. */
-function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process"> {
+function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process" | "wasm"> {
   if (program.kind === "process") return { language: "javascript", process: program.settings };
-  return { language: program.kind === "wasm" ? "wasm" : program.language };
+  return program.kind === "wasm" ? { language: "wasm", wasm: wasmLoad(program) } : { language: program.language };
+}
+
+function wasmLoad({ bytes, settings, files = [] }: WasmProgram): WasmLoad {
+  const told = files.map(({ path, contents }) => {
+    return [path, contents instanceof Uint8Array ? contents.length : contents.link] as const;
+  });
+  return { ...settings, moduleBytes: bytes.length, files: told };
 }
 
 function bytesOf(program: AnyProgram): Uint8Array {
   if (program.kind === "process") return NO_BYTES;
-  return program.kind === "wasm" ? program.bytes : new TextEncoder().encode(program.code);
+  if (program.kind !== "wasm") return new TextEncoder().encode(program.code);
+  const files = (program.files ?? []).flatMap(({ contents }) => (contents instanceof Uint8Array ? [contents] : []));
+  return files.length === 0 ? program.bytes : Buffer.concat([program.bytes, ...files]);
 }

@@ -5,6 +5,7 @@
  * guest is checked here, by hand, before anything else sees it; a failed check is a `WireError`.
  */
 import type { ProcessSettings } from "../core/process_program.ts";
+import type { WasmSettings } from "../core/wasm_program.ts";
 import { readU32, WireError } from "./frame.ts";
 
 /** Header names and values. */
@@ -79,6 +80,13 @@ export interface HelloParcel {
   readonly dataBytes: number;
 }
 
+/** What is said of a module only. */
+export interface WasmLoad extends WasmSettings {
+  readonly moduleBytes: number;
+  /** The path of each file with its size, and of each symbolic link with where it leads. */
+  readonly files: readonly (readonly [path: string, contents: number | string])[];
+}
+
 /** Host to guest: the program. Its code is the parcel's bytes. */
 export interface LoadParcel {
   /** What stack traces call it. */
@@ -99,6 +107,8 @@ export interface LoadParcel {
   }[];
   /** How to start a program whose files are there already; its parcel has no bytes. */
   readonly process?: ProcessSettings;
+  /** Of a module: where it ends in the parcel's bytes, and what follows it there. */
+  readonly wasm?: WasmLoad;
   /** What its instance may use, as far as its guest must know: the memory, in bytes. */
   readonly memoryBytes?: number;
 }

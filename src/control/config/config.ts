@@ -13,6 +13,7 @@ import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
 import type { ProcessSettings } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
 import type { Triggers } from "../../core/triggers.ts";
+import type { WasmSettings } from "../../core/wasm_program.ts";
 import type { TextPosition } from "./error.ts";
 import {
   CACHE_RULES,
@@ -77,6 +78,13 @@ export interface ProcessConfig {
   readonly layers: readonly string[];
 }
 
+/** What only a function of the `wasm` engine has. */
+export interface WasmConfig {
+  readonly settings: WasmSettings;
+  /** Absolute path of the folder that a command finds at "/". */
+  readonly files: string | undefined;
+}
+
 /** A function as the file declares it. */
 export interface FunctionConfig {
   readonly name: string;
@@ -103,6 +111,8 @@ export interface FunctionConfig {
   readonly assets: { readonly folder: string; readonly fallback: AssetFallback } | undefined;
   /** Undefined for other engines. */
   readonly process?: ProcessConfig | undefined;
+  /** Undefined for other engines. */
+  readonly wasm?: WasmConfig | undefined;
   /** Where the function's table begins in the file. */
   readonly position: TextPosition;
 }

@@ -12,9 +12,20 @@ import type { Manifest } from "./records.ts";
 
 /** The program of a version; the bytes of its files are read when they are laid. */
 export function storedProgram(blobs: BlobStore, { entry, exportName, files }: Manifest): ProcessProgram {
+  const code = blobTree(blobs, files);
+  const settings: ProcessSettings = {
+    ...{ dialect: "runtime-api", event: "http", lines: "streams", graceMs: GRACE_RULE.default },
+    ...{ command: [`/var/task/${entry}`], handler: exportName },
+  };
+  const hash = hashOf(JSON.stringify([code.hash, settings]));
+  return { kind: "process", name: posix.basename(entry), hash, code, layers: [], settings };
+}
+
+/** Files of a version as a tree. */
+export function blobTree(blobs: BlobStore, files: Manifest["files"]): FileTree {
   // A deploy says nothing of modes, and a file that may be executed need not be.
   const entries = files.map(({ path, hash }) => ({ path, hash, isExecutable: true }));
-  const code: FileTree = {
+  return {
     hash: hashOf(JSON.stringify(entries)),
     entries,
     async read({ path, hash = "" }) {
@@ -23,10 +34,4 @@ export function storedProgram(blobs: BlobStore, { entry, exportName, files }: Ma
       return bytes;
     },
   };
-  const settings: ProcessSettings = {
-    ...{ dialect: "runtime-api", event: "http", lines: "streams", graceMs: GRACE_RULE.default },
-    ...{ command: [`/var/task/${entry}`], handler: exportName },
-  };
-  const hash = hashOf(JSON.stringify([code.hash, settings]));
-  return { kind: "process", name: posix.basename(entry), hash, code, layers: [], settings };
 }

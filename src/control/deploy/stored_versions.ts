@@ -11,12 +11,13 @@ import { type FunctionVersion, languageOf, type Program, type VersionContents } 
 import { combineLimits, completeLimits } from "../../core/limits.ts";
 import type { BlobStore } from "../../core/store.ts";
 import type { WasmProgram } from "../../core/wasm_program.ts";
+import { wasmProgram } from "../loading/wasm_programs.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import { AssetContents, StoredAssets } from "./stored_assets.ts";
-import { storedProgram } from "./stored_program.ts";
+import { blobTree, storedProgram } from "./stored_program.ts";
 import { declarationsOf, secretNamesOf, secretsOf, triggersOf } from "./version_bindings.ts";
 
 /** Makes versions of manifests. */
@@ -75,7 +76,8 @@ export class StoredVersions {
     if (engine === "wasm") {
       const bytes = await this.#blobs.read(code);
       if (bytes === undefined) throw new IsopodError("internal", { cause: `the blob of ${entry} is gone` });
-      return { kind: "wasm", name, bytes, hash: code };
+      const files = manifest.files.filter(({ path }) => path !== entry);
+      return wasmProgram(name, bytes, code, manifest.settings.wasm, blobTree(this.#blobs, files));
     }
     const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
     return { name, language: languageOf(entry), code: text, hash: code, sourceMap };

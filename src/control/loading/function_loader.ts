@@ -5,7 +5,6 @@
  * objects of before, so that their instances go on.
  */
 import { realpathSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { grantsOf } from "../../core/binding_kinds.ts";
 import { PRODUCTION, type RoutedFunction } from "../../core/deployment.ts";
@@ -19,6 +18,7 @@ import { findVersion } from "../deploy/version_names.ts";
 import { DiskAssets } from "./disk_assets.ts";
 import { DiskTrees } from "./disk_trees.ts";
 import { type Build, bundleFunction, type FunctionBundle } from "./function_bundles.ts";
+import { readWasmProgram } from "./wasm_programs.ts";
 
 /** A function of the configuration, ready to be routed to. */
 export interface LoadedFunction {
@@ -63,11 +63,10 @@ export class FunctionLoader {
       return { version: this.#known.get(made.key) ?? made, routes: config.routes };
     }
     if (config.engine === "wasm") {
-      const bytes = await readFile(config.path).catch((reason) => {
+      const program = await readWasmProgram(config, this.#trees, denied).catch((reason) => {
         throw fail(reason);
       });
-      const { path } = config;
-      const made = makeVersion(config, { kind: "wasm", name: basename(path), bytes, hash: hashOf(bytes) });
+      const made = makeVersion(config, program);
       return { version: this.#known.get(made.key) ?? made, routes: config.routes };
     }
     const source = { ...config, denied };

@@ -36,6 +36,9 @@ const DATA_BASELINE_BYTES = 512 * 1024 * 1024;
  */
 const ENVIRONMENT = {
   BUN_JSC_jitMemoryReservationSize: String(64 * 1024 * 1024),
+  // Once the heap has some blocks, a thread prepares more of them; a zygote must have one thread, and it is there already
+  // with fifty functions more than the guest had.
+  BUN_JSC_useWarmUpMarkedBlocks: "0",
   TZ: "UTC",
   LANG: "C.UTF-8",
 };

@@ -26,7 +26,9 @@ export const wasmAdapter: ProgramAdapter = {
 
 const MEMORY_BYTES = 128 * 1024 * 1024;
 
-async function loadModule(load: LoadParcel, bytes: Uint8Array): Promise<Handler> {
+async function loadModule(load: LoadParcel, parcel: Uint8Array): Promise<Handler> {
+  const { wasm: settings = { moduleBytes: parcel.length, files: [] } } = load;
+  const bytes = parcel.subarray(0, settings.moduleBytes);
   const fail = (why: string): never => {
     throw new TypeError(`Cannot load module: ${why} (${load.name})`);
   };
@@ -44,6 +46,8 @@ async function loadModule(load: LoadParcel, bytes: Uint8Array): Promise<Handler>
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error));
   }
-  const loaded: LoadedModule = { name, module, memories, memoryBytes, exportName, env, fail };
-  return isCommand(module, exportName) ? commandHandler(loaded) : handleHandler(loaded);
+  const files = parcel.subarray(settings.moduleBytes);
+  const loaded: LoadedModule = { name, module, memories, memoryBytes, exportName, env, settings, files, fail };
+  const { abi = isCommand(module, exportName) ? "wasi" : "handle" } = settings;
+  return abi === "wasi" ? commandHandler(loaded) : handleHandler(loaded);
 }

@@ -1,4 +1,5 @@
 /** What is known of a module before it runs. Types only. */
+import type { WasmLoad } from "../../../wire/heads.ts";
 import type { memoriesOf } from "./sections.ts";
 
 /** A module that has been compiled and whose memories have been checked. */
@@ -11,6 +12,9 @@ export interface LoadedModule {
   readonly exportName: string;
   /** The variables of the function. */
   readonly env: Readonly<Record<string, string>>;
+  readonly settings: Omit<WasmLoad, "moduleBytes">;
+  /** The contents of its files, one behind the other. */
+  readonly files: Uint8Array;
   /** @throws {TypeError} that names the module and why it cannot be loaded */
   fail(why: string): never;
 }
