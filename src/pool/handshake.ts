@@ -12,14 +12,8 @@ import type { WasmProgram } from "../core/wasm_program.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
-import {
-  encodeParcel,
-  type HelloParcel,
-  type LoadParcel,
-  parseJson,
-  parseReset,
-  type WasmLoad,
-} from "../wire/heads.ts";
+import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
+import type { WasmLoad } from "../wire/wasm_load.ts";
 import { errorFromGuest } from "./guest_error.ts";
 
 const NO_BYTES = new Uint8Array(0);

@@ -4,9 +4,10 @@
  * Heads are JSON with short keys: one native call on each side, and still readable in a trace. Whatever comes from a
  * guest is checked here, by hand, before anything else sees it; a failed check is a `WireError`.
  */
+import type { GuestDeclaration } from "../core/guest.ts";
 import type { ProcessSettings } from "../core/process_program.ts";
-import type { WasmSettings } from "../core/wasm_program.ts";
 import { readU32, WireError } from "./frame.ts";
+import type { WasmLoad } from "./wasm_load.ts";
 
 /** Header names and values. */
 export type Pairs = readonly (readonly [name: string, value: string])[];
@@ -80,13 +81,6 @@ export interface HelloParcel {
   readonly dataBytes: number;
 }
 
-/** What is said of a module only. */
-export interface WasmLoad extends WasmSettings {
-  readonly moduleBytes: number;
-  /** The path of each file with its size, and of each symbolic link with where it leads. */
-  readonly files: readonly (readonly [path: string, contents: number | string])[];
-}
-
 /** Host to guest: the program. Its code is the parcel's bytes. */
 export interface LoadParcel {
   /** What stack traces call it. */
@@ -100,11 +94,7 @@ export interface LoadParcel {
   /** Name and version, for `ctx.function`. */
   readonly fn?: { readonly name: string; readonly version: string };
   /** What is on `env` beside the variables. */
-  readonly bindings?: readonly {
-    readonly name: string;
-    readonly type: string;
-    readonly options: Readonly<Record<string, unknown>>;
-  }[];
+  readonly bindings?: readonly GuestDeclaration[];
   /** How to start a program whose files are there already; its parcel has no bytes. */
   readonly process?: ProcessSettings;
   /** Of a module: where it ends in the parcel's bytes, and what follows it there. */

@@ -129,8 +129,10 @@ test("a command that is sent is run, too", async () => {
   expect([got.status, await got.text()]).toEqual([200, "hello"]);
 });
 
-test("there are no files: descriptors of them are unknown", async () => {
-  expect(await textOf("files")).toBe("\u0008");
+test("a command that is sent, or has no files, has /tmp and an empty root", async () => {
+  expect(await textOf("files")).toBe("\u0000");
+  const got = await server.runModule(FUNCTIONS["files"]?.wat ?? "");
+  expect([got.status, await got.text()]).toEqual([200, "\u0000"]);
 });
 
 test.each([

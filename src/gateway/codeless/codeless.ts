@@ -117,7 +117,8 @@ export class Codeless {
     if (plan.run === "pinned" && !this.#parts.pins.has(source.hash)) {
       throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
     }
-    if ("bytes" in source) return source;
+    if ("bytes" in source) return parsed.abi === undefined ? source : { ...source, settings: { abi: parsed.abi } };
+    if (parsed.abi !== undefined) throw new IsopodError("bad_request", { message: NO_MODULE });
     this.#parts.ran(source);
     return this.#parts.builder.build(source, signal);
   }
@@ -148,6 +149,8 @@ export class Codeless {
     }
   }
 }
+
+const NO_MODULE = "Cannot run the program by Isopod-Abi: it is no module of WebAssembly.";
 
 /** The caller's headers without what was meant for the endpoint; the input's type instead of the program's. */
 function programHeaders(request: CodelessHead, parsed: CodelessRequest, remoteAddress: string): [string, string][] {

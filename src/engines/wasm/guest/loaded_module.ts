@@ -1,5 +1,5 @@
 /** What is known of a module before it runs. Types only. */
-import type { WasmLoad } from "../../../wire/heads.ts";
+import type { WasmLoad } from "../../../wire/wasm_load.ts";
 import type { memoriesOf } from "./sections.ts";
 
 /** A module that has been compiled and whose memories have been checked. */

@@ -1,4 +1,5 @@
 /** The functions of WASI preview 1 by their names. */
+import { DataCalls } from "./data_calls.ts";
 import { DescriptorCalls } from "./descriptor_calls.ts";
 import { ERRNO, Refusal } from "./numbers.ts";
 import { PathCalls } from "./path_calls.ts";
@@ -42,7 +43,9 @@ function wasiFunction(system: WasiSystem, name: string, groups: Map<unknown, obj
 
 function groupOf(name: string) {
   if (name === "constructor") return undefined;
-  return [ProcessCalls, DescriptorCalls, PathCalls, PollCalls].find((each) => Object.hasOwn(each.prototype, name));
+  return [ProcessCalls, DataCalls, DescriptorCalls, PathCalls, PollCalls].find((each) =>
+    Object.hasOwn(each.prototype, name),
+  );
 }
 
 function errnoOf(thrown: unknown): number {

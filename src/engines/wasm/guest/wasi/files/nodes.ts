@@ -3,68 +3,11 @@
  * all invocations; those below `/tmp` belong to one invocation, and take of its room.
  */
 import { FILE_TYPE, refuse } from "../numbers.ts";
+import { AnyNode, NODE_BYTES, type Room } from "./node.ts";
 
-/** What a file, a folder or a link takes beside its bytes and its name. */
-const NODE_BYTES = 512;
 /** Files grow by half, and by this much at the most: they are shorter than what they take by no more. */
 const SPARE_BYTES_MAX = 1024 * 1024;
-const NANOSECONDS_A_MS = 1_000_000n;
 const NOTHING = new Uint8Array(0);
-
-/** What one invocation may write, in bytes. */
-export class Room {
-  #left: number;
-
-  constructor(bytes: number) {
-    this.#left = bytes;
-  }
-
-  /** Takes `bytes`, or gives them back where that is negative. @throws {Refusal} when they are not there */
-  take(bytes: number): void {
-    if (bytes > this.#left) refuse("nospc");
-    this.#left -= bytes;
-  }
-}
-
-/** The next number of a node; numbers are never used again within an instance. */
-let nextNumber = 1n;
-
-abstract class AnyNode {
-  abstract readonly type: number;
-  readonly number: bigint;
-  /** Undefined for what is read-only. */
-  readonly room: Room | undefined;
-  /** In how many folders it is. */
-  links = 0;
-  /** In nanoseconds since the epoch, as all times are. */
-  accessed = 0n;
-  modified = 0n;
-  changed = 0n;
-
-  constructor(room: Room | undefined, number: bigint | undefined) {
-    this.number = number ?? nextNumber;
-    if (number === undefined) nextNumber += 1n;
-    this.room = room;
-    if (room === undefined) return;
-    room.take(NODE_BYTES);
-    this.accessed = now();
-    this.touch();
-  }
-
-  /** Its contents are others from now on. */
-  touch(): void {
-    this.modified = now();
-    this.changed = this.modified;
-  }
-
-  /** @throws {Refusal} when it is read-only */
-  writable(): Room {
-    return this.room ?? refuse("rofs");
-  }
-
-  /** Gives its room back once it is in no folder and nobody has it open. */
-  abstract free(): void;
-}
 
 /** A file. */
 export class FileNode extends AnyNode {
@@ -231,8 +174,3 @@ export class FolderNode extends AnyNode {
 
 /** What a name stands for. */
 export type Node = FileNode | FolderNode | LinkNode;
-
-/** The time, in nanoseconds since the epoch. */
-export function now(): bigint {
-  return BigInt(Date.now()) * NANOSECONDS_A_MS;
-}

@@ -1,6 +1,7 @@
 /** The function's files as they arrive with its module, as a tree that nobody can change. */
-import type { WasmLoad } from "../../../../../wire/heads.ts";
-import { FileNode, FolderNode, LinkNode, Room } from "./nodes.ts";
+import type { WasmLoad } from "../../../../../wire/wasm_load.ts";
+import { Room } from "./node.ts";
+import { FileNode, FolderNode, LinkNode } from "./nodes.ts";
 
 /** The root of the tree of `entries`, whose contents stand in `bytes` one behind the other. */
 export function readTree(entries: WasmLoad["files"], bytes: Uint8Array): FolderNode {
