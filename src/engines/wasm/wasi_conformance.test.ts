@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { compileC, whyNoClang } from "../../../scripts/compile_c.ts";
+import { compileC, whyNoClang } from "../../testing/compile_c.ts";
 import { ProjectFolder } from "../../testing/project_folder.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
 

@@ -6,9 +6,11 @@ import type { LoadParcel } from "../../../wire/heads.ts";
 import type { Handler, PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
 import { withoutPlace } from "./engine_messages.ts";
 import { handleHandler } from "./handle/module.ts";
+import { checkSignatures } from "./known_signatures.ts";
 import type { LoadedModule } from "./loaded_module.ts";
 import { checkMemory } from "./memories.ts";
 import { memoriesOf } from "./sections.ts";
+import { signaturesOf } from "./signatures.ts";
 import { commandHandler, isCommand } from "./wasi/command.ts";
 
 /** Takes modules. */
@@ -46,8 +48,20 @@ async function loadModule(load: LoadParcel, parcel: Uint8Array): Promise<Handler
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error));
   }
-  const files = parcel.subarray(settings.moduleBytes);
-  const loaded: LoadedModule = { name, module, memories, memoryBytes, exportName, env, settings, files, fail };
+  const loaded: LoadedModule = {
+    ...{ name, module, memories, memoryBytes, exportName, env, settings, fail },
+    files: parcel.subarray(settings.moduleBytes),
+    signatures: signaturesOf(bytes),
+    tryStart(start) {
+      if (load.mode !== "function") return;
+      try {
+        start(new Request("http://localhost/"));
+      } catch (error) {
+        fail(`it does not start: ${error instanceof Error ? withoutPlace(error.message) : error}`);
+      }
+    },
+  };
+  checkSignatures(loaded);
   const { abi = isCommand(module, exportName) ? "wasi" : "handle" } = settings;
   return abi === "wasi" ? commandHandler(loaded) : handleHandler(loaded);
 }

@@ -1,6 +1,7 @@
 /** What is known of a module before it runs. Types only. */
 import type { WasmLoad } from "../../../wire/wasm_load.ts";
 import type { memoriesOf } from "./sections.ts";
+import type { Signatures } from "./signatures.ts";
 
 /** A module that has been compiled and whose memories have been checked. */
 export interface LoadedModule {
@@ -15,6 +16,14 @@ export interface LoadedModule {
   readonly settings: Omit<WasmLoad, "moduleBytes">;
   /** The contents of its files, one behind the other. */
   readonly files: Uint8Array;
+  /** Undefined where they cannot be told. */
+  readonly signatures: Signatures | undefined;
+  /**
+   * Makes an instance that nobody calls: what a module does as it starts is known at its deploy. Not done for a program,
+   * which is started next.
+   * @throws {TypeError} saying what it did
+   */
+  tryStart(start: (request: Request) => unknown): void;
   /** @throws {TypeError} that names the module and why it cannot be loaded */
   fail(why: string): never;
 }

@@ -12,20 +12,20 @@ const DEVICE = 1n;
 
 /** The memory. */
 export class WasiMemory {
-  readonly #memory: () => GuestMemory;
+  readonly #owner: { readonly memory: GuestMemory };
 
-  constructor(memory: () => GuestMemory) {
-    this.#memory = memory;
+  constructor(owner: { readonly memory: GuestMemory }) {
+    this.#owner = owner;
   }
 
   /** The bytes there, until the module runs on. @throws {AbiFault} */
   bytes(action: string, at: Word, size: Word): Uint8Array {
-    return this.#memory().view(action, at, Number(size) >>> 0);
+    return this.#owner.memory.view(action, at, Number(size) >>> 0);
   }
 
   /** The same for single numbers. @throws {AbiFault} */
   view(at: Word, size: number): DataView {
-    return new DataView(this.#memory().view("WASI", at, size).buffer, Number(at) >>> 0, size);
+    return new DataView(this.#owner.memory.view("WASI", at, size).buffer, Number(at) >>> 0, size);
   }
 
   /** Puts a number of 32 bits. @throws {AbiFault} */

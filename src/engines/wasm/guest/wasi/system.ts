@@ -36,8 +36,9 @@ export class WasiSystem {
   #outputBytes = 0;
   #readBytes = 0;
 
-  constructor(memory: () => GuestMemory, input: CommandInput) {
-    this.memory = new WasiMemory(memory);
+  /** @param owner has the memory, once there is an instance */
+  constructor(owner: { readonly memory: GuestMemory }, input: CommandInput) {
+    this.memory = new WasiMemory(owner);
     this.input = input;
     this.descriptors = new Descriptors(input.folders);
   }
