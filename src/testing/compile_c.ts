@@ -6,7 +6,17 @@ import { join } from "node:path";
 /** The release whose modules are kept beside their sources: another one makes others of the same source. */
 const CLANG = "14.0";
 /** Nothing but the source: no C library, and no names of the machine. */
-const FLAGS = ["--target=wasm32", "-Oz", "-std=c17", "-Wall", "-Werror", "-Wno-unused-function", "-nostdlib", "-fno-builtin", "-fno-ident"];
+const FLAGS = [
+  "--target=wasm32",
+  "-Oz",
+  "-std=c17",
+  "-Wall",
+  "-Werror",
+  "-Wno-unused-function",
+  "-nostdlib",
+  "-fno-builtin",
+  "-fno-ident",
+];
 
 /** Why C cannot be compiled here to the very bytes that are kept; undefined where it can. */
 export function whyNoClang(): string | undefined {

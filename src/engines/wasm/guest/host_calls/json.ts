@@ -1,4 +1,4 @@
-/** The JSON that modules and bindings exchange; bytes in it are `{"base64": "..."}`. */
+/** The JSON that modules and bindings exchange; bytes in it are `{"base64": "..."}`, large integers `{"integer": "..."}`. */
 
 /** The object in `json`; an empty one for no text. @throws {TypeError} */
 export function objectIn(json: string): object {
@@ -7,7 +7,7 @@ export function objectIn(json: string): object {
   throw new TypeError("expected an object of JSON");
 }
 
-/** The list in `json`, with bytes where they are meant; an empty one for no text. @throws {TypeError} */
+/** The list in `json`, with bytes and large integers where they are meant; an empty one for no text. @throws {TypeError} */
 export function listIn(json: string): unknown[] {
   const value: unknown = json === "" ? [] : parse(json);
   if (!Array.isArray(value)) throw new TypeError("expected a list of JSON");
@@ -31,6 +31,7 @@ function parse(json: string): unknown {
 
 function read(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(read);
-  if (typeof value !== "object" || value === null || !("base64" in value)) return value;
-  return Uint8Array.fromBase64(String(value.base64));
+  if (typeof value !== "object" || value === null) return value;
+  if ("integer" in value) return BigInt(String(value.integer));
+  return "base64" in value ? Uint8Array.fromBase64(String(value.base64)) : value;
 }
