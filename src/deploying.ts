@@ -12,6 +12,8 @@ import { readOrCreateSecretKeys, SecretBox } from "./control/tenancy/secret_box.
 import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Deployment } from "./core/deployment.ts";
+import { IsopodError } from "./core/errors.ts";
+import type { FunctionVersion } from "./core/function.ts";
 import type { Limits } from "./core/limits.ts";
 import type { Store } from "./core/store.ts";
 import { BUILD_BYTES, type Plant, quotaOf, removeData } from "./plant.ts";
@@ -72,6 +74,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
   const load = async (next: Config) => fileDeployment(next, await loader.load(next.functions, ending.signal));
   const store = openStore(dataDirectory);
   const file = await load(config);
+  await tryFunctions(plant, file.functions.filter(isModule), () => false);
   const plane = await openControlPlane({
     ...{ store, clock, build, file, publish, report },
     box: new SecretBox(config.secretKeys ?? readOrCreateSecretKeys(dataDirectory)),
@@ -105,7 +108,8 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
     },
     async replace(next) {
       const loaded = await load(next);
-      if (tryOut) await tryFunctions(plant, loaded, plane);
+      const tried = tryOut ? loaded.functions : loaded.functions.filter(isModule);
+      await tryFunctions(plant, tried, (version) => plane.published.isCurrent(version));
       if (next.apps !== folder) {
         await apps?.close();
         plane.published.replaceApps([]);
@@ -127,20 +131,27 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
 /** Loads each version that is new into an instance, which stays when it is published. @throws {Error} naming one that cannot be */
 async function tryFunctions(
   { pool }: Plant,
-  { functions }: FileDeployment,
-  { published }: ControlPlane,
+  functions: FileDeployment["functions"],
+  isCurrent: (version: FunctionVersion) => boolean,
 ): Promise<void> {
   try {
-    for (const { version } of functions.filter((each) => !published.isCurrent(each.version))) {
+    for (const { version } of functions.filter((each) => !isCurrent(each.version))) {
       await pool.prepare(version).catch((cause: Error) => {
+        // What is short here is no mistake in the function.
+        if (cause instanceof IsopodError && cause.kind === "system") return;
         throw new Error(`Cannot load function "${version.name}": ${cause.message}`, { cause });
       });
     }
   } catch (error) {
     // Instances of what is not published would stay for nothing.
-    pool.keepOnly((version) => published.isCurrent(version));
+    pool.keepOnly(isCurrent);
     throw error;
   }
+}
+
+/** Nobody outside a sandbox looks into a module: what is wrong with one is known when it is loaded, and not before. */
+function isModule({ version }: { readonly version: FunctionVersion }): boolean {
+  return version.engine === "wasm";
 }
 
 function quotasIn({ replica }: ControlPlane): DataQuotas {
