@@ -8,7 +8,8 @@ import { withoutPlace } from "./engine_messages.ts";
 import { handleHandler } from "./handle/module.ts";
 import { checkSignatures } from "./known_signatures.ts";
 import type { LoadedModule } from "./loaded_module.ts";
-import { checkMemory } from "./memories.ts";
+import { checkMemory, Memories } from "./memories.ts";
+import { withMemoryAsImport } from "./own_memory.ts";
 import { memoriesOf } from "./sections.ts";
 import { signaturesOf } from "./signatures.ts";
 import { commandHandler, isCommand } from "./wasi/command.ts";
@@ -48,8 +49,12 @@ async function loadModule(load: LoadParcel, parcel: Uint8Array): Promise<Handler
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error));
   }
+  const [own] = memories.own;
+  const isOnly = own !== undefined && memories.own.length === 1 && memories.imported.size === 0;
+  if (isOnly) module = new WebAssembly.Module(withMemoryAsImport(bytes, own));
   const loaded: LoadedModule = {
     ...{ name, module, memories, memoryBytes, exportName, env, settings, fail },
+    ownMemory: isOnly ? new Memories(own, memoryBytes) : undefined,
     files: parcel.subarray(settings.moduleBytes),
     signatures: signaturesOf(bytes),
     tryStart(start) {

@@ -1,5 +1,6 @@
 /** What is known of a module before it runs. Types only. */
 import type { WasmLoad } from "../../../wire/wasm_load.ts";
+import type { Memories } from "./memories.ts";
 import type { memoriesOf } from "./sections.ts";
 import type { Signatures } from "./signatures.ts";
 
@@ -8,6 +9,8 @@ export interface LoadedModule {
   readonly name: string;
   readonly module: WebAssembly.Module;
   readonly memories: ReturnType<typeof memoriesOf>;
+  /** Those of a module that has been made to import the memory that was its own. */
+  readonly ownMemory: Memories | undefined;
   /** The limit of the instance, in bytes. */
   readonly memoryBytes: number;
   readonly exportName: string;

@@ -13,6 +13,7 @@ import { HostInvocation } from "../host_calls/host_invocation.ts";
 import { checkEntry } from "../known_signatures.ts";
 import type { LoadedModule } from "../loaded_module.ts";
 import { Memories } from "../memories.ts";
+import { OWN_MEMORY } from "../own_memory.ts";
 import { promising, suspending } from "../stack_switching.ts";
 import { hasBody, isRequestFunction, RequestCalls, requestFunctionNames } from "./request_calls.ts";
 
@@ -20,8 +21,8 @@ import { hasBody, isRequestFunction, RequestCalls, requestFunctionNames } from "
 interface HandleModule extends LoadedModule {
   readonly requestFunctions: readonly string[];
   readonly hostFunctions: readonly string[];
-  /** Of a module that imports its memory. */
-  readonly imported: Memories | undefined;
+  /** Of a module that imports its memory, or was made to. */
+  readonly given: Memories | undefined;
   /** The name of the memory that it exports. */
   readonly own: string | undefined;
 }
@@ -40,7 +41,7 @@ export function handleHandler(loaded: LoadedModule): Handler {
       else call();
       const response = calls.response();
       // After a trap, something of the instance may still be suspended.
-      if (memory !== undefined) module.imported?.giveBack(memory);
+      if (memory !== undefined) module.given?.giveBack(memory);
       return response;
     } catch (thrown) {
       if (thrown instanceof Error) thrown.message = withoutPlace(thrown.message);
@@ -58,6 +59,7 @@ function checked(loaded: LoadedModule): HandleModule {
   let imported: Memories | undefined;
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
     const bounds = kind === "memory" ? loaded.memories.imported.get(`${from}.${name}`) : undefined;
+    if (from === OWN_MEMORY.module) continue;
     const isFunction = from === "env" && kind === "function";
     if (from === "env" && name === "memory" && bounds !== undefined)
       imported = new Memories(bounds, loaded.memoryBytes);
@@ -77,11 +79,11 @@ function checked(loaded: LoadedModule): HandleModule {
   const own = exports.find(({ kind }) => kind === "memory")?.name;
   if (imported === undefined && own === undefined && requestFunctions.length + functions.length > 0)
     fail("it neither imports nor exports a memory");
-  return { ...loaded, requestFunctions, hostFunctions: functions, imported, own };
+  return { ...loaded, requestFunctions, hostFunctions: functions, given: imported ?? loaded.ownMemory, own };
 }
 
 function instantiate(loaded: HandleModule, invocation: HostInvocation, request: Request) {
-  const { module, imported, own, exportName, fail } = loaded;
+  const { module, given, own, exportName, fail } = loaded;
   const calls = new RequestCalls(invocation, request);
   const imports: Record<string, unknown> = {};
   let waits = false;
@@ -95,9 +97,10 @@ function instantiate(loaded: HandleModule, invocation: HostInvocation, request: 
     waits ||= mayWait(name, invocation);
     imports[name] = call;
   }
-  const memory = imported?.take();
+  const memory = given?.take();
   if (memory !== undefined) imports["memory"] = memory;
-  const { exports: exported } = new WebAssembly.Instance(module, { env: imports as Bun.WebAssembly.ModuleImports });
+  const env = imports as Bun.WebAssembly.ModuleImports;
+  const { exports: exported } = new WebAssembly.Instance(module, { env, [OWN_MEMORY.module]: env });
   const used = memory ?? (own === undefined ? undefined : (exported[own] as WebAssembly.Memory));
   if (used !== undefined) invocation.memory = new GuestMemory(used);
   const call = exported[exportName] as () => void;

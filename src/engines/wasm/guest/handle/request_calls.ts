@@ -15,7 +15,7 @@ const NOTHING = new Uint8Array(0);
 export class RequestCalls {
   readonly #invocation: HostInvocation;
   readonly #request: Request;
-  readonly #headers = new Headers();
+  #headers: Headers | undefined;
   #status = 200;
   #body: Uint8Array | undefined;
   #requestBody: Promise<Uint8Array> | undefined;
@@ -43,6 +43,7 @@ export class RequestCalls {
     const name = this.#invocation.memory.text("response_set_header", namePointer, nameSize);
     const value = this.#invocation.memory.text("response_set_header", valuePointer, valueSize);
     try {
+      this.#headers ??= new Headers();
       if (name.toLowerCase() === "set-cookie") this.#headers.append(name, value);
       else this.#headers.set(name, value);
     } catch {
@@ -79,7 +80,11 @@ export class RequestCalls {
   /** What has been set. */
   response(): Response {
     const body = BODILESS.has(this.#status) ? null : (this.#body as Uint8Array<ArrayBuffer> | undefined);
-    return new Response(body ?? null, { status: this.#status, headers: this.#headers });
+    const headers = this.#headers;
+    return new Response(
+      body ?? null,
+      headers === undefined ? { status: this.#status } : { status: this.#status, headers },
+    );
   }
 }
 

@@ -7,6 +7,8 @@ import { KvCalls } from "./kv_calls.ts";
 import { SqlCalls } from "./sql_calls.ts";
 import { hasDatabase, ValueCalls } from "./value_calls.ts";
 
+const NONE: Map<string, unknown> = new Map();
+
 type Call = (...values: never[]) => unknown;
 
 /** Whether there is a function of this name. */
@@ -28,6 +30,7 @@ export function hostFunctionNames(): string[] {
 
 /** The functions `names`, as they are imported by an instance. */
 export function hostFunctions(invocation: HostInvocation, names: readonly string[]): Map<string, unknown> {
+  if (names.length === 0) return NONE;
   const made = new Map<unknown, object>();
   return new Map(
     names.map((name) => {

@@ -9,6 +9,7 @@ import { hostFunctions, isHostFunction, mayWait } from "../host_calls/functions.
 import { HostInvocation } from "../host_calls/host_invocation.ts";
 import { checkEntry } from "../known_signatures.ts";
 import type { LoadedModule } from "../loaded_module.ts";
+import { OWN_MEMORY } from "../own_memory.ts";
 import { promising, suspending } from "../stack_switching.ts";
 import { cgiResponse, cgiVariables } from "./cgi.ts";
 import { mountsOf, readTree } from "./files/tree.ts";
@@ -62,6 +63,8 @@ export function commandHandler(loaded: LoadedModule): Handler {
     } finally {
       invocation.close();
     }
+    // It has returned, or has ended itself: nothing of it runs any more.
+    loaded.ownMemory?.giveBack(invocation.memory.memory);
     return cgiResponse(system.output());
   };
 }
@@ -73,14 +76,16 @@ interface CommandImports {
 }
 
 function instantiate(
-  { module }: LoadedModule,
+  { module, ownMemory }: LoadedModule,
   { wasi, host }: CommandImports,
   invocation: HostInvocation,
   system: WasiSystem,
 ): { readonly start: () => void; readonly waits: boolean } {
   const functions: Record<string, unknown> = {};
   for (const [name, call] of wasiFunctions(system, wasi)) functions[name] = name === WAITING ? suspending(call) : call;
+  const memory = ownMemory?.take();
   const { exports: exported } = new WebAssembly.Instance(module, {
+    ...(memory && { [OWN_MEMORY.module]: { memory } }),
     [WASI]: functions as Bun.WebAssembly.ModuleImports,
     [HOST]: Object.fromEntries(hostFunctions(invocation, host)) as Bun.WebAssembly.ModuleImports,
   });
@@ -94,6 +99,7 @@ function checkedImports(loaded: LoadedModule): CommandImports {
   const { module, fail } = loaded;
   const [wasi, host]: [string[], string[]] = [[], []];
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+    if (from === OWN_MEMORY.module) continue;
     if (from === WASI && kind === "function" && isWasiFunction(name)) wasi.push(name);
     else if (from === HOST && kind === "function" && isHostFunction(name)) host.push(name);
     else fail(`it imports the ${kind} "${from}.${name}", which a command of WASI preview 1 does not have`);
