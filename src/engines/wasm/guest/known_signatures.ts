@@ -30,7 +30,8 @@ const ENV = {
   blob_list: "iIiIiI>I",
 } as const;
 
-const WASI = {
+/** Of WASI preview 1. */
+export const WASI_SIGNATURES = {
   args_get: "ii>i",
   args_sizes_get: "ii>i",
   environ_get: "ii>i",
@@ -81,7 +82,7 @@ const WASI = {
 
 const KNOWN = new Map<string, Readonly<Record<string, string>>>([
   ["env", ENV],
-  ["wasi_snapshot_preview1", WASI],
+  ["wasi_snapshot_preview1", WASI_SIGNATURES],
 ]);
 
 /** @throws {TypeError} naming a function that the module imports as what it is not */

@@ -85,7 +85,8 @@ void _start(void) {
   fd_close(fd);
   fd = open_as(TMP, "file", 0, READ | SEEK | STAT, 0, 0);
   is("fd_write of one that is for reading", -put(fd, "x"), BADF);
-  is("fd_filestat_set_size of one that is for reading", fd_filestat_set_size(fd, 1), NOTCAPABLE);
+  is("fd_filestat_set_size of one that is for reading", fd_filestat_set_size(fd, 1), BADF);
+  is("fd_allocate of one that is for reading", fd_allocate(fd, 0, 1), BADF);
   fd_close(fd);
   fd = open_as(TMP, "file", 0, WRITE, 0, 0);
   is("fd_read of one that is for writing", -get(fd, text, 1), BADF);

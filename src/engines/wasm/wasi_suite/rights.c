@@ -30,7 +30,7 @@ void _start(void) {
 
   int fd = open_file(TMP, "file", CREATE);
   is("fd_prestat_get of a file", fd_prestat_get(fd, &before), BADF);
-  is("a file has what was asked for", rights_of(fd) == ALL_OF_FILE, 1);
+  is("a file has what was asked for", rights_of(fd) & ALL_OF_FILE, ALL_OF_FILE);
   is("fd_fdstat_set_rights", fd_fdstat_set_rights(fd, READ | WRITE | SEEK, 0), OK);
   is("has fewer then", rights_of(fd) == (READ | WRITE | SEEK), 1);
   is("never more again", fd_fdstat_set_rights(fd, READ | WRITE | SEEK | ADVISE, 0), NOTCAPABLE);
@@ -48,13 +48,16 @@ void _start(void) {
   is("fd_seek without the right", fd_seek(fd, 1, 0, &at), NOTCAPABLE);
   fd_close(fd);
   fd = open_as(TMP, "file", 0, 0, 0, 0);
-  is("path_open with no right", fd > 2, 1);
+  is("path_open neither to read nor to write", fd > 2, 1);
   is("fd_read of it", -get(fd, text, 1), BADF);
+  is("what is neither is there, asked for or not", fd_seek(fd, 1, 0, &at), OK);
   fd_close(fd);
 
   make_folder(TMP, "folder");
   make_file(TMP, "folder/file", "x");
-  int folder = open_as(TMP, "folder", FOLDER, OPEN_PATH | READ_FOLDER, READ, 0);
+  int folder = open_as(TMP, "folder", FOLDER, 0, 0, 0);
+  is("a folder has what the one above it passes on", rights_of(folder) == rights_of(TMP) && inheriting_of(folder) == inheriting_of(TMP), 1);
+  is("fd_fdstat_set_rights of a folder", fd_fdstat_set_rights(folder, OPEN_PATH | READ_FOLDER, READ), OK);
   is("what was passed on", open_as(folder, "file", 0, READ, 0, 0) > 2, 1);
   is("and what was not", open_as(folder, "file", 0, READ | WRITE, 0, 0), -NOTCAPABLE);
   is("path_open of a new one without the right", open_as(folder, "new", CREATE, READ, 0, 0), -NOTCAPABLE);

@@ -80,7 +80,7 @@ enum { FOLLOW = 1, APPEND = 1, TYPE_FOLDER = 3, TYPE_FILE = 4, TYPE_LINK = 7 };
 #define SET_SIZE RIGHT(22)
 #define SET_TIMES RIGHT(23)
 #define ALL_OF_FILE (RIGHT(9) - 1 | STAT | SET_SIZE | SET_TIMES)
-#define ALL (RIGHT(30) - 1)
+#define ALL_OF_FOLDER (((RIGHT(27) - RIGHT(9)) & ~SET_SIZE) | DATASYNC | SET_FLAGS | SYNC)
 /* The folders that every command finds open. */
 enum { ROOT = 3, TMP = 4 };
 
@@ -132,7 +132,9 @@ static int open_as(u32 folder, const char *path, u32 how, u64 rights, u64 inheri
   return error ? -error : (int)fd;
 }
 static int open_file(u32 folder, const char *path, u32 how) { return open_as(folder, path, how, ALL_OF_FILE, 0, 0); }
-static int open_folder(u32 folder, const char *path) { return open_as(folder, path, FOLDER, ALL & ~(WRITE | SET_SIZE), ALL, 0); }
+static int open_folder(u32 folder, const char *path) {
+  return open_as(folder, path, FOLDER, ALL_OF_FOLDER, ALL_OF_FOLDER | ALL_OF_FILE, 0);
+}
 /* The number of bytes, or the error as a negative number. */
 static int put(u32 fd, const char *text) {
   u32 written;

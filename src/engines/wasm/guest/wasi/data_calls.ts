@@ -90,7 +90,7 @@ export class DataCalls {
   }
 
   fd_allocate(fd: number, offset: bigint, size: bigint): void {
-    const { node } = this.#system.descriptors.file(fd, RIGHT.fd_allocate);
+    const { node } = this.#system.descriptors.file(fd, RIGHT.fd_allocate).need(RIGHT.fd_write);
     node.writable();
     if (size <= 0n) refuse("inval");
     const end = offsetOf(offset) + offsetOf(size);
@@ -98,7 +98,7 @@ export class DataCalls {
   }
 
   fd_filestat_set_size(fd: number, size: bigint): void {
-    const { node } = this.#system.descriptors.file(fd, RIGHT.fd_filestat_set_size);
+    const { node } = this.#system.descriptors.file(fd, RIGHT.fd_filestat_set_size).need(RIGHT.fd_write);
     node.resize(offsetOf(size));
   }
 }

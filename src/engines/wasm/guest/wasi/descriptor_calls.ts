@@ -91,7 +91,7 @@ export class DescriptorCalls {
       target.set(part, filled);
       filled += part.length;
     };
-    const first = cookie > BigInt(listing.length) ? listing.length : Number(cookie);
+    const first = Number(BigInt.asUintN(64, cookie));
     for (let index = first; index < listing.length && filled < target.length; index += 1) {
       const [text, node] = listing[index] as (typeof listing)[number];
       const name = encoder.encode(text);

@@ -4,7 +4,7 @@ import { setTimes } from "./descriptor_calls.ts";
 import { OpenFile, OpenFolder } from "./files/descriptors.ts";
 import { FileNode, FolderNode, LinkNode } from "./files/nodes.ts";
 import { existing, freeName, type Place, resolve } from "./files/paths.ts";
-import { FILE_TYPE, FLAG, FOLLOW, OPEN, RIGHT, RIGHTS_OF_FILES, RIGHTS_OF_FOLDERS, refuse } from "./numbers.ts";
+import { FILE_TYPE, FLAG, FOLLOW, OPEN, RIGHT, refuse } from "./numbers.ts";
 import type { WasiSystem } from "./system.ts";
 
 /** The calls. */
@@ -15,6 +15,10 @@ export class PathCalls {
     this.#system = system;
   }
 
+  /**
+   * Whether it can be read and written is what is asked for. All else is what its folder may pass on, as it is with the
+   * hosts that programs are written for: Go asks for too little, and C's library for everything.
+   */
   path_open(
     fd: number,
     lookup: number,
@@ -22,7 +26,7 @@ export class PathCalls {
     size: Word,
     how: number,
     rights: bigint,
-    inheriting: bigint,
+    _inheriting: bigint,
     flags: number,
     opened: Word,
   ): void {
@@ -38,13 +42,17 @@ export class PathCalls {
     if (node.type === FILE_TYPE.link) return refuse((how & OPEN.folder) === 0 ? "loop" : "notdir");
     const isFolder = node.type === FILE_TYPE.folder;
     if (!isFolder && (how & OPEN.folder) !== 0) refuse("notdir");
-    const given = granted(parent, rights, isFolder);
-    const passed = granted(parent, inheriting, isFolder, isFolder ? RIGHTS_OF_FILES | RIGHTS_OF_FOLDERS : undefined);
-    const writes = (Number(BigInt.asUintN(30, rights)) & RIGHT.fd_write) !== 0;
+    const asked = Number(BigInt.asUintN(30, rights)) & (RIGHT.fd_read | RIGHT.fd_write);
+    const writes = (asked & RIGHT.fd_write) !== 0;
     if (isFolder && (writes || truncates || creates)) refuse("isdir");
     if (writes || truncates) node.writable();
     if (truncates && node instanceof FileNode) node.resize(0);
-    const open = node instanceof FileNode ? new OpenFile(node, given, passed) : new OpenFolder(node, given, passed);
+    const { inheriting } = parent;
+    if (!isFolder && (asked & ~inheriting) !== 0) refuse("notcapable");
+    const open =
+      node instanceof FileNode
+        ? new OpenFile(node, asked | (inheriting & ~(RIGHT.fd_read | RIGHT.fd_write)))
+        : new OpenFolder(node, inheriting, inheriting);
     open.flags = flags;
     this.#system.memory.put32(opened, this.#system.descriptors.add(open));
   }
@@ -150,17 +158,6 @@ function created(place: Place): FileNode {
   const node = new FileNode(place.folder.writable());
   place.folder.add(name, node);
   return node;
-}
-
-/** What is asked for, less what means nothing for the kind. @throws {Refusal} when `parent` may not pass it on */
-function granted(
-  parent: OpenFolder,
-  asked: bigint,
-  isFolder: boolean,
-  kind = isFolder ? RIGHTS_OF_FOLDERS : RIGHTS_OF_FILES,
-): number {
-  const rights = Number(BigInt.asUintN(30, asked)) & kind;
-  return (rights & ~parent.inheriting) === 0 ? rights : refuse("notcapable");
 }
 
 /** @throws {Refusal} when `node` cannot take the place of what is there */

@@ -50,8 +50,8 @@ export class OpenFile extends Descriptor {
   readonly node: FileNode;
   offset = 0;
 
-  constructor(node: FileNode, rights: number, inheriting: number) {
-    super(rights & RIGHTS_OF_FILES, inheriting);
+  constructor(node: FileNode, rights: number) {
+    super(rights & RIGHTS_OF_FILES, 0);
     this.node = node;
     node.use(1);
   }
