@@ -1,6 +1,7 @@
 /** The keys of functions of the `wasm` engine. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
+import { parseRoute } from "../../core/route.ts";
 import { ProjectFolder } from "../../testing/project_folder.ts";
 import { parseConfig } from "./file.ts";
 
@@ -8,6 +9,7 @@ let folder: ProjectFolder;
 beforeAll(() => {
   folder = new ProjectFolder({
     ...{ "a.wasm": "", "hello.ts": "", "one/only.wasm": "", "one/data.txt": "" },
+    "samples/testfunc.wasm": "",
     ...{ "main/main.wasm": "", "main/other.wasm": "", "two/a.wasm": "", "two/b.wasm": "", "data/x": "" },
   });
 });
@@ -49,4 +51,22 @@ test.each([
   ['path = "hello.ts"\nfiles = "data"', 'only functions of the engine "wasm" have it'],
 ])("refuses %s", (lines, told) => {
   expect(() => read(lines)).toThrow(told);
+});
+
+test("the older form is read as it stands, and allows the backend that it names", () => {
+  const text = `[[applications]]
+file_path = "./samples/testfunc.wasm"
+method = "GET"
+url_path = "/hello"
+function = "hello"
+env = { "/env/backend" = "127.0.0.1:8181" }
+`;
+  const { functions } = parseConfig(text, { file: join(folder.path, "isopod.toml"), env: {} });
+  const [{ engine, path, exportName, env, routes, bindings }] = functions as [(typeof functions)[number]];
+  expect([engine, path, exportName]).toEqual(["wasm", join(folder.path, "samples/testfunc.wasm"), "hello"]);
+  expect(env).toEqual({ "/env/backend": "127.0.0.1:8181" });
+  expect(routes).toEqual([parseRoute("GET /hello")]);
+  expect([...bindings.values()].map(({ type, options }) => [type, options])).toEqual([
+    ["tcp", { allow: ["127.0.0.1:8181"] }],
+  ]);
 });
