@@ -10,6 +10,7 @@ import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { measureBindings } from "./bindings.ts";
 import { measureCached } from "./cached.ts";
+import { measureComponents } from "./components.ts";
 import { measureDeploys } from "./deploy.ts";
 import { measureFresh } from "./fresh.ts";
 import { measureHello, type Pace, type Section } from "./hello.ts";
@@ -37,6 +38,7 @@ const ALONE: Readonly<Record<string, Measure>> = {
   bindings: measureBindings,
   processes: measureProcesses,
   wasm: measureWasm,
+  components: measureComponents,
 };
 const SECTIONS = [...Object.keys(WITH_PEERS), ...Object.keys(ALONE)];
 

@@ -4,7 +4,7 @@
  */
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { databaseCode, GUEST_CODE, processGuestCode } from "../src/guest_code.ts";
+import { componentCode, databaseCode, GUEST_CODE, processGuestCode, transpilerCode } from "../src/guest_code.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const { values } = parseArgs({ options: { outfile: { type: "string", default: join(ROOT, "dist", "isopod") } } });
@@ -15,6 +15,8 @@ const { success, logs } = await Bun.build({
     ISOPOD_GUEST_CODE: JSON.stringify(GUEST_CODE),
     ISOPOD_PROCESS_GUEST_CODE: JSON.stringify(processGuestCode()),
     ISOPOD_DATABASE_CODE: JSON.stringify(databaseCode()),
+    ISOPOD_COMPONENT_CODE: JSON.stringify(componentCode()),
+    ISOPOD_TRANSPILER_CODE: JSON.stringify(transpilerCode()),
   },
   compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
 });

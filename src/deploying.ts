@@ -1,6 +1,6 @@
 /** What is deployed, joined with what serves it: the configuration's functions, the apps, and the store. */
 import { join } from "node:path";
-import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
+import { checkEgressRule, parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import { AppsFolder } from "./control/apps/apps_folder.ts";
 import type { Config } from "./control/config/config.ts";
 import { largestLimit } from "./control/config/extremes.ts";
@@ -23,7 +23,7 @@ import { checkCron } from "./triggers/cron.ts";
 
 /** The checks of the egress binding's language. */
 const EGRESS_CHECKS = {
-  validateEgress: (rule: string) => void parseEgressRule(rule),
+  validateEgress: checkEgressRule,
   validateHost: (host: string) => void parseHostPattern(host),
   validateCron: checkCron,
   reachesInside: (rule: string) => ["localhost", "network"].includes(parseEgressRule(rule).host.kind),
@@ -59,10 +59,10 @@ export interface DeployingOptions {
 /** Loads and publishes what is deployed. @throws {Error} when the configuration's functions or the store cannot be read */
 export async function openDeploying(options: DeployingOptions): Promise<Deploying> {
   const { config, dataDirectory, plant, telemetry, tryOut = false } = options;
-  const { pool, builder } = plant;
+  const { pool, builder, components } = plant;
   const { log } = telemetry;
   const build = builder.build.bind(builder);
-  const loader = new FunctionLoader(build);
+  const loader = new FunctionLoader(build, components);
   const ending = new AbortController();
   const report = (message: string, fields: Readonly<Record<string, unknown>>) => log.error(message, { ...fields });
   let listener: (deployment: Deployment) => void = () => {};
@@ -76,7 +76,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
   const file = await load(config);
   await tryFunctions(plant, file.functions.filter(isModule), () => false);
   const plane = await openControlPlane({
-    ...{ store, clock, build, file, publish, report },
+    ...{ store, clock, build, components, file, publish, report },
     box: new SecretBox(config.secretKeys ?? readOrCreateSecretKeys(dataDirectory)),
     prepare: (version) => pool.prepare(version),
     runningKeys: () => pool.versionKeys(),
@@ -85,6 +85,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
     ...EGRESS_CHECKS,
   });
   plant.quotas = quotasIn(plane);
+  plant.databaseUrls = plane.databases;
   const openApps = async (folder: string | undefined): Promise<AppsFolder | undefined> => {
     if (folder === undefined) return undefined;
     const opened = new AppsFolder({ folder, build, clock, report, changed: (all) => plane.published.replaceApps(all) });
@@ -108,7 +109,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
     },
     async replace(next) {
       const loaded = await load(next);
-      const tried = tryOut ? loaded.functions : loaded.functions.filter(isModule);
+      const tried = loaded.functions.filter((each) => tryOut || isModule(each));
       await tryFunctions(plant, tried, (version) => plane.published.isCurrent(version));
       if (next.apps !== folder) {
         await apps?.close();
@@ -132,7 +133,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
 async function tryFunctions(
   { pool }: Plant,
   functions: FileDeployment["functions"],
-  isCurrent: (version: FunctionVersion) => boolean,
+  isCurrent: (version: FunctionVersion) => boolean = () => false,
 ): Promise<void> {
   try {
     for (const { version } of functions.filter((each) => !isCurrent(each.version))) {

@@ -2,19 +2,20 @@
  * Reads a server's configuration: the file and what the command line says beside it, with the checks of every room whose
  * language stands in the file. Small to load, unlike the server.
  */
-import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
+import { checkEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import type { Config } from "./control/config/config.ts";
 import { loadConfig, parseConfig } from "./control/config/file.ts";
 import { saidOf } from "./control/deploy/version_bindings.ts";
 import { formatRoute } from "./core/route.ts";
 import { parseSourceRule } from "./gateway/sources/rules.ts";
+import type { DeclaredProgram } from "./read_program.ts";
 import { checkCron } from "./triggers/cron.ts";
 
 export type { Config } from "./control/config/config.ts";
 
 /** The checks of the bindings' and the gateway's languages, for reading a configuration. */
 export const CONFIG_CHECKS = {
-  validateEgress: (rule: string) => void parseEgressRule(rule),
+  validateEgress: checkEgressRule,
   validateHost: (host: string) => void parseHostPattern(host),
   validateCron: checkCron,
   validateSource: (source: string) => void parseSourceRule(source),
@@ -45,6 +46,8 @@ export interface DeclaredFunction {
   readonly routes: readonly string[];
   /** Absolute path of the folder with its static files. */
   readonly assets?: string;
+  /** What the files of a program are; undefined for other engines. */
+  readonly program?: DeclaredProgram;
   readonly settings: {
     readonly env: Readonly<Record<string, string>>;
     /** By the names of `core/limits.ts`. */
@@ -61,6 +64,8 @@ export interface DeclaredFunction {
     readonly consumers?: readonly { readonly queue: string }[];
     /** What answers where no static file is; left out where there are none. */
     readonly notFound?: string;
+    /** How a program is started and spoken to; left out for other engines. */
+    readonly process?: Readonly<Record<string, unknown>> & { readonly command?: readonly string[] | undefined };
   };
 }
 
@@ -70,11 +75,13 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
   return functions.map((declared) => {
     const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax, triggers } =
       declared;
-    const { assets, cache } = declared;
+    const { assets, cache, process: program } = declared;
+    const denied = secrets.flatMap(({ file: secret }) => secret ?? []);
     return {
       ...{ name, engine, path, exportName },
       routes: routes.map(formatRoute),
       ...(assets && { assets: assets.folder }),
+      ...(program && { program: { root: program.root, layers: program.layers, denied } }),
       settings: {
         ...{ env, limits, egress, instancesMax },
         ...(!cache && { cache }),
@@ -82,6 +89,7 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
         ...(triggers.schedules.length > 0 && { schedules: triggers.schedules }),
         ...(triggers.consumers.length > 0 && { consumers: triggers.consumers }),
         ...(assets && { notFound: assets.fallback }),
+        ...(program && { process: { ...program.settings } }),
         secrets: secrets.map(({ binding, name: secret, hosts }) => ({ binding, name: secret, hosts })),
       },
     };

@@ -12,7 +12,8 @@ import type { WasmProgram } from "../core/wasm_program.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
-import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
+import { parseJson, parseReset } from "../wire/heads.ts";
+import { encodeParcel, type HelloParcel, type LoadParcel } from "../wire/parcels.ts";
 import type { WasmLoad } from "../wire/wasm_load.ts";
 import { errorFromGuest } from "./guest_error.ts";
 
@@ -98,7 +99,8 @@ export class Handshake {
 /** What is said of a program of one kind only. */
 function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process" | "wasm"> {
   if (program.kind === "process") return { language: "javascript", process: program.settings };
-  return program.kind === "wasm" ? { language: "wasm", wasm: wasmLoad(program) } : { language: program.language };
+  if (program.kind !== "wasm") return { language: program.language };
+  return program.isTranspiled ? { language: "component" } : { language: "wasm", wasm: wasmLoad(program) };
 }
 
 function wasmLoad({ bytes, settings, files = [] }: WasmProgram): WasmLoad {
@@ -111,6 +113,7 @@ function wasmLoad({ bytes, settings, files = [] }: WasmProgram): WasmLoad {
 function bytesOf(program: AnyProgram): Uint8Array {
   if (program.kind === "process") return NO_BYTES;
   if (program.kind !== "wasm") return new TextEncoder().encode(program.code);
+  if (program.isTranspiled) return program.bytes;
   const files = (program.files ?? []).flatMap(({ contents }) => (contents instanceof Uint8Array ? [contents] : []));
   return files.length === 0 ? program.bytes : Buffer.concat([program.bytes, ...files]);
 }

@@ -6,11 +6,14 @@ import type { ModuleLoader } from "../core/function.ts";
 /** Modules that one program may consist of, and their size together, in bytes. */
 const MODULES_MAX = 2000;
 const MODULE_BYTES_MAX = 32 * 1024 * 1024;
+/** Of modules of WebAssembly, which stand in the bundle in base64: with them, it must fit into a frame. */
+const WASM_BYTES_MAX = 10 * 1024 * 1024;
 
 /** The binding over `loader`. `failed` hears the first failure, which the bundler would put in words of its own. */
 export function createModuleBinding(loader: ModuleLoader, failed: (error: unknown) => void): Binding {
   let count = 0;
   let bytes = 0;
+  let wasmBytes = 0;
   const load = async (specifier: string, importer: string, signal: AbortSignal) => {
     count += 1;
     if (count > MODULES_MAX)
@@ -19,6 +22,11 @@ export function createModuleBinding(loader: ModuleLoader, failed: (error: unknow
     bytes += module.code.length;
     if (bytes > MODULE_BYTES_MAX)
       throw new IsopodError("code_too_large", { message: "The program's modules are larger than 32 MiB" });
+    if (module.kind === "wasm") wasmBytes += (module.code.length / 4) * 3;
+    if (wasmBytes > WASM_BYTES_MAX)
+      throw new IsopodError("code_too_large", {
+        message: "The modules of WebAssembly that the program imports are larger than 10 MiB",
+      });
     return module;
   };
   return {

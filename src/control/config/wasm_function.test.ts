@@ -39,7 +39,10 @@ test("its settings are what is said", () => {
 });
 
 test.each([
-  ['path = "a.wasm"\nabi = "wasm"', '4: Cannot read abi of function "f": expected "handle" or "wasi", not "wasm"'],
+  [
+    'path = "a.wasm"\nabi = "wasm"',
+    '4: Cannot read abi of function "f": expected "handle", "wasi" or "component", not "wasm"',
+  ],
   ['path = "a.wasm"\nabi = "handle"\nargs = ["x"]', 'only commands of WASI have it, and the abi is "handle"'],
   ['path = "a.wasm"\nargs = ["a\\u0000b"]', "expected a text without a zero byte"],
   ['path = "a.wasm"\ntmp_mb = 1025', "expected a whole number of MiB from 0 to 1024, not 1025"],

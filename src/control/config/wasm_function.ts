@@ -18,8 +18,8 @@ export function readWasm(
   { report, folder }: { readonly report: ConfigReport; readonly folder: string },
 ): WasmConfig {
   for (const key of COMMAND_KEYS) {
-    if (raw.abi !== "handle" || raw[key] === undefined) continue;
-    report.fail([...path, key], 'only commands of WASI have it, and the abi is "handle"');
+    if ((raw.abi ?? "wasi") === "wasi" || raw[key] === undefined) continue;
+    report.fail([...path, key], `only commands of WASI have it, and the abi is "${raw.abi}"`);
   }
   const { abi, args, tmp_mb: tmpBytes } = raw;
   const settings = {
@@ -33,5 +33,5 @@ export function readWasm(
   const isOfFolder = resolve(folder, raw.path) !== entry;
   if (named !== undefined && isOfFolder)
     report.fail([...path, "files"], "the files are those of the folder that `path` names");
-  return { settings, files: named ?? (isOfFolder && abi !== "handle" ? dirname(entry) : undefined) };
+  return { settings, files: named ?? (isOfFolder && (abi ?? "wasi") === "wasi" ? dirname(entry) : undefined) };
 }

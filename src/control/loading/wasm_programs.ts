@@ -3,7 +3,13 @@ import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { FileTree } from "../../core/process_program.ts";
-import { checkWasmBytes, type WasmFile, type WasmProgram, type WasmSettings } from "../../core/wasm_program.ts";
+import {
+  checkAbi,
+  checkWasmBytes,
+  type WasmFile,
+  type WasmProgram,
+  type WasmSettings,
+} from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { FunctionConfig } from "../config/config.ts";
 import type { DiskTrees } from "./disk_trees.ts";
@@ -28,6 +34,7 @@ export async function wasmProgram(
   settings: WasmSettings = {},
   tree?: FileTree,
 ): Promise<WasmProgram> {
+  checkAbi(name, bytes, settings.abi);
   const files: WasmFile[] = [];
   for (const entry of tree?.entries ?? []) {
     const { path, link } = entry;

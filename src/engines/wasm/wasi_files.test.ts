@@ -136,7 +136,7 @@ describe("the ABI", () => {
     const unknown = await run(prints, { "isopod-abi": "cgi" });
     expect([unknown.status, await messageOf(unknown)]).toEqual([
       400,
-      'Cannot read Isopod-Abi: expected handle or wasi, not "cgi".',
+      'Cannot read Isopod-Abi: expected handle or wasi or component, not "cgi".',
     ]);
     const script = await run("1", { "isopod-abi": "wasi" }, "text/typescript");
     expect([script.status, await messageOf(script)]).toEqual([

@@ -16,7 +16,7 @@ import {
 import { type Body, type HeaderList, type Invoker, NO_PARAMS } from "../../core/invocation.ts";
 import { combineLimits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
-import { isWasm, type WasmProgram } from "../../core/wasm_program.ts";
+import { checkAbi, isWasm, type WasmPreparer, type WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Sender } from "../admission.ts";
 import { answerCachedProgram } from "../cache/cached_program.ts";
@@ -35,6 +35,7 @@ export interface CodelessParts {
   readonly sources: Sources;
   readonly pins: Pins;
   readonly builder: ProgramBuilder;
+  readonly components: WasmPreparer;
   readonly codeBytesMax: number;
   /** Of answers; undefined where nothing is cached. */
   readonly cache: ResponseCache | undefined;
@@ -117,7 +118,7 @@ export class Codeless {
     if (plan.run === "pinned" && !this.#parts.pins.has(source.hash)) {
       throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
     }
-    if ("bytes" in source) return parsed.abi === undefined ? source : { ...source, settings: { abi: parsed.abi } };
+    if ("bytes" in source) return this.#parts.components.prepare(withAbi(source, parsed.abi), signal);
     if (parsed.abi !== undefined) throw new IsopodError("bad_request", { message: NO_MODULE });
     this.#parts.ran(source);
     return this.#parts.builder.build(source, signal);
@@ -148,6 +149,12 @@ export class Codeless {
       }
     }
   }
+}
+
+/** @throws {IsopodError} when a component is to be a module, or the other way round */
+function withAbi(program: WasmProgram, abi: CodelessRequest["abi"]): WasmProgram {
+  checkAbi(program.name, program.bytes, abi);
+  return abi === undefined ? program : { ...program, settings: { abi } };
 }
 
 const NO_MODULE = "Cannot run the program by Isopod-Abi: it is no module of WebAssembly.";

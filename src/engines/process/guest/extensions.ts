@@ -8,7 +8,7 @@ import type { Child } from "./child.ts";
 import type { DialectHost } from "./dialect.ts";
 import { eventsOf, filesIn } from "./extension_files.ts";
 import type { RequestStart } from "./http_parser.ts";
-import type { BodySink, Reply } from "./http_server.ts";
+import type { BodySink, Reply } from "./http_reply.ts";
 import type { EventInvocation } from "./invocation.ts";
 import { collect, IGNORE, JSON_TYPE, refuse } from "./replies.ts";
 import type { Telemetry } from "./telemetry.ts";

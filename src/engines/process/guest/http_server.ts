@@ -1,183 +1,9 @@
-/**
- * The server that the program finds in its sandbox: requests one at a time on each connection, answered when there is
- * something to answer. It does not know what the requests mean.
- */
-import { HttpError, HttpParser, type RequestStart } from "./http_parser.ts";
+/** The server that the program finds in its sandbox, on its loopback and on a Unix socket. */
+import { Connection } from "./http_connection.ts";
+import type { Handler } from "./http_reply.ts";
 
 /** Connections at a time; a program that opens more has them closed. */
 const CONNECTIONS_MAX = 128;
-/** A request that has begun must be complete within this time, in milliseconds; waiting for an answer has no end. */
-const REQUEST_MS_MAX = 900_000;
-const STATUS_TEXT: Readonly<Record<number, string>> = {
-  200: "OK",
-  202: "Accepted",
-  204: "No Content",
-  400: "Bad Request",
-  403: "Forbidden",
-  404: "Not Found",
-  413: "Payload Too Large",
-};
-
-/** Takes the body of a request. */
-export interface BodySink {
-  data(bytes: Uint8Array): void;
-  end(trailers: ReadonlyMap<string, string>): void;
-  /** The connection is gone, or what came was no HTTP; nothing follows. */
-  cut?(): void;
-}
-
-/** The way of one request's answer. */
-export interface Reply {
-  send(status: number, headers: Readonly<Record<string, string>>, body?: string | Uint8Array): void;
-  /** Begins an answer whose body follows in pieces. */
-  begin(status: number, headers: readonly (readonly [string, string])[]): void;
-  /** A piece of the body; false when the program does not read, and `onDrain` is called once it does. */
-  write(bytes: Uint8Array): boolean;
-  /** The body is complete, or is not and never will be. */
-  finish(complete: boolean): void;
-  onDrain: (() => void) | undefined;
-  /** Called when the connection is gone before the answer. */
-  onGone: (() => void) | undefined;
-  /** Reads no more of the request for now, or reads on. */
-  pause(): void;
-  resume(): void;
-  readonly isGone: boolean;
-}
-
-/** Answers requests: what it returns takes the body. */
-export type Handler = (head: RequestStart, reply: Reply) => BodySink;
-type Socket = Bun.Socket<Connection>;
-const NOTHING = new Uint8Array(0);
-const LINE_END = Buffer.from("\r\n");
-
-class Connection implements Reply {
-  readonly #socket: Socket;
-  readonly #parser: HttpParser;
-  readonly #handler: Handler;
-  #sink: BodySink | undefined;
-  #isBusy = false;
-  #unsent: Uint8Array[] = [];
-  #timer: Timer | undefined;
-  #closing = false;
-  onDrain: (() => void) | undefined;
-  onGone: (() => void) | undefined;
-  isGone = false;
-
-  constructor(socket: Socket, handler: Handler) {
-    this.#socket = socket;
-    this.#handler = handler;
-    this.#parser = new HttpParser({
-      start: (head) => {
-        this.#isBusy = true;
-        this.onGone = undefined;
-        this.onDrain = undefined;
-        this.#closing = head.headers.get("connection")?.toLowerCase() === "close";
-        if (head.headers.get("expect") !== undefined) this.#push(Buffer.from("HTTP/1.1 100 Continue\r\n\r\n"));
-        this.#sink = this.#handler(head, this);
-      },
-      data: (bytes) => this.#sink?.data(bytes),
-      end: (trailers) => {
-        const sink = this.#sink;
-        this.#sink = undefined;
-        sink?.end(trailers);
-      },
-    });
-  }
-
-  receive(bytes: Uint8Array): void {
-    try {
-      this.#parser.push(bytes, () => this.#isBusy);
-    } catch (error) {
-      if (!(error instanceof HttpError)) throw error;
-      // While an answer is owed, another would be taken for it.
-      if (this.#isBusy && this.#sink === undefined) return void this.#socket.terminate();
-      this.#sink?.cut?.();
-      this.#sink = undefined;
-      this.#closing = true;
-      this.send(error.status, { "content-type": "text/plain" }, `${error.message}\n`);
-    }
-    if (this.#parser.isMidway) this.#timer ??= setTimeout(() => this.#socket.end(), REQUEST_MS_MAX);
-    else this.#stopTimer();
-  }
-
-  send(status: number, headers: Readonly<Record<string, string>>, body: string | Uint8Array = ""): void {
-    const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    const close = this.#closing ? "connection: close\r\n" : "";
-    const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Error"}\r\n${fields.join("")}${close}content-length: ${bytes.length}\r\n\r\n`;
-    this.#push(bytes.length === 0 ? Buffer.from(head, "latin1") : Buffer.concat([Buffer.from(head, "latin1"), bytes]));
-    this.#answered();
-  }
-
-  begin(status: number, headers: readonly (readonly [string, string])[]): void {
-    const fields = headers.map(([name, value]) => `${name}: ${value}\r\n`);
-    const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Answer"}\r\n${fields.join("")}transfer-encoding: chunked\r\n\r\n`;
-    this.#push(Buffer.from(head, "latin1"));
-  }
-
-  write(bytes: Uint8Array): boolean {
-    if (bytes.length > 0) this.#push(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, LINE_END]));
-    return this.#unsent.length === 0;
-  }
-
-  finish(complete: boolean): void {
-    if (!complete) return void this.#socket.terminate();
-    this.#push(Buffer.from("0\r\n\r\n"));
-    this.#answered();
-  }
-
-  pause(): void {
-    if (!this.isGone) this.#socket.pause();
-  }
-
-  resume(): void {
-    if (!this.isGone) this.#socket.resume();
-  }
-
-  drain(): void {
-    for (let first = this.#unsent[0]; first !== undefined; first = this.#unsent[0]) {
-      const written = Math.max(0, this.#socket.write(first));
-      if (written < first.length) {
-        this.#unsent[0] = first.subarray(written);
-        return;
-      }
-      this.#unsent.shift();
-    }
-    if (this.#closing && !this.#isBusy) this.#socket.end();
-    else this.onDrain?.();
-  }
-
-  gone(): void {
-    this.isGone = true;
-    this.#stopTimer();
-    this.#unsent = [];
-    const sink = this.#sink;
-    this.#sink = undefined;
-    sink?.cut?.();
-    this.onGone?.();
-    this.onDrain?.();
-  }
-
-  #answered(): void {
-    this.#isBusy = false;
-    this.onGone = undefined;
-    if (this.#closing && this.#unsent.length === 0) this.#socket.end();
-    // What the program has sent before it had its answer.
-    else queueMicrotask(() => this.receive(NOTHING));
-  }
-
-  #push(bytes: Uint8Array): void {
-    if (this.isGone) return;
-    const written = this.#unsent.length > 0 ? 0 : Math.max(0, this.#socket.write(bytes));
-    if (written < bytes.length) this.#unsent.push(bytes.subarray(written));
-  }
-
-  #stopTimer(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-}
-
 /** Listens on a port of the sandbox's loopback, or on a Unix socket. @throws {Error} when it cannot */
 export function listen(where: { readonly port: number } | { readonly unix: string }, handler: Handler): void {
   let open = 0;
@@ -189,12 +15,13 @@ export function listen(where: { readonly port: number } | { readonly unix: strin
     },
     data: (from, bytes) => from.data.receive(bytes),
     drain: (from) => from.data.drain(),
+    end: (from) => from.data.ended(),
     close(from) {
       open -= 1;
       from.data.gone();
     },
     error() {},
   };
-  if ("unix" in where) Bun.listen<Connection>({ unix: where.unix, socket });
-  else Bun.listen<Connection>({ hostname: "127.0.0.1", port: where.port, socket });
+  if ("unix" in where) Bun.listen<Connection>({ unix: where.unix, allowHalfOpen: true, socket });
+  else Bun.listen<Connection>({ hostname: "127.0.0.1", port: where.port, allowHalfOpen: true, socket });
 }

@@ -3,7 +3,7 @@
  * with them is told to the runtime and to the caller alike.
  */
 import { EventError } from "./events/http_event.ts";
-import type { BodySink, Reply } from "./http_server.ts";
+import type { BodySink, Reply } from "./http_reply.ts";
 import { ANSWER_BYTES_MAX, type EventInvocation } from "./invocation.ts";
 import { PRELUDE_TYPE, PreludeReader } from "./prelude.ts";
 import { type ApiError, TRUNCATED, tooLarge } from "./runtime_state.ts";

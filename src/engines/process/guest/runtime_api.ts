@@ -11,7 +11,7 @@ import { commandOf, functionArn } from "./environment.ts";
 import type { Extensions } from "./extensions.ts";
 import { Grace } from "./grace.ts";
 import type { RequestStart } from "./http_parser.ts";
-import type { BodySink, Reply } from "./http_server.ts";
+import type { BodySink, Reply } from "./http_reply.ts";
 import { EVENT_BYTES_MAX, EventInvocation, type InvocationOwner } from "./invocation.ts";
 import { PlatformRecord } from "./platform_record.ts";
 import { collect, IGNORE } from "./replies.ts";

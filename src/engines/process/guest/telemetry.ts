@@ -5,7 +5,7 @@
  * counted, never waited for.
  */
 import type { RequestStart } from "./http_parser.ts";
-import type { BodySink, Reply } from "./http_server.ts";
+import type { BodySink, Reply } from "./http_reply.ts";
 
 const TYPES = ["platform", "function", "extension"];
 const SUBSCRIPTIONS_MAX = 10;
