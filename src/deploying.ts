@@ -58,12 +58,11 @@ export interface DeployingOptions {
 
 /** Loads and publishes what is deployed. @throws {Error} when the configuration's functions or the store cannot be read */
 export async function openDeploying(options: DeployingOptions): Promise<Deploying> {
-  const { config, dataDirectory, plant, telemetry, tryOut = false } = options;
+  const { config, dataDirectory, plant, tryOut = false } = options;
   const { pool, builder, components } = plant;
-  const { log } = telemetry;
-  const build = builder.build.bind(builder);
+  const { log } = options.telemetry;
+  const [build, ending] = [builder.build.bind(builder), new AbortController()];
   const loader = new FunctionLoader(build, components);
-  const ending = new AbortController();
   const report = (message: string, fields: Readonly<Record<string, unknown>>) => log.error(message, { ...fields });
   let listener: (deployment: Deployment) => void = () => {};
   const publish = (deployment: Deployment) => {

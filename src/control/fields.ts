@@ -138,7 +138,6 @@ export const settings = z.strictObject({
   cache: z.boolean().optional(),
   schedules: z.array(scheduleSetting).max(TRIGGERS_MAX).optional(),
   consumers: z.array(consumerSetting).max(TRIGGERS_MAX).optional(),
-  /** How a module is spoken to, and what a command is given. */
   wasm: wasmSetting.optional(),
   /** What answers where no static file does. */
   notFound: z.enum(ASSET_FALLBACKS).optional(),

@@ -85,7 +85,7 @@ const FAILING: Readonly<Record<string, Fault>> = {
   recursion: { wat: handleModule("(call $r)", { more: "(func $r (call $r))" }), told: "Maximum call stack size" },
   loop: { wat: handleModule("(loop $l (br $l))"), toml: LIMITS, told: "cpu_ms = 300", code: "cpu_limit" },
   growth: {
-    wat: handleModule("(loop $l (drop (memory.grow (i32.const 64))) (br $l))"),
+    wat: handleModule("(loop $l (drop (memory.grow (i32.const 1))) (br $l))", { memory: "1 64" }),
     ...{ toml: LIMITS, told: "cpu_ms = 300", code: "cpu_limit" },
   },
   filling: {
