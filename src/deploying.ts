@@ -16,6 +16,7 @@ import { IsopodError } from "./core/errors.ts";
 import type { FunctionVersion } from "./core/function.ts";
 import type { Limits } from "./core/limits.ts";
 import type { Store } from "./core/store.ts";
+import { MIDDLEWARE_SOURCES } from "./engines/process/middleware_modules.ts";
 import { BUILD_BYTES, type Plant, quotaOf, removeData } from "./plant.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
@@ -62,15 +63,15 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
   const { pool, builder, components } = plant;
   const { log } = options.telemetry;
   const [build, ending] = [builder.build.bind(builder), new AbortController()];
-  const loader = new FunctionLoader(build, components);
+  const loader = new FunctionLoader({ build, components, sources: MIDDLEWARE_SOURCES });
   const report = (message: string, fields: Readonly<Record<string, unknown>>) => log.error(message, { ...fields });
   let listener: (deployment: Deployment) => void = () => {};
   const publish = (deployment: Deployment) => {
     listener(deployment);
     // Only now: until here requests were routed to the old versions.
-    pool.keepOnly((version) => plane.published.isCurrent(version) || plane.maker.isHeld(version.key));
+    pool.keepOnly((version) => isNeeded(deployment, plane, version));
   };
-  const load = async (next: Config) => fileDeployment(next, await loader.load(next.functions, ending.signal));
+  const load = (next: Config) => loadFile(loader, next, ending.signal);
   const store = openStore(dataDirectory);
   const file = await load(config);
   await tryFunctions(plant, file.functions.filter(isModule), () => false);
@@ -109,7 +110,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
     async replace(next) {
       const loaded = await load(next);
       const tried = loaded.functions.filter((each) => tryOut || isModule(each));
-      await tryFunctions(plant, tried, (version) => plane.published.isCurrent(version));
+      await tryFunctions(plant, tried, (version) => isNeeded(plane.published.deployment, plane, version));
       if (next.apps !== folder) {
         await apps?.close();
         plane.published.replaceApps([]);
@@ -132,10 +133,10 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
 async function tryFunctions(
   { pool }: Plant,
   functions: FileDeployment["functions"],
-  isCurrent: (version: FunctionVersion) => boolean = () => false,
+  isUsed: (version: FunctionVersion) => boolean,
 ): Promise<void> {
   try {
-    for (const { version } of functions.filter((each) => !isCurrent(each.version))) {
+    for (const { version } of functions.filter((each) => !isUsed(each.version))) {
       await pool.prepare(version).catch((cause: Error) => {
         // What is short here is no mistake in the function.
         if (cause instanceof IsopodError && cause.kind === "system") return;
@@ -144,7 +145,7 @@ async function tryFunctions(
     }
   } catch (error) {
     // Instances of what is not published would stay for nothing.
-    pool.keepOnly(isCurrent);
+    pool.keepOnly(isUsed);
     throw error;
   }
 }
@@ -152,6 +153,14 @@ async function tryFunctions(
 /** Nobody outside a sandbox looks into a module: what is wrong with one is known when it is loaded, and not before. */
 function isModule({ version }: { readonly version: FunctionVersion }): boolean {
   return version.engine === "wasm";
+}
+
+/** Whether instances of a version are for use, be it for the middlewares of another one or of a plan. */
+function isNeeded({ plans }: Deployment, { published, maker }: ControlPlane, version: FunctionVersion): boolean {
+  const { ownerKey = version.key } = version;
+  const owner = { ...version, key: ownerKey };
+  if (published.isCurrent(owner) || maker.isHeld(ownerKey)) return true;
+  return [...plans.values()].some(({ middlewares }) => middlewares?.host === version);
 }
 
 function quotasIn({ replica }: ControlPlane): DataQuotas {
@@ -169,8 +178,15 @@ function openStore(dataDirectory: string): Store {
   }
 }
 
-function fileDeployment(config: Config, functions: readonly LoadedFunction[]): FileDeployment {
-  const { plans, keys, codeless, rpcPath, previewDomains } = config;
+/** What a configuration says, its functions and the middlewares of its plans loaded. @throws {Error} */
+async function loadFile(loader: FunctionLoader, config: Config, signal: AbortSignal): Promise<FileDeployment> {
+  const functions: readonly LoadedFunction[] = await loader.load(config.functions, signal);
+  const plans = new Map(config.plans);
+  for (const [name, middlewares] of config.planMiddlewares) {
+    const plan = plans.get(name);
+    if (plan !== undefined) plans.set(name, { ...plan, middlewares: await loader.loadPlan(plan, middlewares, signal) });
+  }
+  const { keys, codeless, rpcPath, previewDomains } = config;
   return { functions, plans, keys, codelessPath: codeless.path, rpcPath, previewDomains };
 }
 

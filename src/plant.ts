@@ -49,7 +49,8 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   const guest = await prepareGuest(dataDirectory, report);
   const processGuest = once(() => prepareProcessGuest(dataDirectory, report));
   // Now, and not when the first request waits for it.
-  if (config.functions.some((each) => each.engine === "process")) await processGuest();
+  const isNeeded = config.functions.some((each) => each.engine === "process" || each.middlewares !== undefined);
+  if (isNeeded || config.planMiddlewares.size > 0) await processGuest();
   const parts: EngineParts = {
     ...guest,
     processGuest,

@@ -15,6 +15,8 @@ export interface BundleSource {
   readonly name: string;
   /** Absolute path. */
   readonly path: string;
+  /** What it begins with in the place of the file, and texts that lie nowhere, by their absolute paths. */
+  readonly virtual?: { readonly entry: string; readonly files: Readonly<Record<string, string>> } | undefined;
 }
 
 /** A bundle. */
@@ -56,9 +58,9 @@ const wasm = {
   },
 };
 const built = [];
-for (const entry of await Bun.stdin.json()) {
+for (const { entry, files } of await Bun.stdin.json()) {
   const options = { target: "bun", sourcemap: "external", throw: false, plugins: [wasm] };
-  const { outputs, logs } = await Bun.build({ entrypoints: [entry], ...options });
+  const { outputs, logs } = await Bun.build({ entrypoints: [entry], files, ...options });
   const text = async (kind) => (await outputs.find((each) => each.kind === kind)?.text()) ?? "";
   const told = logs.filter(({ level }) => level === "error").map(({ message, position }) => ({ message, position }));
   built.push({ code: await text("entry-point"), map: await text("sourcemap"), logs: told });
@@ -72,9 +74,10 @@ await Bun.write(Bun.stdout, JSON.stringify(built));
  */
 export async function bundle(sources: readonly BundleSource[], folder: string, paint: Paint): Promise<Bundle[]> {
   if (sources.length === 0) return [];
+  const entries = sources.map(({ path, virtual }) => virtual ?? { entry: path, files: {} });
   const child = Bun.spawn([process.execPath, "-e", PROGRAM], {
     cwd: folder,
-    stdio: [Buffer.from(JSON.stringify(sources.map(({ path }) => path))), "pipe", "pipe"],
+    stdio: [Buffer.from(JSON.stringify(entries)), "pipe", "pipe"],
     env: { ...process.env, BUN_BE_BUN: "1" },
     timeout: BUILD_MS_MAX,
   });
@@ -89,15 +92,18 @@ export async function bundle(sources: readonly BundleSource[], folder: string, p
     sources.flatMap((source, at) => (built[at]?.logs ?? []).map((log) => describe(source, log, folder, paint))),
   );
   if (broken.length > 0) throw new CommandFailure(broken.join("\nisopod: "));
-  return sources.map((source, at) => finish(source, built[at] as Built));
+  return sources.map((source, at) => finish(source, built[at] as Built, folder));
 }
 
-function finish({ path }: BundleSource, { code, map }: Built): Bundle {
-  const { sources, mappings } = JSON.parse(map) as { sources: string[]; mappings: string };
+function finish({ path }: BundleSource, { code, map }: Built, folder: string): Bundle {
+  const { sources: found, mappings } = JSON.parse(map) as { sources: string[]; mappings: string };
+  // Texts that lie nowhere are named by their whole path.
+  const own = `${folder}/`;
+  const sources = found.map((source) => (source.startsWith(own) ? source.slice(own.length) : source));
   return {
     entry: `${basename(path).replace(/\.[^.]*$/, "")}.js`,
     // Names the map by a hash that nobody asks for.
-    code: code.replace(/\n\/\/# debugId=[0-9A-F]+\n*$/, "\n"),
+    code: code.replaceAll(`\n// ${own}`, "\n// ").replace(/\n\/\/# debugId=[0-9A-F]+\n*$/, "\n"),
     // Without the sources, which are most of it and stay at home.
     map: JSON.stringify({ version: 3, sources, names: [], mappings }),
     sources,

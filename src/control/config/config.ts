@@ -13,8 +13,8 @@ import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
 import type { ProcessSettings } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
 import type { Triggers } from "../../core/triggers.ts";
-import type { WasmSettings } from "../../core/wasm_program.ts";
 import type { TextPosition } from "./error.ts";
+import type { MiddlewaresConfig } from "./middleware_config.ts";
 import {
   CACHE_RULES,
   type CacheConfig,
@@ -26,6 +26,7 @@ import {
   SERVER_RULES,
   type ServerConfig,
 } from "./rules.ts";
+import type { WasmConfig } from "./wasm_config.ts";
 
 export type { CacheConfig, LogsConfig, PoolConfig, ServerConfig } from "./rules.ts";
 
@@ -78,13 +79,6 @@ export interface ProcessConfig {
   readonly layers: readonly string[];
 }
 
-/** What only a function of the `wasm` engine has. */
-export interface WasmConfig {
-  readonly settings: WasmSettings;
-  /** Absolute path of the folder that a command finds at "/". */
-  readonly files: string | undefined;
-}
-
 /** A function as the file declares it. */
 export interface FunctionConfig {
   readonly name: string;
@@ -109,6 +103,8 @@ export interface FunctionConfig {
   readonly triggers: Triggers;
   /** Static files; `folder` is an absolute path. */
   readonly assets: { readonly folder: string; readonly fallback: AssetFallback } | undefined;
+  /** What runs around it; undefined where nothing does. */
+  readonly middlewares?: MiddlewaresConfig | undefined;
   /** Undefined for other engines. */
   readonly process?: ProcessConfig | undefined;
   /** Undefined for other engines. */
@@ -148,6 +144,8 @@ export interface Config {
   readonly secretKeys: readonly Uint8Array[] | undefined;
   /** By name; always holds `anonymous`. */
   readonly plans: ReadonlyMap<string, Plan>;
+  /** What plans run around programs, by their names. */
+  readonly planMiddlewares: ReadonlyMap<string, MiddlewaresConfig>;
   readonly keys: readonly KeyRecord[];
   readonly functions: readonly FunctionConfig[];
   readonly pool: PoolConfig;
@@ -186,6 +184,7 @@ export function defaultConfig(): Config {
     previewDomains: [],
     secretKeys: undefined,
     plans: new Map([[ANONYMOUS, LOOPBACK_ANONYMOUS]]),
+    planMiddlewares: new Map(),
     keys: [],
     functions: [],
     pool: defaultsOf(POOL_RULES),

@@ -12,6 +12,7 @@ import { readAssets } from "./assets.ts";
 import { readBindings } from "./bindings.ts";
 import type { FunctionConfig } from "./config.ts";
 import { readEntry } from "./entry.ts";
+import { namedIn, readMiddlewares } from "./middlewares.ts";
 import { readProcess } from "./process_function.ts";
 import { PROCESS_KEYS } from "./process_rules.ts";
 import type { ConfigReport } from "./report.ts";
@@ -22,9 +23,6 @@ import { limitsOf, type RawApplication, type RawConfig, type RawFunction } from 
 import type { SecretSource } from "./secrets.ts";
 import { readWasm } from "./wasm_function.ts";
 import { WASM_KEYS } from "./wasm_rules.ts";
-
-/** Keys of `[[functions]]` that are known and do nothing yet. */
-const LATER_KEYS = ["middlewares"] as const;
 
 /** Instances of a program take one invocation at a time, unless it is said that they can do more. */
 const PROCESS_CONCURRENCY = 1;
@@ -72,9 +70,6 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
   const { report } = source;
   const engine = raw.engine ?? (raw.command === undefined && raw.runtime === undefined ? undefined : "process");
   const entry = readEntry(engine, raw.path, "path", path, source);
-  for (const key of LATER_KEYS) {
-    if (raw[key] !== undefined) report.fail([...path, key], "the key is known, but what it is for is not there yet");
-  }
   const { secrets, bindings } = readBindings(raw, path, source);
   const isProcess = entry.engine === "process";
   for (const key of isProcess ? [] : PROCESS_KEYS) {
@@ -96,6 +91,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     wasm: entry.engine === "wasm" ? readWasm(raw, path, entry.path, source) : undefined,
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
+    middlewares: readMiddlewares(raw, path, source, namedIn(raw.env, source.env, path)),
     instancesMax: raw.instances ?? FUNCTION_INSTANCES_RULE.default,
     cache: raw.cache ?? true,
     triggers: NO_TRIGGERS,
@@ -124,6 +120,7 @@ function readApplication(
     egress: [],
     secrets: [],
     bindings: backendsOf(raw),
+    middlewares: readMiddlewares({}, path, source, namedIn(raw.env, source.env, path)),
     instancesMax: FUNCTION_INSTANCES_RULE.default,
     cache: true,
     triggers: NO_TRIGGERS,

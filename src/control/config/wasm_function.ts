@@ -1,10 +1,10 @@
 /** Reads what only functions of the `wasm` engine have: how a module is spoken to, what a command is given. */
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import type { WasmConfig } from "./config.ts";
 import type { ConfigReport } from "./report.ts";
 import type { KeyPath } from "./scan.ts";
 import type { RawFunction } from "./schema.ts";
+import type { WasmConfig } from "./wasm_config.ts";
 import { COMMAND_KEYS } from "./wasm_rules.ts";
 
 /**

@@ -34,7 +34,7 @@ export function storedProgram(blobs: BlobStore, { entry, exportName, files, sett
   return { kind: "process", name: posix.basename(entry), hash, code, layers, settings };
 }
 
-/** Files of a version as a tree. */
+/** Files of the store as a tree. */
 export function treeOf(blobs: BlobStore, files: Manifest["files"]): FileTree {
   // Who deploys without saying anything of modes has files that can be executed, and need not be.
   const entries = files.map(({ path, hash, executable = true }) => ({ path, hash, isExecutable: executable }));

@@ -88,14 +88,21 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
         throw new IsopodError("start_failed", { cause: "the process engine starts programs only" });
       const gone = deferred<void>();
       try {
-        const [{ sandbox, args, binds }, code, layers] = await Promise.all([
+        const { middlewares } = launch.program;
+        const [{ sandbox, args, binds }, code, layers, hooks] = await Promise.all([
           open(launch.program.root),
           trees.lay([launch.program.code], gone.promise),
           trees.lay(launch.program.layers, gone.promise),
+          trees.lay(middlewares === undefined ? [] : [middlewares], gone.promise),
         ]);
         const process = sandbox.start(args, false, {
           tmpBytes: Math.floor(launch.memoryBytes * TMP_SHARE),
-          binds: [...binds, ...bindOf("/var/task", code), ...bindOf("/opt", layers)],
+          binds: [
+            ...binds,
+            ...bindOf("/var/task", code),
+            ...bindOf("/opt", layers),
+            ...bindOf("/var/middlewares", hooks),
+          ],
           devices: DEVICES,
         });
         process.exited.then(() => gone.resolve());
@@ -132,7 +139,7 @@ async function openSandbox(
   const root = layRoot({
     ...{ directory, program, withoutLibraries: true },
     files: { ...placed, ...(own === "" && ETC_FILES), ...RUNTIME_FILES, ...(code !== undefined && { [GUEST]: code }) },
-    folders: [...folders, "var/task", "opt", "dev/shm", "run"],
+    folders: [...folders, "var/task", "var/middlewares", "opt", "dev/shm", "run"],
     links: { ...links, "dev/fd": "/proc/self/fd", "dev/stdin": "fd/0", "dev/stdout": "fd/1", "dev/stderr": "fd/2" },
     copies: own === "" ? systemFiles() : [],
   });

@@ -9,6 +9,7 @@ import type { RequestStart } from "./http_parser.ts";
 import { HttpProgram } from "./http_program.ts";
 import type { BodySink, Handler, Reply } from "./http_reply.ts";
 import { listen } from "./http_server.ts";
+import { NoProgram } from "./no_program.ts";
 import { IGNORE } from "./replies.ts";
 import { RuntimeApi } from "./runtime_api.ts";
 import { Stdio } from "./stdio.ts";
@@ -33,6 +34,7 @@ export class Apis {
 
   #open(host: DialectHost): Dialect {
     const { dialect } = host.load.process ?? {};
+    if (dialect === "none") return new NoProgram(host);
     if (dialect === "stdio") return new Stdio(host);
     if (dialect === "http") return new HttpProgram(host);
     const extensions = new Extensions(host, this.telemetry);
