@@ -62,11 +62,13 @@ export class HookCall implements StreamEvents {
     const [only] = this.#chunks;
     const body = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
     this.#chunks = [];
-    this.#run(body).catch((error: unknown) => {
-      if (error instanceof HookError) this.#fail(error.code, error.message);
-      else if (error instanceof EventError) this.#fail("middleware_invalid", error.message);
-      else this.#fail("middleware_failed", `The middlewares could not be run: ${error}`);
-    });
+    this.#run(body)
+      .finally(() => tidyUp(body.length))
+      .catch((error: unknown) => {
+        if (error instanceof HookError) this.#fail(error.code, error.message);
+        else if (error instanceof EventError) this.#fail("middleware_invalid", error.message);
+        else this.#fail("middleware_failed", `The middlewares could not be run: ${error}`);
+      });
   }
 
   reset(): void {
@@ -174,6 +176,18 @@ export class HookCall implements StreamEvents {
 
 /** The body is none that an event can be made of, and the caller has been told. */
 const NO_EVENT = Symbol("no event");
+
+/** Bytes of bodies that have passed since memory was last collected. */
+let passedBytes = 0;
+/** After so many it is collected at once: each leaves several times its size behind, which counts for the instance's limit. */
+const COLLECT_BYTES = 4 * 1024 * 1024;
+
+function tidyUp(bytes: number): void {
+  passedBytes += bytes;
+  if (passedBytes < COLLECT_BYTES) return;
+  passedBytes = 0;
+  Bun.gc(true);
+}
 
 /** The hooks that an invocation asks for; undefined when it is no call of hooks. */
 export function hookHead(head: Uint8Array): RequestHead | undefined {

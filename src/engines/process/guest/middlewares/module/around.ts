@@ -8,7 +8,7 @@
 import type { InvocationContext } from "../../../../../core/guest.ts";
 import { eventRequest } from "../../events/event_request.ts";
 import { httpEvent } from "../../events/http_event.ts";
-import { asResponse, bodyOf, isSocket, NOTHING, tooLarge } from "./bodies.ts";
+import { asResponse, bodyOf, collectAfter, isSocket, NOTHING, told, tooLarge } from "./bodies.ts";
 import { isAnswer, type MiddlewareModule, type ModuleContext, stopwatch, toResponse } from "./module_hook.ts";
 
 type Fetch = (request: Request, env: unknown, ctx: InvocationContext) => unknown;
@@ -97,7 +97,8 @@ class Round {
     // What the invoke API hands over is an event already.
     const isPayload = (this.#ctx.args as { readonly lambda?: unknown } | undefined)?.lambda !== undefined;
     let event: unknown = isPayload ? JSON.parse(new TextDecoder().decode(body) || "{}") : httpEvent(given);
-    const text = JSON.stringify(event);
+    const text = told(event);
+    collectAfter(body.length);
     for (const [at, [name, { before }]] of this.#list.entries()) {
       if (typeof before !== "function") continue;
       const said = await this.#measured(at, "before", () => before(event, this.#contexts[at] as ModuleContext));
@@ -105,7 +106,7 @@ class Round {
         return this.after(this.#responseOf(name, said), this.#list.slice(0, at));
       if (said !== undefined) event = said;
     }
-    if (JSON.stringify(event) === text) {
+    if (told(event) === text) {
       return body === NOTHING ? request : new Request(request, { body: body as Uint8Array<ArrayBuffer> });
     }
     if (isPayload) return new Request(request, { body: JSON.stringify(event) ?? "null" });

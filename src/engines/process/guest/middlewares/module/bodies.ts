@@ -38,3 +38,22 @@ export function asResponse(result: unknown): Response | undefined {
 
 /** No body. */
 export const NOTHING = new Uint8Array(0);
+
+/** What tells whether an event has been changed: a long body by its hash. */
+export function told(event: unknown): string {
+  const { body, ...rest } = (typeof event === "object" && event !== null ? event : { event }) as { body?: unknown };
+  return JSON.stringify([rest, typeof body === "string" ? String(Bun.hash(body)) : body]) ?? "";
+}
+
+/** Bytes of bodies that have passed since memory was last collected. */
+let passedBytes = 0;
+/** After so many it is collected at once: each leaves several times its size behind, which counts for the function's limit. */
+const COLLECT_BYTES = 4 * 1024 * 1024;
+
+/** Says that a body of so many bytes has been made into an event. */
+export function collectAfter(bytes: number): void {
+  passedBytes += bytes;
+  if (passedBytes < COLLECT_BYTES) return;
+  passedBytes = 0;
+  Bun.gc(true);
+}
