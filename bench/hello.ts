@@ -1,5 +1,4 @@
 /** The section `hello`: a warm function that answers "hello world", through Isopod and through its peers. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startIsopod } from "./isopod.ts";
 import { type Peer, startPeer } from "./peer.ts";
@@ -36,11 +35,6 @@ path = "./hello.ts"
 routes = ["GET /hello"]
 `;
 
-/** The same by a module of WebAssembly of the `handle` ABI, with a fresh instance for each request. */
-const WASM = "Isopod, wasm";
-const MODULE = join(import.meta.dir, "..", "examples", "wasm", "hello.wasm");
-const CONFIG_OF_MODULE = CONFIG.replace('path = "./hello.ts"', 'path = "./hello.wasm"\nexport = "hello"');
-
 /** Measures all peers in turn, several times over. */
 export async function measureHello(tools: Tools, { rounds, scale }: Pace): Promise<Section> {
   await using stack = new AsyncDisposableStack();
@@ -62,7 +56,6 @@ export async function measureHello(tools: Tools, { rounds, scale }: Pace): Promi
         config: CONFIG,
         files: { "hello.ts": 'export default { fetch: () => new Response("hello world") };' },
       }),
-    () => startIsopod({ name: WASM, config: CONFIG_OF_MODULE, files: { "hello.wasm": readFileSync(MODULE) } }),
   ];
   for (const start of starts) peers.push(stack.use(await start()));
   for (const peer of peers) await runLoad(peer, { ...LOAD, connections: 32, seconds: WARM_UP_SECONDS * scale });
@@ -117,14 +110,14 @@ function report(medians: ReadonlyMap<string, Measurement>): Section {
     goals: [
       goal("warm hello at 32 connections against bare node:http", toNode ?? 0, 0.6),
       goal("warm hello at 32 connections against workerd's loader", toLoader ?? 0, 5),
-      goal("warm hello of a module against that of a script", rate(WASM, 32) / rate("Isopod", 32), 0.5),
     ],
     figures: Object.fromEntries(medians),
     failures: wrongAnswers(medians),
   };
 }
 
-function goal(what: string, ratio: number, wanted: number): Goal {
+/** A goal that is a ratio. */
+export function goal(what: string, ratio: number, wanted: number): Goal {
   return { what, wanted: `${wanted} times`, reached: `${figure(ratio)} times`, pass: ratio >= wanted };
 }
 

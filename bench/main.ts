@@ -21,6 +21,7 @@ import { goalTable } from "./report.ts";
 import { measureSql } from "./sql.ts";
 import { measureStore } from "./store.ts";
 import { installTools, type Tools } from "./tools.ts";
+import { measureWasm } from "./wasm.ts";
 
 type Measure = (pace: Pace) => Promise<Section>;
 
@@ -37,6 +38,7 @@ const ALONE: Readonly<Record<string, Measure>> = {
   sql: measureSql,
   bindings: measureBindings,
   processes: measureProcesses,
+  wasm: measureWasm,
   components: measureComponents,
   middlewares: measureMiddlewares,
 };

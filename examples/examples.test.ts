@@ -19,6 +19,7 @@ test("the configuration serves every example, and the addresses in its comments 
     "primes",
     "statistics",
     "wasm",
+    "page",
     "echo",
     "stars",
     "greet",

@@ -7,6 +7,7 @@ interface IsopodEnv {
   readonly primes: Record<string, never>;
   readonly statistics: Record<string, never>;
   readonly wasm: Record<string, never>;
+  readonly page: Record<string, never>;
   readonly echo: Record<string, never>;
   readonly stars: Record<string, never>;
   readonly greet: {

@@ -12,6 +12,7 @@ import { readOrCreateSecretKeys, SecretBox } from "./control/tenancy/secret_box.
 import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Deployment } from "./core/deployment.ts";
+import { IsopodError } from "./core/errors.ts";
 import type { FunctionVersion } from "./core/function.ts";
 import type { Limits } from "./core/limits.ts";
 import type { Store } from "./core/store.ts";
@@ -58,12 +59,11 @@ export interface DeployingOptions {
 
 /** Loads and publishes what is deployed. @throws {Error} when the configuration's functions or the store cannot be read */
 export async function openDeploying(options: DeployingOptions): Promise<Deploying> {
-  const { config, dataDirectory, plant, telemetry, tryOut = false } = options;
+  const { config, dataDirectory, plant, tryOut = false } = options;
   const { pool, builder, components } = plant;
-  const { log } = telemetry;
-  const build = builder.build.bind(builder);
+  const { log } = options.telemetry;
+  const [build, ending] = [builder.build.bind(builder), new AbortController()];
   const loader = new FunctionLoader({ build, components, sources: MIDDLEWARE_SOURCES });
-  const ending = new AbortController();
   const report = (message: string, fields: Readonly<Record<string, unknown>>) => log.error(message, { ...fields });
   let listener: (deployment: Deployment) => void = () => {};
   const publish = (deployment: Deployment) => {
@@ -74,6 +74,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
   const load = (next: Config) => loadFile(loader, next, ending.signal);
   const store = openStore(dataDirectory);
   const file = await load(config);
+  await tryFunctions(plant, file.functions.filter(isModule), () => false);
   const plane = await openControlPlane({
     ...{ store, clock, build, components, file, publish, report },
     box: new SecretBox(config.secretKeys ?? readOrCreateSecretKeys(dataDirectory)),
@@ -108,7 +109,8 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
     },
     async replace(next) {
       const loaded = await load(next);
-      if (tryOut) await tryFunctions(plant, loaded, plane);
+      const tried = loaded.functions.filter((each) => tryOut || isModule(each));
+      await tryFunctions(plant, tried, (version) => isNeeded(plane.published.deployment, plane, version));
       if (next.apps !== folder) {
         await apps?.close();
         plane.published.replaceApps([]);
@@ -128,19 +130,29 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
 }
 
 /** Loads each version that is new into an instance, which stays when it is published. @throws {Error} naming one that cannot be */
-async function tryFunctions({ pool }: Plant, { functions }: FileDeployment, plane: ControlPlane): Promise<void> {
-  const { published } = plane;
+async function tryFunctions(
+  { pool }: Plant,
+  functions: FileDeployment["functions"],
+  isUsed: (version: FunctionVersion) => boolean,
+): Promise<void> {
   try {
-    for (const { version } of functions.filter((each) => !published.isCurrent(each.version))) {
+    for (const { version } of functions.filter((each) => !isUsed(each.version))) {
       await pool.prepare(version).catch((cause: Error) => {
+        // What is short here is no mistake in the function.
+        if (cause instanceof IsopodError && cause.kind === "system") return;
         throw new Error(`Cannot load function "${version.name}": ${cause.message}`, { cause });
       });
     }
   } catch (error) {
     // Instances of what is not published would stay for nothing.
-    pool.keepOnly((version) => isNeeded(published.deployment, plane, version));
+    pool.keepOnly(isUsed);
     throw error;
   }
+}
+
+/** Nobody outside a sandbox looks into a module: what is wrong with one is known when it is loaded, and not before. */
+function isModule({ version }: { readonly version: FunctionVersion }): boolean {
+  return version.engine === "wasm";
 }
 
 /** Whether instances of a version are for use, be it for the middlewares of another one or of a plan. */

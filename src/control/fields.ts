@@ -14,6 +14,7 @@ import { CONSUMER_RULES, TRIGGERS_MAX } from "../core/trigger_rules.ts";
 import { LAYERS_MAX } from "./config/process_rules.ts";
 import { middlewaresSetting, processSetting } from "./program_fields.ts";
 import { QUOTA_NAMES, type Quotas } from "./tenancy/quotas.ts";
+import { wasmSetting } from "./wasm_setting.ts";
 
 /** Names of projects, functions, aliases and plans: a label of a host, without the "--" that divides a preview's. */
 export const NAME_PATTERN = /^(?!.*--)[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
@@ -125,6 +126,7 @@ export const settings = z.strictObject({
   cache: z.boolean().optional(),
   schedules: z.array(scheduleSetting).max(TRIGGERS_MAX).optional(),
   consumers: z.array(consumerSetting).max(TRIGGERS_MAX).optional(),
+  wasm: wasmSetting.optional(),
   /** What answers where no static file does. */
   notFound: z.enum(ASSET_FALLBACKS).optional(),
   /** Left out, the entry of a program speaks the Runtime API, and its handler is the export's name. */

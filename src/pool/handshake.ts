@@ -8,11 +8,13 @@ import type { Grants } from "../core/binding.ts";
 import type { GuestProcess } from "../core/engine.ts";
 import type { AnyProgram } from "../core/function.ts";
 import type { GuestDeclaration } from "../core/guest.ts";
+import type { WasmProgram } from "../core/wasm_program.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
 import { parseJson, parseReset } from "../wire/heads.ts";
 import { encodeParcel, type HelloParcel, type LoadParcel } from "../wire/parcels.ts";
+import type { WasmLoad } from "../wire/wasm_load.ts";
 import { errorFromGuest } from "./guest_error.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -95,13 +97,23 @@ export class Handshake {
 }
 
 /** What is said of a program of one kind only. */
-function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process"> {
+function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process" | "wasm"> {
   if (program.kind === "process") return { language: "javascript", process: program.settings };
-  if (program.kind === "wasm") return { language: program.isTranspiled ? "component" : "wasm" };
-  return { language: program.language };
+  if (program.kind !== "wasm") return { language: program.language };
+  return program.isTranspiled ? { language: "component" } : { language: "wasm", wasm: wasmLoad(program) };
+}
+
+function wasmLoad({ bytes, settings, files = [] }: WasmProgram): WasmLoad {
+  const told = files.map(({ path, contents }) => {
+    return [path, contents instanceof Uint8Array ? contents.length : contents.link] as const;
+  });
+  return { ...settings, moduleBytes: bytes.length, files: told };
 }
 
 function bytesOf(program: AnyProgram): Uint8Array {
   if (program.kind === "process") return NO_BYTES;
-  return program.kind === "wasm" ? program.bytes : new TextEncoder().encode(program.code);
+  if (program.kind !== "wasm") return new TextEncoder().encode(program.code);
+  if (program.isTranspiled) return program.bytes;
+  const files = (program.files ?? []).flatMap(({ contents }) => (contents instanceof Uint8Array ? [contents] : []));
+  return files.length === 0 ? program.bytes : Buffer.concat([program.bytes, ...files]);
 }

@@ -25,7 +25,7 @@ type Query = Readonly<Record<string, string>>;
 
 /** Declares the suite, for every engine. */
 export function describeEnvBinding(subject: EnvBindingSubject): void {
-  for (const engine of ENV_ENGINES)
+  for (const engine of ENV_ENGINES.filter(({ types }) => types?.includes(subject.type) ?? true))
     describe(`env ${subject.type}, engine ${engine.name}`, () => declare(subject, engine));
 }
 
@@ -44,7 +44,10 @@ function declare(subject: EnvBindingSubject, engine: EnvEngine): void {
     (await fetch(`${server.url}/${name}?${new URLSearchParams(query)}`)).json() as Promise<Record<string, unknown>>;
   const run = async (query: Query) =>
     (
-      await fetch(`${server.url}/run?${new URLSearchParams(query)}`, { method: "POST", body: program.sent ?? "" })
+      await fetch(`${server.url}/run?${new URLSearchParams(query)}`, {
+        ...{ method: "POST", body: program.sent ?? "" },
+        headers: { "content-type": program.sentType ?? "text/typescript" },
+      })
     ).json();
   const deploy = (name: string, project: string, more: object) =>
     ask(server, "POST", functionPath(name, "/deploy", project), { ...program.deploy, ...more });
@@ -79,7 +82,8 @@ function declare(subject: EnvBindingSubject, engine: EnvEngine): void {
     expect(await run({ do: "write", id: "p", text: "other" })).toMatchObject({ code: "binding_denied" });
   });
 
-  test("a call that outlives its invocation is refused", async () => {
+  // The stack of a module ends with its invocation, and its calls with it.
+  test.skipIf(engine.name === "wasm")("a call that outlives its invocation is refused", async () => {
     await call("one", { do: "write", id: "l", text: "kept" });
     await call("single", { do: "later", id: "l" });
     let told = await call("single", { do: "told" });

@@ -2,6 +2,8 @@
  * The engines whose programs have bindings, and how each makes a program of the suite's. An engine joins by an entry of
  * the list; a binding by saying in the engine's language how something is kept and found again.
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { RT } from "./process_rig.ts";
 
 /** What a program does with its binding `B`, in one language. */
@@ -17,17 +19,21 @@ export interface EnvProgram {
   /** What the configuration says of it beside its name, routes and bindings. */
   readonly table: string;
   /** Its files, from the configuration's folder. */
-  readonly files: Readonly<Record<string, string>>;
+  readonly files: Readonly<Record<string, string | Uint8Array>>;
   /** What a deploy of it says beside its routes and settings. */
   readonly deploy: Readonly<Record<string, unknown>>;
   /** What `/run` is sent, where its engine takes programs with requests. */
-  readonly sent?: string;
+  readonly sent?: string | Uint8Array<ArrayBuffer>;
+  /** Its type, where it is no text. */
+  readonly sentType?: string;
 }
 
 /** An engine. */
 export interface EnvEngine {
   readonly name: string;
   readonly language: "script" | "python";
+  /** The types of bindings that its programs have; all of them when left out. */
+  readonly types?: readonly string[];
   program(code: EnvCode): EnvProgram;
 }
 
@@ -35,7 +41,18 @@ export interface EnvEngine {
 export const ENV_ENGINES: readonly EnvEngine[] = [
   { name: "script", language: "script", program: scriptProgram },
   { name: "process", language: "python", program: pythonProgram },
+  { name: "wasm", language: "script", types: ["kv", "sql", "blob"], program: moduleProgram },
 ];
+
+/** One module for all bindings: it finds out what `B` is, and has its own code for each. */
+function moduleProgram(): EnvProgram {
+  const code = new Uint8Array(readFileSync(join(import.meta.dir, "wasm_bindings.wasm")));
+  const files = [{ path: "f.wasm", contentBase64: code.toBase64() }];
+  return {
+    ...{ table: 'path = "./f.wasm"', files: { "f.wasm": code }, deploy: { engine: "wasm", entry: "f.wasm", files } },
+    ...{ sent: code, sentType: "application/wasm" },
+  };
+}
 
 function scriptProgram({ write, read }: EnvCode): EnvProgram {
   const code = `

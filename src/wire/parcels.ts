@@ -1,7 +1,9 @@
 /** Parcels: a JSON value and bytes in one payload, by which a guest is told how to close itself down, and its program. */
+import type { GuestDeclaration } from "../core/guest.ts";
 import type { ProcessSettings } from "../core/process_program.ts";
 import { readU32, WireError } from "./frame.ts";
 import { parseJson } from "./heads.ts";
+import type { WasmLoad } from "./wasm_load.ts";
 
 /** Host to guest, first of all: how to close the guest down before any foreign code arrives. */
 export interface HelloParcel {
@@ -24,13 +26,11 @@ export interface LoadParcel {
   /** Name and version, for `ctx.function`. */
   readonly fn?: { readonly name: string; readonly version: string };
   /** What is on `env` beside the variables. */
-  readonly bindings?: readonly {
-    readonly name: string;
-    readonly type: string;
-    readonly options: Readonly<Record<string, unknown>>;
-  }[];
+  readonly bindings?: readonly GuestDeclaration[];
   /** How to start a program whose files are there already; its parcel has no bytes. */
   readonly process?: ProcessSettings;
+  /** Of a module: where it ends in the parcel's bytes, and what follows it there. */
+  readonly wasm?: WasmLoad;
   /** What its instance may use, as far as its guest must know: the memory, in bytes. */
   readonly memoryBytes?: number;
 }

@@ -26,6 +26,7 @@ import {
   SERVER_RULES,
   type ServerConfig,
 } from "./rules.ts";
+import type { WasmConfig } from "./wasm_config.ts";
 
 export type { CacheConfig, LogsConfig, PoolConfig, ServerConfig } from "./rules.ts";
 
@@ -106,6 +107,8 @@ export interface FunctionConfig {
   readonly middlewares?: MiddlewaresConfig | undefined;
   /** Undefined for other engines. */
   readonly process?: ProcessConfig | undefined;
+  /** Undefined for other engines. */
+  readonly wasm?: WasmConfig | undefined;
   /** Where the function's table begins in the file. */
   readonly position: TextPosition;
 }

@@ -6,6 +6,7 @@ import { MIDDLEWARE_MS_RULE } from "./middleware_rules.ts";
 import { GRACE_RULE } from "./process_rules.ts";
 import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import { allKeys, configSchema } from "./schema.ts";
+import { TMP_RULE } from "./wasm_rules.ts";
 
 const page = await Bun.file(new URL("../../../docs/configuration.md", import.meta.url)).text();
 
@@ -44,7 +45,7 @@ test("every number's unit, default, floor and ceiling are those of the code", ()
   const tables: readonly (readonly [string, readonly LimitRule[]])[] = [
     ["plans.NAME.", [...Object.values(LIMIT_RULES), MIDDLEWARE_MS_RULE]],
     ["functions.limits.", Object.values(LIMIT_RULES)],
-    ["functions.", [FUNCTION_INSTANCES_RULE, GRACE_RULE, MIDDLEWARE_MS_RULE]],
+    ["functions.", [FUNCTION_INSTANCES_RULE, GRACE_RULE, MIDDLEWARE_MS_RULE, TMP_RULE]],
     ["server.", Object.values(SERVER_RULES)],
     ["pool.", Object.values(POOL_RULES)],
     ["cache.", Object.values(CACHE_RULES)],

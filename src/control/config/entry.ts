@@ -2,7 +2,7 @@
  * Finds the file that a function begins with, and from its type the engine that runs it. Looks at names and at what is
  * there, never into a file.
  */
-import { type Stats, statSync } from "node:fs";
+import { readdirSync, type Stats, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { EngineName } from "../../core/function.ts";
 import type { ConfigReport } from "./report.ts";
@@ -40,8 +40,9 @@ export function readEntry(
   const stats = statOf(absolute) ?? source.report.fail(at, `no file or folder is at "${said}" (${absolute})`);
   if (engine === "process") return { engine, path: absolute };
   if (named === "wasm") {
-    if (stats.isFile()) return { engine: "wasm", path: absolute };
-    return source.report.fail(at, "expected a file with a module of WebAssembly");
+    const module = stats.isFile() ? absolute : moduleIn(absolute);
+    if (module !== undefined) return { engine: "wasm", path: module };
+    return source.report.fail(at, "expected a module of WebAssembly, or a folder with main.wasm or only one module");
   }
   if (stats.isFile()) {
     if (SCRIPT_FILE.test(absolute)) return { engine: "script", path: absolute };
@@ -54,8 +55,17 @@ export function readEntry(
   const entry = ENTRY_NAMES.map((name) => join(absolute, name)).find((file) => statOf(file)?.isFile());
   if (entry !== undefined) return { engine: "script", path: entry };
   if (engine === undefined && statOf(join(absolute, "bootstrap"))) return { engine: "process", path: absolute };
+  const module = engine === undefined ? moduleIn(absolute) : undefined;
+  if (module !== undefined) return { engine: "wasm", path: module };
   if (engine === undefined && statOf(join(absolute, "index.html"))) notYet("browser");
   return source.report.fail(at, "expected a folder that holds index.ts, main.ts, or one of them with another ending");
+}
+
+/** The module in a folder: `main.wasm`, or the only one. */
+function moduleIn(folder: string): string | undefined {
+  const found = readdirSync(folder).filter((file) => /\.wasm$/i.test(file));
+  const name = found.includes("main.wasm") ? "main.wasm" : found.length === 1 ? found[0] : undefined;
+  return name === undefined ? undefined : join(folder, name);
 }
 
 function engineOfName(file: string): EngineName | undefined {

@@ -21,6 +21,8 @@ import { FUNCTION_INSTANCES_RULE } from "./rules.ts";
 import type { KeyPath } from "./scan.ts";
 import { limitsOf, type RawApplication, type RawConfig, type RawFunction } from "./schema.ts";
 import type { SecretSource } from "./secrets.ts";
+import { readWasm } from "./wasm_function.ts";
+import { WASM_KEYS } from "./wasm_rules.ts";
 
 /** Instances of a program take one invocation at a time, unless it is said that they can do more. */
 const PROCESS_CONCURRENCY = 1;
@@ -73,6 +75,9 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
   for (const key of isProcess ? [] : PROCESS_KEYS) {
     if (raw[key] !== undefined) report.fail([...path, key], `only functions of the engine "process" have it`);
   }
+  for (const key of entry.engine === "wasm" ? [] : WASM_KEYS) {
+    if (raw[key] !== undefined) report.fail([...path, key], `only functions of the engine "wasm" have it`);
+  }
   const limits = limitsOf(raw.limits);
   const config: FunctionConfig = {
     name: raw.name,
@@ -83,6 +88,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     env: raw.env ?? {},
     limits: isProcess ? { concurrencyMax: PROCESS_CONCURRENCY, ...limits } : limits,
     process: isProcess ? readProcess(raw, path, entry.path, source) : undefined,
+    wasm: entry.engine === "wasm" ? readWasm(raw, path, entry.path, source) : undefined,
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
     middlewares: readMiddlewares(raw, path, source, namedIn(raw.env, source.env, path)),

@@ -33,6 +33,7 @@ import {
   sourceRule,
   text,
 } from "./values.ts";
+import { WASM_SHAPE } from "./wasm_rules.ts";
 
 type RuleTable<Name extends string> = Readonly<Record<Name, LimitRule>>;
 
@@ -78,6 +79,7 @@ function functionSchema(checks: ValueChecks) {
     bindings: z.record(z.string(), bindingSchema(checks)).optional(),
     ...MIDDLEWARE_SHAPE,
     ...PROCESS_SHAPE,
+    ...WASM_SHAPE,
   });
 }
 

@@ -12,13 +12,14 @@ import { combineLimits, completeLimits, type Limits } from "../../core/limits.ts
 import type { BlobStore } from "../../core/store.ts";
 import type { WasmPreparer, WasmProgram } from "../../core/wasm_program.ts";
 import { middlewaresOf, withHooks } from "../loading/hook_host.ts";
+import { wasmProgram } from "../loading/wasm_programs.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import { AssetContents, StoredAssets } from "./stored_assets.ts";
 import { storedHooks } from "./stored_hooks.ts";
-import { storedProgram } from "./stored_program.ts";
+import { storedProgram, treeOf } from "./stored_program.ts";
 import { declarationsOf, secretNamesOf, secretsOf, triggersOf } from "./version_bindings.ts";
 
 /** Makes versions of manifests. */
@@ -85,7 +86,9 @@ export class StoredVersions {
     if (engine === "wasm") {
       const bytes = await this.#blobs.read(code);
       if (bytes === undefined) throw new IsopodError("internal", { cause: `the blob of ${entry} is gone` });
-      return this.#components.prepare({ kind: "wasm", name, bytes, hash: code });
+      const files = manifest.files.filter(({ path }) => path !== entry);
+      const module = await wasmProgram(name, bytes, code, manifest.settings.wasm, treeOf(this.#blobs, files));
+      return this.#components.prepare(module);
     }
     const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
     return { name, language: languageOf(entry), code: text, hash: code, sourceMap };

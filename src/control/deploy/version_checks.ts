@@ -79,6 +79,7 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
   if (new Set(assets.map(({ path }) => path)).size < assets.length) fail("two of its static files have one path");
   if (settings.notFound !== undefined && assets.length === 0) fail("notFound is for static files, and it has none");
   if (!paths.has(entry)) fail(`its entry "${entry}" is not among its files: ${[...paths].slice(0, 10).join(", ")}`);
+  if (settings.wasm !== undefined && engine !== "wasm") fail('only functions of the engine "wasm" have settings.wasm');
   triggersOf(settings, parts.validateCron, `Cannot deploy "${name}"`);
   for (const limit of LIMIT_NAMES) {
     const { [limit]: most = Number.POSITIVE_INFINITY } = parts.largest;

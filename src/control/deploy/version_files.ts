@@ -13,6 +13,7 @@ import {
   type Program,
 } from "../../core/function.ts";
 import type { BlobStore } from "../../core/store.ts";
+import { WASM_BYTES_MAX } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Build } from "../loading/build.ts";
 import type { Manifest } from "./records.ts";
@@ -69,6 +70,15 @@ async function storeFile(
   const known = hash === undefined ? undefined : await blobs.read(hash);
   // Written again, which touches it: nobody may collect it before the manifest refers to it.
   return known === undefined ? undefined : blobs.put(known, bounds);
+}
+
+/** @throws {IsopodError} `code_too_large` when a module and its files are more than an instance can be given */
+export function checkModuleBytes(name: string, files: readonly VersionFile[]): void {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  if (bytes <= WASM_BYTES_MAX) return;
+  throw new IsopodError("code_too_large", {
+    message: `Cannot deploy "${name}": the module and its files are ${bytes} bytes, over ${WASM_BYTES_MAX}.`,
+  });
 }
 
 /** Whether a version's entry runs as it is. */

@@ -14,7 +14,7 @@ import { type Manifest, manifestRecord, readJson, toBytes } from "./records.ts";
 import { hookPaths } from "./stored_hooks.ts";
 import type { StoredVersions } from "./stored_versions.ts";
 import { checkVersion, type VersionChecks, type VersionInput, type VersionOwner } from "./version_checks.ts";
-import { bundleFiles, isSelfContained, storeFiles, type VersionFile } from "./version_files.ts";
+import { bundleFiles, checkModuleBytes, isSelfContained, storeFiles, type VersionFile } from "./version_files.ts";
 import { versionId } from "./version_identity.ts";
 
 /** A version that has been made. */
@@ -55,6 +55,7 @@ export class VersionMaker {
     const { project, name, by } = owner;
     checkVersion(this.#parts, owner, input);
     const files = await storeFiles(store.blobs, input.files);
+    if (input.engine === "wasm") checkModuleBytes(name, files);
     const { assets: brought = [] } = input;
     const assets = brought.length === 0 ? undefined : await storeFiles(store.blobs, brought);
     const quotas = this.#parts.replica.get("projects", project)?.value.quotas ?? {};

@@ -5,7 +5,6 @@
  * objects of before, so that their instances go on.
  */
 import { realpathSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { PRODUCTION, type RoutedFunction } from "../../core/deployment.ts";
 import { type AnyProgram, DEFAULT_PROJECT, type FunctionVersion, type MiddlewareChain } from "../../core/function.ts";
@@ -26,6 +25,7 @@ import { bundleFunction, type FunctionBundle } from "./function_bundles.ts";
 import { chainOf, hookHost, type LoadedHooks, NO_RIGHTS } from "./hook_host.ts";
 import { MiddlewareLoader, type PlacedMiddlewares, placeMiddlewares } from "./middleware_loader.ts";
 import type { MiddlewareSources } from "./middleware_modules.ts";
+import { readWasmProgram } from "./wasm_programs.ts";
 
 /** A function of the configuration, ready to be routed to. */
 export interface LoadedFunction {
@@ -87,7 +87,7 @@ export class FunctionLoader {
         inline: placed?.inline.map(({ name }) => name) ?? [],
         prepare,
       });
-      // Made now, and not when the first request waits for it; what is wrong with it is told to each request.
+      // Made now, and not when the first request waits for it; what is wrong with it is told when it is tried.
       if (program.kind === "wasm") await this.#components.prepare(program, signal).catch(() => {});
       return { version: this.#known.get(made.key) ?? made, routes: config.routes };
     } catch (reason) {
@@ -114,10 +114,7 @@ export class FunctionLoader {
   ): Promise<AnyProgram> {
     const { name, path, engine, process, middlewares } = config;
     if (process !== undefined) return this.#program(config, process, denied);
-    if (engine === "wasm") {
-      const bytes = await readFile(path);
-      return { kind: "wasm", name: basename(path), bytes, hash: hashOf(bytes) };
-    }
+    if (engine === "wasm") return readWasmProgram(config, this.#trees, denied);
     const modules = placed?.inline ?? [];
     const around =
       modules.length === 0 ? undefined : { modules, order: middlewares?.order ?? "reverse", sources: this.#sources };

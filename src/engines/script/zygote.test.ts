@@ -13,6 +13,7 @@ import { goneAfter, instances, zygotes } from "../../testing/children.ts";
 import { guestCode } from "../../testing/engine-suite.ts";
 import { prepared, runIn } from "../../testing/guest_program.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
+import { GUEST_ENVIRONMENT } from "./engine.ts";
 
 const MB = 1024 * 1024;
 /** Never sealed: what it may not do is for the other layers to refuse. */
@@ -31,7 +32,7 @@ beforeAll(async () => {
     seal: UNSEALED,
     dataBytes: 1024 * MB,
     rlimits: [],
-    env: { BUN_BE_BUN: "1" },
+    env: { ...GUEST_ENVIRONMENT, BUN_BE_BUN: "1" },
     isolation: "bubblewrap",
     uids: { first: 1_992_000_000, count: 64 },
   });

@@ -1,6 +1,9 @@
 /** Modules that are broken or mean harm: each is named for what it did, and the next invocation finds nothing of it. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
 import { ask, functionPath } from "../../testing/control_client.ts";
+import { logsOf } from "../../testing/log_client.ts";
+import { startTestServer, type TestServer } from "../../testing/server.ts";
 import { handleModule, startWasmServer, type WasmFunction, type WasmServer } from "../../testing/wasm_rig.ts";
 import { compileWat } from "../../testing/wat.ts";
 
@@ -13,6 +16,8 @@ interface Fault extends WasmFunction {
   readonly told: string;
   /** The error's code, where it is not that of a program that threw. */
   readonly code?: string;
+  /** Its limits in a deploy. */
+  readonly limits?: object;
 }
 
 /** Known once the module is read, so at its deploy. */
@@ -39,20 +44,48 @@ const UNLOADABLE: Readonly<Record<string, Fault>> = {
     told: "it begins with a memory of 4294967296 bytes, over its limit memory_mb = 128",
   },
   own: { wat: '(module (memory 65536) (func (export "handle")))', told: "a memory of 4294967296 bytes" },
+  wide: { wat: '(module (memory i64 1) (func (export "handle")))', told: "Memory64 is not enabled" },
+  parameters: { wat: '(module (func (export "handle") (param i32)))', told: 'its export "handle" has parameters' },
+  results: {
+    wat: '(module (func (export "handle") (result i64) (i64.const 1)))',
+    told: 'its export "handle" has parameters or results: it is () -> i64',
+  },
+  signature: {
+    wat: '(module (import "env" "log" (func (param i32 i32))) (memory (export "memory") 1) (func (export "handle")))',
+    told: 'it imports "env.log" as (i32, i32), and it is (i32, i64)',
+  },
+  wasi: {
+    wat: '(module (import "wasi_snapshot_preview1" "fd_fly" (func)) (memory (export "memory") 1) (func (export "_start")))',
+    told: 'it imports the function "wasi_snapshot_preview1.fd_fly"',
+  },
+  unstarted: {
+    wat: '(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))) (memory (export "memory") 1))',
+    told: 'has no function "_start"',
+  },
+  start: {
+    wat: '(module (func $s unreachable) (start $s) (func (export "handle")))',
+    told: "it does not start: Unreachable code should not be executed",
+  },
+  data: {
+    wat: '(module (memory 1) (data (i32.const 65530) "too long") (func (export "handle")))',
+    told: "it does not start: Invalid data segment initialization",
+  },
+  tables: { wat: '(module (table 100000000 funcref) (func (export "handle")))', told: "couldn't create Table" },
+  looping: {
+    wat: '(module (func $s (loop $l (br $l))) (start $s) (func (export "handle")))',
+    ...{ toml: LIMITS, limits: { cpuMs: 300 }, told: "cpu_ms = 300" },
+  },
 };
 
 /** Known when it runs. */
 const FAILING: Readonly<Record<string, Fault>> = {
-  parameters: { wat: '(module (func (export "handle") (param i32)))', told: 'its export "handle" has parameters' },
-  start: { wat: '(module (func $s unreachable) (start $s) (func (export "handle")))', told: "Unreachable code" },
-  tables: { wat: '(module (table 100000000 funcref) (func (export "handle")))', told: "couldn't create Table" },
   trap: { wat: handleModule("unreachable"), told: "RuntimeError: Unreachable code should not be executed" },
   bounds: { wat: handleModule("(drop (i32.load (i32.const 65536)))"), told: "Out of bounds memory access" },
   divide: { wat: handleModule("(drop (i32.div_u (i32.const 1) (i32.const 0)))"), told: "Division by zero" },
   recursion: { wat: handleModule("(call $r)", { more: "(func $r (call $r))" }), told: "Maximum call stack size" },
   loop: { wat: handleModule("(loop $l (br $l))"), toml: LIMITS, told: "cpu_ms = 300", code: "cpu_limit" },
   growth: {
-    wat: handleModule("(loop $l (drop (memory.grow (i32.const 64))) (br $l))"),
+    wat: handleModule("(loop $l (drop (memory.grow (i32.const 1))) (br $l))", { memory: "1 64" }),
     ...{ toml: LIMITS, told: "cpu_ms = 300", code: "cpu_limit" },
   },
   filling: {
@@ -112,16 +145,17 @@ const MOODY = handleModule(
 );
 
 let server: WasmServer;
+let reloaded: TestServer;
 beforeAll(async () => {
   const more = { good: { wat: GOOD }, moody: { wat: MOODY, toml: "instances = 1" } };
-  server = await startWasmServer({ ...UNLOADABLE, ...FAILING, ...more }, '[plans.anonymous]\nrun = "any"');
+  server = await startWasmServer({ ...FAILING, ...more }, '[plans.anonymous]\nrun = "any"\ncpu_ms = 2000');
+  const f = '[[functions]]\nname = "f"\npath = "./good.wasm"\nroutes = ["GET /f"]\n';
+  reloaded = await startTestServer({ files: { "good.wasm": await compileWat(GOOD) }, config: f });
 });
-afterAll(() => server[Symbol.asyncDispose]());
+afterAll(() => Promise.all([server, reloaded].map((each) => each[Symbol.asyncDispose]())));
 
-const faults = { ...UNLOADABLE, ...FAILING };
-
-test.each(Object.keys(faults))("a module with the fault %s is told so, each time", async (name) => {
-  const { told, code = "uncaught_exception" } = faults[name] as Fault;
+test.each(Object.keys(FAILING))("a module with the fault %s is told so, each time", async (name) => {
+  const { told, code = "uncaught_exception" } = FAILING[name] as Fault;
   for (let count = 0; count < 2; count += 1) {
     const got = await server.ask(name);
     const { error } = (await got.json()) as { error: { code: string; message: string } };
@@ -132,14 +166,59 @@ test.each(Object.keys(faults))("a module with the fault %s is told so, each time
   expect(await (await server.ask("good")).text()).toBe("good");
 });
 
+const moduleOf = async ({ wat, wasm }: Fault) => wasm ?? (await compileWat(wat ?? ""));
+
 test.each(Object.keys(UNLOADABLE))("a deploy of one with the fault %s is refused", async (name) => {
-  const { wat, wasm, told } = UNLOADABLE[name] as Fault;
-  const module = wasm ?? (await compileWat(wat ?? ""));
-  const files = [{ path: "main.wasm", contentBase64: Buffer.from(module).toString("base64") }];
+  const fault = UNLOADABLE[name] as Fault;
+  const files = [{ path: "main.wasm", contentBase64: Buffer.from(await moduleOf(fault)).toString("base64") }];
+  const settings = { limits: fault.limits };
   const path = functionPath(`deployed-${name}`, "/deploy");
-  const { status, body } = await ask(server, "POST", path, { engine: "wasm", entry: "main.wasm", files });
+  const { status, body } = await ask(server, "POST", path, { engine: "wasm", entry: "main.wasm", files, settings });
   expect([status, body.error.code]).toEqual([422, "program_invalid"]);
-  expect(body.error.message).toContain(told);
+  expect(body.error.message).toContain(fault.told);
+  expect(await (await server.ask("good")).text()).toBe("good");
+});
+
+test.each(Object.keys(UNLOADABLE))(
+  "a configuration with the fault %s is refused, and the one before stays",
+  async (name) => {
+    const fault = UNLOADABLE[name] as Fault;
+    await Bun.write(join(reloaded.directory, "new.wasm"), await moduleOf(fault));
+    const entry = (file: string) =>
+      `[[functions]]\nname = "f"\npath = "./${file}.wasm"\nroutes = ["GET /f"]\n${file === "new" ? (fault.toml ?? "") : ""}\n`;
+    await expect(reloaded.reload(entry("new"))).rejects.toThrow(fault.told);
+    expect(await (await fetch(`${reloaded.url}/f`)).text()).toBe("good");
+  },
+);
+
+test("a server does not start with a module that cannot be loaded", async () => {
+  const files = { "f.wasm": await moduleOf(UNLOADABLE["start"] as Fault) };
+  const config = '[[functions]]\nname = "f"\npath = "./f.wasm"\n';
+  await expect(startTestServer({ files, config })).rejects.toThrow(
+    'Cannot load function "f": TypeError: Cannot load module: it does not start: Unreachable code',
+  );
+});
+
+test("one that is sent is told the same", async () => {
+  for (const name of ["start", "parameters", "signature", "huge", "looping"]) {
+    const fault = UNLOADABLE[name] as Fault;
+    const got = await fetch(`${server.url}/run`, {
+      ...{ method: "POST", headers: { "content-type": "application/wasm" }, body: await moduleOf(fault) },
+    });
+    const { error } = (await got.json()) as { error: { message: string } };
+    expect([name, got.ok, error.message]).toEqual([
+      name,
+      false,
+      expect.stringContaining(fault.told.replace("it does not start: ", "").replace("300", "2000")),
+    ]);
+  }
+});
+
+test("a trap's message is in the log", async () => {
+  const lines = (await logsOf(server, await server.ask("trap"))).flatMap((item) =>
+    item.kind === "error" ? [item.text] : [],
+  );
+  expect(lines.join()).toContain("Unreachable code should not be executed");
 });
 
 test("what traps in an instance leaves its neighbours there alone", async () => {

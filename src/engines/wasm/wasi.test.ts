@@ -68,18 +68,46 @@ const FUNCTIONS: Readonly<Record<string, { readonly wat: string; readonly toml?:
   outside: { wat: command(print(100, 131_050)) },
   vectors: { wat: command("(drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const -1) (i32.const 8)))") },
   floods: { wat: command(`(loop $l ${print(100_000)} (br $l))`) },
+  loops: { wat: command("(loop $l (br $l))"), toml: "limits = { cpu_ms = 300 }" },
+  recursion: {
+    wat: command("(call $print (i32.const 1) (i32.const 0) (i32.const 0)) (call $r)").replace(
+      /\)$/,
+      "(func $r (call $r)))",
+    ),
+  },
+  forever: {
+    // Waits for an hour.
+    wat: command(
+      `(i64.store (i32.const 4120) (i64.const 3600000000000))
+       (drop (call $poll_oneoff (i32.const 4096) (i32.const 5000) (i32.const 1) (i32.const 12)))`,
+    ),
+    toml: "instances = 1\nlimits = { wall_ms = 300 }",
+  },
+  growth: {
+    wat: command(
+      `(local $at i32)
+       (loop $l
+         (if (i32.ge_s (memory.grow (i32.const 16)) (i32.const 0))
+           (then (memory.fill (local.get $at) (i32.const 1) (i32.const 1048576))))
+         (local.set $at (i32.and (i32.add (local.get $at) (i32.const 1048576)) (i32.const 0x3ffffff)))
+         (br $l))`,
+    ),
+    toml: "limits = { memory_mb = 64 }",
+  },
+  counter: {
+    // What it has in memory, and its file in /tmp, is as new each time.
+    wat: command(
+      `(i32.store (i32.const 1100) (i32.add (i32.load (i32.const 1100)) (i32.const 1)))
+       ${print(PLAIN_BYTES)} (call $print (i32.const 1) (i32.const 1100) (i32.const 1))`,
+      { data: PLAIN },
+    ),
+  },
   files: {
     wat: command(
       `(i32.store (i32.const 12) (call $fd_prestat_get (i32.const 3) (i32.const 2048)))
        ${print(PLAIN_BYTES)} (call $print (i32.const 1) (i32.const 12) (i32.const 1))`,
       { data: PLAIN },
     ),
-  },
-  unknown: {
-    wat: '(module (import "wasi_snapshot_preview1" "fd_fly" (func)) (memory (export "memory") 1) (func (export "_start")))',
-  },
-  library: {
-    wat: '(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))) (func (export "handle")))',
   },
 };
 
@@ -129,11 +157,33 @@ test("a command that is sent is run, too", async () => {
   expect([got.status, await got.text()]).toEqual([200, "hello"]);
 });
 
-test("there are no files: descriptors of them are unknown", async () => {
-  expect(await textOf("files")).toBe("\u0008");
+test("a command that is sent, or has no files, has /tmp and an empty root", async () => {
+  expect(await textOf("files")).toBe("\u0000");
+  const got = await server.runModule(FUNCTIONS["files"]?.wat ?? "");
+  expect([got.status, await got.text()]).toEqual([200, "\u0000"]);
 });
 
 test.each([
+  ["loops", 500, "cpu_limit", "cpu_ms = 300"],
+  ["forever", 504, "wall_limit", "wall_ms = 300"],
+  ["growth", 500, "memory_limit", "memory_mb = 64"],
+])("one that %s is ended by its limit, each time", async (name, status, code, told) => {
+  for (let count = 0; count < 2; count += 1) {
+    const got = await server.ask(name);
+    const { error } = (await got.json()) as { error: { code: string; message: string } };
+    expect([got.status, error.code, error.message]).toEqual([status, code, expect.stringContaining(told)]);
+  }
+  expect(await textOf("hello")).toBe("hello");
+});
+
+test("nothing of one invocation is in the memory of the next", async () => {
+  const answers = await Promise.all(Array.from({ length: 60 }, () => textOf("counter")));
+  for (let count = 0; count < 20; count += 1) answers.push(await textOf("counter"));
+  expect(new Set(answers)).toEqual(new Set(["\u0001"]));
+});
+
+test.each([
+  ["recursion", "Maximum call stack size"],
   ["fails", "exited with code 3"],
   ["traps", "Unreachable code"],
   ["silent", "does not begin with headers"],
@@ -141,8 +191,6 @@ test.each([
   ["outside", "fd_write: pointer 131050 and size 100 lie outside"],
   ["vectors", "fd_write: -1 vectors"],
   ["floods", "over 67108864 bytes of output"],
-  ["unknown", 'it imports the function "wasi_snapshot_preview1.fd_fly"'],
-  ["library", 'no function "_start"'],
 ])("what %s is told so, and harms nobody", async (name, told) => {
   const got = await server.ask(name);
   const { error } = (await got.json()) as { error: { code: string; message: string } };

@@ -66,7 +66,8 @@ export async function answerCachedProgram(cache: ResponseCache, run: ProgramRun)
 function nameOf(program: Program | WasmProgram): string {
   let name = names.get(program);
   if (name === undefined) {
-    const [language, code] = program.kind === "wasm" ? ["wasm", program.hash] : [program.language, program.code];
+    const [language, code] =
+      program.kind === "wasm" ? [`wasm ${program.settings?.abi}`, program.hash] : [program.language, program.code];
     name = hashOf([language, program.name, code].join("\0"));
     names.set(program, name);
   }

@@ -16,7 +16,7 @@ import {
 import { type Body, type HeaderList, type Invoker, NO_PARAMS } from "../../core/invocation.ts";
 import { combineLimits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
-import { isWasm, type WasmPreparer, type WasmProgram } from "../../core/wasm_program.ts";
+import { checkAbi, isWasm, type WasmPreparer, type WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Sender } from "../admission.ts";
 import { answerCachedProgram } from "../cache/cached_program.ts";
@@ -123,7 +123,8 @@ export class Codeless {
     if (plan.run === "pinned" && !this.#parts.pins.has(source.hash)) {
       throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
     }
-    if ("bytes" in source) return this.#parts.components.prepare(source, signal);
+    if ("bytes" in source) return this.#parts.components.prepare(withAbi(source, parsed.abi), signal);
+    if (parsed.abi !== undefined) throw new IsopodError("bad_request", { message: NO_MODULE });
     this.#parts.ran(source);
     return this.#parts.builder.build(source, signal);
   }
@@ -154,6 +155,14 @@ export class Codeless {
     }
   }
 }
+
+/** @throws {IsopodError} when a component is to be a module, or the other way round */
+function withAbi(program: WasmProgram, abi: CodelessRequest["abi"]): WasmProgram {
+  checkAbi(program.name, program.bytes, abi);
+  return abi === undefined ? program : { ...program, settings: { abi } };
+}
+
+const NO_MODULE = "Cannot run the program by Isopod-Abi: it is no module of WebAssembly.";
 
 /** The caller's headers without what was meant for the endpoint; the input's type instead of the program's. */
 function programHeaders(request: CodelessHead, parsed: CodelessRequest, remoteAddress: string): [string, string][] {

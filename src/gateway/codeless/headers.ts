@@ -1,10 +1,11 @@
 /**
  * The headers by which a caller talks to the codeless endpoint: `Isopod-Env-NAME`, `Isopod-Args`,
- * `Isopod-Integrity`, `Accept`. Bounded in number and size; a mistake is named, never skipped.
+ * `Isopod-Abi`, `Isopod-Integrity`, `Accept`. Bounded in number and size; a mistake is named, never skipped.
  */
 
 import { parseBoundedJson } from "../../core/bounded_json.ts";
 import { IsopodError } from "../../core/errors.ts";
+import { WASM_ABIS, type WasmSettings } from "../../core/wasm_program.ts";
 import { parseIntegrity } from "../sources/integrity.ts";
 
 /** What the headers say. */
@@ -13,6 +14,8 @@ export interface CodelessHeaders {
   readonly argsJson: string | undefined;
   readonly integrity: string | undefined;
   readonly events: boolean;
+  /** How a module is to be spoken to. */
+  readonly abi: WasmSettings["abi"];
 }
 
 const ENV_PREFIX = "isopod-env-";
@@ -34,6 +37,7 @@ export function readCodelessHeaders(headers: Headers): CodelessHeaders {
     argsJson: args === null ? undefined : checkJson(decodeValue(args), "Isopod-Args"),
     integrity: integrity === null ? undefined : parseIntegrity(integrity),
     events: acceptsEvents(headers.get("accept")),
+    abi: readAbi(headers.get("isopod-abi")),
   };
 }
 
@@ -69,6 +73,14 @@ export function checkEnv(entries: Iterable<readonly [name: string, value: string
 export function checkJson(text: string, what: string): string {
   parseBoundedJson(text, what);
   return text;
+}
+
+function readAbi(said: string | null): WasmSettings["abi"] {
+  const abi = WASM_ABIS.find((each) => each === said);
+  if (said !== null && abi === undefined) {
+    refuse(`Cannot read Isopod-Abi: expected ${WASM_ABIS.join(" or ")}, not "${said.slice(0, 100)}".`);
+  }
+  return abi;
 }
 
 function readEnvHeaders(headers: Headers): Record<string, string> {

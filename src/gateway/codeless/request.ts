@@ -32,6 +32,8 @@ export interface CodelessRequest {
   readonly integrity: string | undefined;
   /** Whether the answer is to be `text/event-stream`. */
   readonly events: boolean;
+  /** How a module is to be spoken to; by what it imports and exports when left out. */
+  readonly abi: CodelessHeaders["abi"];
   /** The URL that the program sees: the request's, without `integrity`. */
   readonly programUrl: string;
 }
@@ -157,6 +159,7 @@ async function sentProgram(head: CodelessHead, options: CodelessOptions, base: B
       limits: said.limits,
       integrity: oneIntegrity(said.integrity, base.integrity),
       events: base.events,
+      abi: base.abi,
       programUrl: base.programUrl,
     };
   }

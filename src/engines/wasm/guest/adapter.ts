@@ -6,9 +6,12 @@ import { decodeParcel, type LoadParcel } from "../../../wire/parcels.ts";
 import type { Handler, PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
 import { withoutPlace } from "./engine_messages.ts";
 import { handleHandler } from "./handle/module.ts";
+import { checkSignatures } from "./known_signatures.ts";
 import type { LoadedModule } from "./loaded_module.ts";
-import { checkMemory } from "./memories.ts";
+import { checkMemory, Memories } from "./memories.ts";
+import { withMemoryAsImport } from "./own_memory.ts";
 import { memoriesOf } from "./sections.ts";
+import { signaturesOf } from "./signatures.ts";
 import { commandHandler, isCommand } from "./wasi/command.ts";
 
 /** Takes modules. */
@@ -36,7 +39,9 @@ async function loadComponent(load: LoadParcel, payload: Uint8Array): Promise<Han
 
 const MEMORY_BYTES = 128 * 1024 * 1024;
 
-async function loadModule(load: LoadParcel, bytes: Uint8Array): Promise<Handler> {
+async function loadModule(load: LoadParcel, parcel: Uint8Array): Promise<Handler> {
+  const { wasm: settings = { moduleBytes: parcel.length, files: [] } } = load;
+  const bytes = parcel.subarray(0, settings.moduleBytes);
   const fail = (why: string): never => {
     throw new TypeError(`Cannot load module: ${why} (${load.name})`);
   };
@@ -53,6 +58,24 @@ async function loadModule(load: LoadParcel, bytes: Uint8Array): Promise<Handler>
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error));
   }
-  const loaded: LoadedModule = { name, module, memories, memoryBytes, exportName, env, fail };
-  return isCommand(module, exportName) ? commandHandler(loaded) : handleHandler(loaded);
+  const [own] = memories.own;
+  const isOnly = own !== undefined && memories.own.length === 1 && memories.imported.size === 0;
+  if (isOnly) module = new WebAssembly.Module(withMemoryAsImport(bytes, own));
+  const loaded: LoadedModule = {
+    ...{ name, module, memories, memoryBytes, exportName, env, settings, fail },
+    ownMemory: isOnly ? new Memories(own, memoryBytes) : undefined,
+    files: parcel.subarray(settings.moduleBytes),
+    signatures: signaturesOf(bytes),
+    tryStart(start) {
+      if (load.mode !== "function") return;
+      try {
+        start(new Request("http://localhost/"));
+      } catch (error) {
+        fail(`it does not start: ${error instanceof Error ? withoutPlace(error.message) : error}`);
+      }
+    },
+  };
+  checkSignatures(loaded);
+  const { abi = isCommand(module, exportName) ? "wasi" : "handle" } = settings;
+  return abi === "wasi" ? commandHandler(loaded) : handleHandler(loaded);
 }

@@ -6,8 +6,10 @@
 import type { MemoryBounds } from "./sections.ts";
 
 const PAGE_BYTES = 64 * 1024;
-/** What is kept for later, in all. */
-const KEPT_BYTES_MAX = 8 * 1024 * 1024;
+/** What is kept for later, in all: enough for 512 small modules that wait for something at the same time. */
+const KEPT_BYTES_MAX = 32 * 1024 * 1024;
+/** And no larger part of what the instance may use. */
+const KEPT_PART = 4;
 /** Setting more than this to zero takes longer than it saves. */
 const REUSED_PAGES_MAX = 32;
 
@@ -15,12 +17,14 @@ const REUSED_PAGES_MAX = 32;
 export class Memories {
   readonly #initial: number;
   readonly #maximum: number;
+  readonly #keptBytesMax: number;
   readonly #kept: WebAssembly.Memory[] = [];
 
   /** @throws {RangeError} when the module asks for more than `memoryBytes` */
   constructor(bounds: MemoryBounds, memoryBytes: number) {
     const pagesMax = Math.floor(memoryBytes / PAGE_BYTES);
     this.#initial = bounds.initialPages;
+    this.#keptBytesMax = Math.min(KEPT_BYTES_MAX, memoryBytes / KEPT_PART);
     this.#maximum = Math.min(bounds.maximumPages ?? pagesMax, pagesMax);
   }
 
@@ -33,7 +37,7 @@ export class Memories {
   giveBack(memory: WebAssembly.Memory): void {
     const bytes = this.#initial * PAGE_BYTES;
     if (this.#initial > REUSED_PAGES_MAX || memory.buffer.byteLength !== bytes) return;
-    if ((this.#kept.length + 1) * bytes > KEPT_BYTES_MAX) return;
+    if ((this.#kept.length + 1) * bytes > this.#keptBytesMax) return;
     new Uint8Array(memory.buffer).fill(0);
     this.#kept.push(memory);
   }

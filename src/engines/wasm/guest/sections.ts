@@ -19,9 +19,11 @@ export interface ModuleMemories {
   readonly own: readonly MemoryBounds[];
 }
 
-const HEADER_BYTES = 8;
+/** In front of the sections. */
+export const HEADER_BYTES = 8;
 const SECTION = { import: 2, memory: 5 } as const;
-const KIND = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const;
+/** What can be imported and exported. */
+export const KIND = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const;
 
 /** The memories of the module `bytes`. @throws {RangeError} when it cannot be read, as an invalid one cannot */
 export function memoriesOf(bytes: Uint8Array): ModuleMemories {
@@ -45,13 +47,12 @@ function readImports(reader: Reader, imported: Map<string, MemoryBounds>): void 
     const kind = reader.byte();
     if (kind === KIND.memory) imported.set(name, reader.memory());
     else if (kind === KIND.function) reader.number();
-    else if (kind === KIND.global) reader.global();
-    else if (kind === KIND.tag) reader.tag();
-    else reader.table();
+    else reader.other(kind);
   }
 }
 
-class Reader {
+/** Reads the parts of a module one by one. @throws {RangeError} at its end */
+export class Reader {
   readonly #bytes: Uint8Array;
   at: number;
 
@@ -95,24 +96,22 @@ class Reader {
     return { initialPages, maximumPages, isShared: (flags & 2) !== 0, is64: (flags & 4) !== 0 };
   }
 
-  global(): void {
-    this.#valueType();
-    this.byte();
+  /** Passes over what is imported and is neither function nor memory. */
+  other(kind: number): void {
+    if (kind === KIND.tag) {
+      this.byte();
+      this.number();
+      return;
+    }
+    this.valueType();
+    if (kind === KIND.table) this.memory();
+    else this.byte();
   }
 
-  tag(): void {
-    this.byte();
-    this.number();
-  }
-
-  table(): void {
-    this.#valueType();
-    this.memory();
-  }
-
-  /** A reference type may be of two parts: its form, and the type that it refers to. */
-  #valueType(): void {
+  /** The form of a type. One of references may be of two parts: its form, and the type that it refers to. */
+  valueType(): number {
     const form = this.byte();
     if (form === 0x63 || form === 0x64) this.number();
+    return form;
   }
 }

@@ -1,20 +1,54 @@
 /** The functions of WASI preview 1 by their names. */
-import { ERRNO, type WasiSystem } from "./system.ts";
+import { DataCalls } from "./data_calls.ts";
+import { DescriptorCalls } from "./descriptor_calls.ts";
+import { ERRNO, Refusal } from "./numbers.ts";
+import { PathCalls } from "./path_calls.ts";
+import { PollCalls } from "./poll.ts";
+import { ProcessCalls } from "./process_calls.ts";
+import type { WasiSystem } from "./system.ts";
 
-/**
- * Of preview 1 beside those of `WasiSystem`: all that takes a descriptor of a file, a folder or a socket. A text, because
- * closures that run often as the guest boots bring up the compiler's threads, and a zygote must have one thread.
- */
-const WITH_DESCRIPTOR =
-  "fd_advise fd_allocate fd_datasync fd_fdstat_set_rights fd_filestat_get fd_filestat_set_size fd_filestat_set_times " +
-  "fd_pread fd_prestat_dir_name fd_prestat_get fd_pwrite fd_readdir fd_renumber fd_sync fd_tell path_create_directory " +
-  "path_filestat_get path_filestat_set_times path_link path_open path_readlink path_remove_directory path_rename " +
-  "path_symlink path_unlink_file sock_accept sock_recv sock_send sock_shutdown";
+type Call = (...values: never[]) => unknown;
 
-/** The function of this name; undefined when there is none. */
-export function wasiFunction(system: WasiSystem, name: string): ((...values: never[]) => unknown) | undefined {
-  if (WITH_DESCRIPTOR.split(" ").includes(name)) return () => ERRNO.badf;
-  if (name === "proc_raise") return () => ERRNO.notsup;
-  if (name === "output" || !Object.hasOwn(system, name)) return undefined;
-  return system[name as keyof WasiSystem];
+/** The one function that may have to wait. */
+export const WAITING = "poll_oneoff";
+
+/** Whether there is a function of this name. */
+export function isWasiFunction(name: string): boolean {
+  return groupOf(name) !== undefined;
+}
+
+/** The functions `names` of one invocation. A refused call gives its error's number. */
+export function wasiFunctions(system: WasiSystem, names: readonly string[]): Map<string, Call> {
+  const groups = new Map<unknown, object>();
+  return new Map(names.map((name) => [name, wasiFunction(system, name, groups)]));
+}
+
+function wasiFunction(system: WasiSystem, name: string, groups: Map<unknown, object>): Call {
+  const Group = groupOf(name) ?? ProcessCalls;
+  const group = groups.get(Group) ?? new Group(system);
+  groups.set(Group, group);
+  const call = (Group.prototype as unknown as Record<string, Call>)[name] as Call;
+  if (name === WAITING) {
+    return (...values) => (call.apply(group, values) as Promise<void>).then(() => ERRNO.success, errnoOf);
+  }
+  return (...values) => {
+    try {
+      call.apply(group, values);
+      return ERRNO.success;
+    } catch (thrown) {
+      return errnoOf(thrown);
+    }
+  };
+}
+
+function groupOf(name: string) {
+  if (name === "constructor") return undefined;
+  return [ProcessCalls, DataCalls, DescriptorCalls, PathCalls, PollCalls].find((each) =>
+    Object.hasOwn(each.prototype, name),
+  );
+}
+
+function errnoOf(thrown: unknown): number {
+  if (thrown instanceof Refusal) return thrown.errno;
+  throw thrown;
 }

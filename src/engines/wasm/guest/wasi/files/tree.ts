@@ -1,0 +1,40 @@
+/** The function's files as they arrive with its module, as a tree that nobody can change. */
+import type { WasmLoad } from "../../../../../wire/wasm_load.ts";
+import { Room } from "./node.ts";
+import { FileNode, FolderNode, LinkNode } from "./nodes.ts";
+
+/** The root of the tree of `entries`, whose contents stand in `bytes` one behind the other. */
+export function readTree(entries: WasmLoad["files"], bytes: Uint8Array): FolderNode {
+  const root = new FolderNode(undefined);
+  let at = 0;
+  for (const [path, contents] of entries) {
+    const names = path.split("/");
+    const name = names.pop() ?? path;
+    const folder = names.reduce(folderIn, root);
+    if (typeof contents === "string") {
+      folder.add(name, new LinkNode(undefined, contents));
+      continue;
+    }
+    folder.add(name, new FileNode(undefined, bytes.subarray(at, at + contents)));
+    at += contents;
+  }
+  return root;
+}
+
+function folderIn(parent: FolderNode, name: string): FolderNode {
+  const found = parent.get(name);
+  if (found instanceof FolderNode) return found;
+  const made = new FolderNode(undefined);
+  parent.add(name, made);
+  return made;
+}
+
+/** The folders that a command finds open, by their names, for one invocation. */
+export function mountsOf(tree: FolderNode, tmpBytes: number): Map<string, FolderNode> {
+  if (tmpBytes === 0) return new Map([["/", tree]]);
+  const tmp = new FolderNode(new Room(tmpBytes));
+  return new Map([
+    ["/", tree.withMount("tmp", tmp)],
+    ["/tmp", tmp],
+  ]);
+}
