@@ -12,6 +12,7 @@ import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
 import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
+import { pageBytes, pageParts } from "./browser_load.ts";
 import { errorFromGuest } from "./guest_error.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -94,12 +95,14 @@ export class Handshake {
 }
 
 /** What is said of a program of one kind only. */
-function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process"> {
+function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process" | "browser"> {
   if (program.kind === "process") return { language: "javascript", process: program.settings };
+  if (program.kind === "browser") return { language: "javascript", browser: pageParts(program) };
   return { language: program.kind === "wasm" ? "wasm" : program.language };
 }
 
 function bytesOf(program: AnyProgram): Uint8Array {
   if (program.kind === "process") return NO_BYTES;
+  if (program.kind === "browser") return pageBytes(program);
   return program.kind === "wasm" ? program.bytes : new TextEncoder().encode(program.code);
 }

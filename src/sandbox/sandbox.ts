@@ -8,7 +8,7 @@ import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GuestProcess } from "../core/engine.ts";
 import { IsopodError } from "../core/errors.ts";
-import { BUBBLEWRAP_LAYERS, bubblewrapArgs, FORKED_LAYERS, type Mounts } from "./bubblewrap.ts";
+import { BUBBLEWRAP_LAYERS, bubblewrapArgs, FORKED_LAYERS, type Mounts, NESTING_LAYERS } from "./bubblewrap.ts";
 import { type Cgroups, openCgroups } from "./cgroup.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
 import { closeAll, socketPair } from "./native.ts";
@@ -42,6 +42,10 @@ export interface SandboxOptions {
   /** `none` starts the program without bubblewrap: for trusted code on a developer's own machine. */
   readonly isolation: "bubblewrap" | "none";
   readonly uids?: UidRange | undefined;
+  /** Whether the program has a sandbox of its own for what it starts, and makes user namespaces for that. */
+  readonly nests?: boolean | undefined;
+  /** Threads and processes in each sandbox, where there is a cgroup to bound them; the usual number when left out. */
+  readonly pidsMax?: number | undefined;
 }
 
 /** Starts processes in sandboxes of one kind. */
@@ -60,7 +64,7 @@ export class Sandbox {
     writeFileSync(this.#filterPath, options.outerFilter, { mode: 0o444 });
     this.#zygoteFilterPath = join(options.root.path, "zygote_filter.bpf");
     writeFileSync(this.#zygoteFilterPath, options.zygoteFilter ?? NO_FILTER, { mode: 0o444 });
-    this.#cgroups = openCgroups();
+    this.#cgroups = openCgroups(options.pidsMax);
     this.#uids = process.getuid?.() === 0 ? new UidPool(options.uids ?? DEFAULT_UIDS) : undefined;
     const found = Bun.which("bwrap");
     if (found === null && options.isolation !== "none") {
@@ -71,7 +75,8 @@ export class Sandbox {
 
   /** The layers around each process that is started. */
   get layers(): readonly string[] {
-    return this.#layers(this.#options.isolation === "none" ? [] : BUBBLEWRAP_LAYERS);
+    const { isolation, nests } = this.#options;
+    return this.#layers(isolation === "none" ? [] : nests === true ? NESTING_LAYERS : BUBBLEWRAP_LAYERS);
   }
 
   /** The layers around each process that a zygote forks. */
@@ -144,11 +149,11 @@ export class Sandbox {
   }
 
   #spawn({ args, sealed, requests, filter, uid, slot, mounts }: Start): GuestProcess {
-    const { root, isolation, rlimits, env } = this.#options;
+    const { root, isolation, rlimits, env, nests } = this.#options;
     // A cgroup bounds memory better, and without this limit a start needs no shell: 1 of 8 ms.
     const dataBytes = slot === undefined ? this.#options.dataBytes : 0;
     const seal = sealed ? this.#options.seal : NO_FILTER;
-    const wrapped = { root, mounts, seccompFd: 3, env, args, zygote: requests !== undefined };
+    const wrapped = { root, mounts, seccompFd: 3, env, args, userNamespaces: requests !== undefined || nests === true };
     const command =
       isolation === "none"
         ? [root.programSource ?? join(root.path, root.program), ...args.map((arg) => join(root.path, arg))]

@@ -101,6 +101,12 @@ export interface LoadParcel {
   readonly process?: ProcessSettings;
   /** What its instance may use, as far as its guest must know: the memory, in bytes. */
   readonly memoryBytes?: number;
+  /** What the parcel's bytes are, for a page: its module, its HTML when it has one, and its files, one behind the other. */
+  readonly browser?: {
+    readonly codeBytes: number;
+    readonly htmlBytes?: number;
+    readonly files: readonly { readonly path: string; readonly type: string; readonly bytes: number }[];
+  };
 }
 
 const encoder = new TextEncoder();

@@ -8,7 +8,8 @@ import type { GuestPort } from "../../../core/guest.ts";
 import type { LoadParcel } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "../../guest/channel.ts";
-import { Invocation } from "./invocations.ts";
+import { Invocation } from "../../guest/invocations.ts";
+import { describeFailure } from "./program.ts";
 import type { ProgramRunner } from "./runner.ts";
 
 interface Found {
@@ -47,7 +48,11 @@ export class BuildHost implements ProgramRunner {
   busy(): void {}
 
   open(stream: WireStream, head: Uint8Array): StreamEvents | undefined {
-    const invocation = new Invocation(stream, head, { workFinished: () => {}, fn: undefined });
+    const invocation = new Invocation(stream, head, {
+      workFinished: () => {},
+      fn: undefined,
+      describe: describeFailure,
+    });
     this.#invocation = invocation;
     queueMicrotask(() => invocation.run(() => this.#build(), {}));
     return invocation;

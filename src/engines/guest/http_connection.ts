@@ -1,11 +1,10 @@
 /**
- * The server that the program finds in its sandbox: requests one at a time on each connection, answered when there is
- * something to answer. It does not know what the requests mean.
+ * One connection to the server that a program finds: requests one at a time, answered when there is something to answer.
+ * It does not know what the requests mean.
  */
-import { HttpError, HttpParser, type RequestStart } from "./http_parser.ts";
+import type { BodySink, Handler, RawConnection, RawPeer, Reply } from "./http_exchange.ts";
+import { HttpError, HttpParser } from "./http_parser.ts";
 
-/** Connections at a time; a program that opens more has them closed. */
-const CONNECTIONS_MAX = 128;
 /** A request that has begun must be complete within this time, in milliseconds; waiting for an answer has no end. */
 const REQUEST_MS_MAX = 900_000;
 const STATUS_TEXT: Readonly<Record<number, string>> = {
@@ -18,39 +17,12 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   413: "Payload Too Large",
 };
 
-/** Takes the body of a request. */
-export interface BodySink {
-  data(bytes: Uint8Array): void;
-  end(trailers: ReadonlyMap<string, string>): void;
-  /** The connection is gone, or what came was no HTTP; nothing follows. */
-  cut?(): void;
-}
-
-/** The way of one request's answer. */
-export interface Reply {
-  send(status: number, headers: Readonly<Record<string, string>>, body?: string | Uint8Array): void;
-  /** Begins an answer whose body follows in pieces. */
-  begin(status: number, headers: readonly (readonly [string, string])[]): void;
-  /** A piece of the body; false when the program does not read, and `onDrain` is called once it does. */
-  write(bytes: Uint8Array): boolean;
-  /** The body is complete, or is not and never will be. */
-  finish(complete: boolean): void;
-  onDrain: (() => void) | undefined;
-  /** Called when the connection is gone before the answer. */
-  onGone: (() => void) | undefined;
-  /** Reads no more of the request for now, or reads on. */
-  pause(): void;
-  resume(): void;
-  readonly isGone: boolean;
-}
-
-/** Answers requests: what it returns takes the body. */
-export type Handler = (head: RequestStart, reply: Reply) => BodySink;
-type Socket = Bun.Socket<Connection>;
+type Socket = Bun.Socket<HttpConnection>;
 const NOTHING = new Uint8Array(0);
 const LINE_END = Buffer.from("\r\n");
 
-class Connection implements Reply {
+/** One connection of a program, and the answer of its present request. */
+export class HttpConnection implements Reply, RawConnection {
   readonly #socket: Socket;
   readonly #parser: HttpParser;
   readonly #handler: Handler;
@@ -59,6 +31,7 @@ class Connection implements Reply {
   #unsent: Uint8Array[] = [];
   #timer: Timer | undefined;
   #closing = false;
+  #peer: RawPeer | undefined;
   onDrain: (() => void) | undefined;
   onGone: (() => void) | undefined;
   isGone = false;
@@ -85,6 +58,7 @@ class Connection implements Reply {
   }
 
   receive(bytes: Uint8Array): void {
+    if (this.#peer !== undefined) return this.#peer.data(bytes);
     try {
       this.#parser.push(bytes, () => this.#isBusy);
     } catch (error) {
@@ -126,6 +100,26 @@ class Connection implements Reply {
     this.#answered();
   }
 
+  openTunnel(): void {
+    this.#push(Buffer.from("HTTP/1.1 200 Connection established\r\n\r\n"));
+    this.#answered();
+  }
+
+  takeOver(head: string, peer: RawPeer): RawConnection {
+    this.#peer = peer;
+    this.#push(Buffer.from(head, "latin1"));
+    return this;
+  }
+
+  transfer(bytes: Uint8Array): boolean {
+    this.#push(bytes);
+    return this.#unsent.length === 0;
+  }
+
+  cut(): void {
+    this.#socket.terminate();
+  }
+
   pause(): void {
     if (!this.isGone) this.#socket.pause();
   }
@@ -143,7 +137,8 @@ class Connection implements Reply {
       }
       this.#unsent.shift();
     }
-    if (this.#closing && !this.#isBusy) this.#socket.end();
+    if (this.#peer !== undefined) this.#peer.drained();
+    else if (this.#closing && !this.#isBusy) this.#socket.end();
     else this.onDrain?.();
   }
 
@@ -151,6 +146,7 @@ class Connection implements Reply {
     this.isGone = true;
     this.#stopTimer();
     this.#unsent = [];
+    this.#peer?.gone();
     const sink = this.#sink;
     this.#sink = undefined;
     sink?.cut?.();
@@ -169,32 +165,12 @@ class Connection implements Reply {
   #push(bytes: Uint8Array): void {
     if (this.isGone) return;
     const written = this.#unsent.length > 0 ? 0 : Math.max(0, this.#socket.write(bytes));
-    if (written < bytes.length) this.#unsent.push(bytes.subarray(written));
+    if (written < bytes.length)
+      this.#unsent.push(this.#peer === undefined ? bytes.subarray(written) : bytes.slice(written));
   }
 
   #stopTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
-}
-
-/** Listens on a port of the sandbox's loopback, or on a Unix socket. @throws {Error} when it cannot */
-export function listen(where: { readonly port: number } | { readonly unix: string }, handler: Handler): void {
-  let open = 0;
-  const socket: Bun.SocketHandler<Connection> = {
-    open(opened) {
-      open += 1;
-      if (open > CONNECTIONS_MAX) opened.terminate();
-      opened.data = new Connection(opened, handler);
-    },
-    data: (from, bytes) => from.data.receive(bytes),
-    drain: (from) => from.data.drain(),
-    close(from) {
-      open -= 1;
-      from.data.gone();
-    },
-    error() {},
-  };
-  if ("unix" in where) Bun.listen<Connection>({ unix: where.unix, socket });
-  else Bun.listen<Connection>({ hostname: "127.0.0.1", port: where.port, socket });
 }

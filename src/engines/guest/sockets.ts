@@ -5,8 +5,8 @@
  * stream: each message is one `data` frame, its first byte the opcode (1 text, 2 binary, 8 close).
  */
 
-import { DATA_BYTES_MAX } from "../../../wire/frame.ts";
-import type { WireStream } from "../../../wire/stream.ts";
+import { DATA_BYTES_MAX } from "../../wire/frame.ts";
+import type { WireStream } from "../../wire/stream.ts";
 
 const OP = { text: 1, binary: 2, close: 8 } as const;
 

@@ -1,10 +1,10 @@
 /** Sends what a handler returned: a Response as it is, an async iterable as it comes, anything else as JSON. */
 
-import type { ResponseHead } from "../../../wire/heads.ts";
-import type { WireStream } from "../../../wire/stream.ts";
-import { pump } from "../../guest/bodies.ts";
-import { fitsHead } from "../../guest/calls.ts";
-import { InvalidResult } from "./program.ts";
+import type { ResponseHead } from "../../wire/heads.ts";
+import type { WireStream } from "../../wire/stream.ts";
+import { pump } from "./bodies.ts";
+import { fitsHead } from "./calls.ts";
+import { InvalidResult } from "./failures.ts";
 import { type BoundSocket, bindSocket, PairSocket } from "./sockets.ts";
 
 /** A text that is sent whole up to this length, 64 KiB at most; longer ones go through the stream and its credit. */
