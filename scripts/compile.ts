@@ -4,7 +4,7 @@
  */
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { databaseCode, GUEST_CODE, processGuestCode } from "../src/guest_code.ts";
+import { browserGuestCode, browserPageCode, databaseCode, GUEST_CODE, processGuestCode } from "../src/guest_code.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const { values } = parseArgs({ options: { outfile: { type: "string", default: join(ROOT, "dist", "isopod") } } });
@@ -14,6 +14,8 @@ const { success, logs } = await Bun.build({
   define: {
     ISOPOD_GUEST_CODE: JSON.stringify(GUEST_CODE),
     ISOPOD_PROCESS_GUEST_CODE: JSON.stringify(processGuestCode()),
+    ISOPOD_BROWSER_GUEST_CODE: JSON.stringify(browserGuestCode()),
+    ISOPOD_BROWSER_PAGE_CODE: JSON.stringify(browserPageCode()),
     ISOPOD_DATABASE_CODE: JSON.stringify(databaseCode()),
   },
   compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },

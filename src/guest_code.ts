@@ -8,6 +8,8 @@
 
 declare const ISOPOD_GUEST_CODE: string | undefined;
 declare const ISOPOD_PROCESS_GUEST_CODE: string | undefined;
+declare const ISOPOD_BROWSER_GUEST_CODE: string | undefined;
+declare const ISOPOD_BROWSER_PAGE_CODE: string | undefined;
 declare const ISOPOD_DATABASE_CODE: string | undefined;
 
 /** The guest of the `script` engine. */
@@ -19,14 +21,26 @@ export function processGuestCode(): string {
   return typeof ISOPOD_PROCESS_GUEST_CODE === "string" ? ISOPOD_PROCESS_GUEST_CODE : bundleGuest("process_guest.ts");
 }
 
+/** The guest of the `browser` engine; made when the first instance is. */
+export function browserGuestCode(): string {
+  return typeof ISOPOD_BROWSER_GUEST_CODE === "string" ? ISOPOD_BROWSER_GUEST_CODE : bundleGuest("browser_guest.ts");
+}
+
+/** The script that every page of that engine begins with. */
+export function browserPageCode(): string {
+  return typeof ISOPOD_BROWSER_PAGE_CODE === "string"
+    ? ISOPOD_BROWSER_PAGE_CODE
+    : bundleGuest("browser_page.ts", "browser");
+}
+
 /** The process of one database; made when the first one is asked for. */
 export function databaseCode(): string {
   return typeof ISOPOD_DATABASE_CODE === "string" ? ISOPOD_DATABASE_CODE : bundleGuest("bindings/sql/database/main.ts");
 }
 
 /** The bundle of a file beside this one, as text. @throws {Error} with the bundler's words when it cannot be made */
-function bundleGuest(entry: string): string {
-  const command = [process.execPath, "build", `${import.meta.dir}/${entry}`, "--target=bun", "--minify"];
+function bundleGuest(entry: string, target: "bun" | "browser" = "bun"): string {
+  const command = [process.execPath, "build", `${import.meta.dir}/${entry}`, `--target=${target}`, "--minify"];
   const { success, stdout, stderr } = Bun.spawnSync(command, { env: { ...process.env, BUN_BE_BUN: "1" } });
   if (!success) throw new Error(`Cannot bundle ${entry}: ${stderr.toString()}`);
   return stdout.toString();

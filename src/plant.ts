@@ -12,7 +12,7 @@ import type { FunctionCaller } from "./core/function_caller.ts";
 import { newRequestId } from "./gateway/exchange_record.ts";
 import { Builder } from "./pool/builder.ts";
 import { Pool } from "./pool/pool.ts";
-import { prepareGuest, prepareProcessGuest } from "./prepare_guest.ts";
+import { prepareBrowserGuest, prepareGuest, prepareProcessGuest } from "./prepare_guest.ts";
 import { createBindings, ENGINES, type EngineParts, type StandardBindings } from "./standard.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import { gaugeInvocations, gaugePool, gaugeQueues, type Telemetry } from "./telemetry/telemetry.ts";
@@ -41,11 +41,15 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   const { metrics, report } = telemetry;
   const guest = await prepareGuest(dataDirectory, report);
   const processGuest = once(() => prepareProcessGuest(dataDirectory, report));
+  const browserGuest = once(() => prepareBrowserGuest(dataDirectory, report));
   // Now, and not when the first request waits for it.
   if (config.functions.some((each) => each.engine === "process")) await processGuest();
+  if (config.functions.some((each) => each.engine === "browser")) await browserGuest();
   const parts: EngineParts = {
     ...guest,
     processGuest,
+    browserGuest,
+    chromium: process.env["ISOPOD_CHROMIUM"] || undefined,
     directory: join(dataDirectory, "sandbox"),
     isolation: config.sandbox,
     memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),

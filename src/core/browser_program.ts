@@ -31,3 +31,6 @@ export const PROGRAM_BYTES_MAX = 20 * 1024 * 1024;
 
 /** Files beside a module. */
 export const PAGE_FILES_MAX = 1000;
+
+/** Memory of a tab whose function sets no limit, in bytes: a page with a large library takes more than a script does. */
+export const PAGE_BYTES = 256 * 1024 * 1024;

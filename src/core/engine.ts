@@ -26,6 +26,8 @@ export interface ProcessEnd {
   readonly outOfMemory: boolean;
   /** The last of what it wrote to standard error, for our log. */
   readonly stderr: string;
+  /** Why, in words for its callers, where there are better ones than its code. */
+  readonly reason?: string | undefined;
 }
 
 /** Who hears what a guest writes. */

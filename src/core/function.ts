@@ -32,6 +32,8 @@ export interface Program {
   readonly hash: string;
   /** A source map (JSON, version 3) when `code` is a bundle: positions are given in the sources' terms. */
   readonly sourceMap?: string | undefined;
+  /** What a build of it is to run in; Bun when left out. */
+  readonly target?: "browser" | undefined;
 }
 
 /** What an instance can be given. */

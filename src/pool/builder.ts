@@ -69,8 +69,8 @@ export class Builder {
    * @throws {IsopodError} `syntax_error`, `unresolved_import`, what the loader fails with, or a limit
    */
   async build(source: ProgramSource, loader: ModuleLoader, signal: AbortSignal, always = false): Promise<Program> {
-    const { name, language, code, hash } = source;
-    if (!always && !mayImport(code)) return { name, language, code, hash };
+    const { name, language, code, hash, target } = source;
+    if (!always && target === undefined && !mayImport(code)) return { name, language, code, hash };
     if (this.#building >= BUILDS_MAX) await this.#turn(signal);
     this.#building += 1;
     try {
@@ -117,8 +117,8 @@ export class Builder {
     });
     const instance = await this.#start(binding);
     try {
-      const { url, name, language, code, hash } = source;
-      const program = { name: url ?? name, language, code, hash };
+      const { url, name, language, code, hash, target } = source;
+      const program = { name: url ?? name, language, code, hash, target };
       const grants = { egress: { allow: [], secrets: [] }, cacheSpace: "", bindings: MODULE_GRANT };
       instance.load({ mode: "build", program, env: {}, grants, project: DEFAULT_PROJECT }, BUILD_LIMITS.memoryBytes);
       const request = {

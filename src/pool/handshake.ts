@@ -95,10 +95,11 @@ export class Handshake {
 }
 
 /** What is said of a program of one kind only. */
-function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process" | "browser"> {
+function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process" | "browser" | "target"> {
   if (program.kind === "process") return { language: "javascript", process: program.settings };
   if (program.kind === "browser") return { language: "javascript", browser: pageParts(program) };
-  return { language: program.kind === "wasm" ? "wasm" : program.language };
+  if (program.kind === "wasm") return { language: "wasm" };
+  return { language: program.language, ...(program.target !== undefined && { target: program.target }) };
 }
 
 function bytesOf(program: AnyProgram): Uint8Array {

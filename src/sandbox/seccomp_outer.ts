@@ -118,10 +118,10 @@ export function outerPolicy(options: OuterOptions): Policy {
     ...always(options),
     ...(options.zygote === true ? FORKING : {}),
     ...(options.exec ? each("allow", CHILDREN) : {}),
-    ...(options.browser === true ? BROWSING : {}),
     // MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_NOEXEC_SEAL, MFD_EXEC; no huge pages.
     ...(options.exec ? { memfd_create: when("EPERM", within(1, 0x1b)) } : {}),
     ...(options.sockets || options.exec ? passing() : {}),
+    ...(options.browser === true ? BROWSING : {}),
     socket: options.sockets ? sockets(1, 2, 10) : "EAFNOSUPPORT",
     ...(options.sockets ? { ...each("allow", CONNECTING), setsockopt: socketOptions } : {}),
   };
@@ -143,6 +143,8 @@ const BROWSING: Policy = {
   clone: argument.browserNamespaces,
   unshare: when("EPERM", within(0, argument.CLONE_NEWUSER)),
   prctl: when("EPERM", int(0, ...argument.PRCTL_NAMES, ...PRCTL, PR_SET_SECCOMP)),
+  // Its processes talk over pairs whose messages keep their bounds (SOCK_SEQPACKET).
+  socketpair: when("EAFNOSUPPORT", int(0, 1), masked(1, SOCK_TYPE, 1, 2, 5), within(1, SOCK_BITS), int(2, 0)),
   ...each("allow", "chroot capset"),
 };
 

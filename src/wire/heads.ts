@@ -101,6 +101,8 @@ export interface LoadParcel {
   readonly process?: ProcessSettings;
   /** What its instance may use, as far as its guest must know: the memory, in bytes. */
   readonly memoryBytes?: number;
+  /** What a build is to run in; Bun when left out. */
+  readonly target?: "browser";
   /** What the parcel's bytes are, for a page: its module, its HTML when it has one, and its files, one behind the other. */
   readonly browser?: {
     readonly codeBytes: number;

@@ -101,6 +101,8 @@ export interface FunctionConfig {
   readonly triggers: Triggers;
   /** Static files; `folder` is an absolute path. */
   readonly assets: { readonly folder: string; readonly fallback: AssetFallback } | undefined;
+  /** Absolute path of the folder with the page and the files of a function of the `browser` engine, when it has one. */
+  readonly pageFolder?: string | undefined;
   /** Undefined for other engines. */
   readonly process?: ProcessConfig | undefined;
   /** Where the function's table begins in the file. */

@@ -21,6 +21,8 @@ export interface FunctionSource {
   readonly exportName: string;
   /** Files that no function is given, by their real paths. */
   readonly denied: ReadonlySet<string>;
+  /** What the bundle is to run in; Bun when left out. */
+  readonly target?: "browser" | undefined;
 }
 
 /** A bundle, and what it was made of. */
@@ -39,7 +41,7 @@ export async function bundleFunction(
   source: FunctionSource,
   signal: AbortSignal,
 ): Promise<FunctionBundle> {
-  const { path, exportName, denied } = source;
+  const { path, exportName, denied, target } = source;
   const fingerprint = fingerprintOf(path);
   const modules: FoundModule[] = [];
   const file = Bun.file(path);
@@ -47,7 +49,7 @@ export async function bundleFunction(
     throw new IsopodError("code_too_large", { message: `${path} is larger than 10 MiB` });
   const name = basename(path);
   const language = languageOf(path);
-  const own = { name, language, code: await file.text(), hash: "", url: path };
+  const own = { name, language, code: await file.text(), hash: "", url: path, target };
   const entry =
     exportName === "default"
       ? own

@@ -19,6 +19,7 @@ import { findVersion } from "../deploy/version_names.ts";
 import { DiskAssets } from "./disk_assets.ts";
 import { DiskTrees } from "./disk_trees.ts";
 import { type Build, bundleFunction, type FunctionBundle } from "./function_bundles.ts";
+import { pageProgram } from "./page_files.ts";
 
 /** A function of the configuration, ready to be routed to. */
 export interface LoadedFunction {
@@ -70,7 +71,8 @@ export class FunctionLoader {
       const made = makeVersion(config, { kind: "wasm", name: basename(path), bytes, hash: hashOf(bytes) });
       return { version: this.#known.get(made.key) ?? made, routes: config.routes };
     }
-    const source = { ...config, denied };
+    const isPage = config.engine === "browser";
+    const source = { ...config, denied, target: isPage ? ("browser" as const) : undefined };
     const known = this.#bundles.get(config.name);
     const bundle = known?.isUpToDate(source)
       ? known
@@ -79,6 +81,13 @@ export class FunctionLoader {
         });
     this.#bundles.set(config.name, bundle);
     const { program: bundled } = bundle;
+    if (isPage) {
+      const program = await pageProgram(bundled, config.path, config.pageFolder, denied).catch((reason) => {
+        throw fail(reason);
+      });
+      const made = makeVersion(config, program);
+      return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+    }
     const made = makeVersion(config, { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) });
     return { version: this.#known.get(made.key) ?? made, routes: config.routes };
   }

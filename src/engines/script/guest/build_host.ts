@@ -62,11 +62,12 @@ export class BuildHost implements ProgramRunner {
     const { isBuiltin } = await import("node:module");
     const isPlatform = (specifier: string) =>
       specifier === "bun" || specifier.startsWith("bun:") || isBuiltin(specifier);
-    const { name, language } = this.#load;
+    const { name, language, target = "bun" } = this.#load;
     this.#found.set(name, { code: this.#code, kind: language === "javascript" ? "jsx" : "tsx" });
     const output = await Bun.build({
       entrypoints: [ENTRY],
-      target: "bun",
+      target,
+      ...(target === "browser" && { define: { "process.env.NODE_ENV": '"production"' } }),
       sourcemap: "external",
       plugins: [
         {
@@ -74,7 +75,7 @@ export class BuildHost implements ProgramRunner {
           setup: (build) => {
             build.onResolve({ filter: /.*/ }, async ({ path, importer }) => {
               if (path === ENTRY && importer === "") return { path: name, namespace: "host" };
-              if (isPlatform(path)) return { path, external: true };
+              if (isPlatform(path) && target === "bun") return { path, external: true };
               return { path: await this.#find(path, importer), namespace: "host" };
             });
             build.onLoad({ filter: /.*/, namespace: "host" }, ({ path }) => {

@@ -1,0 +1,67 @@
+/**
+ * What runs in a page, before anything of its function: it connects to the guest, takes the load, and hands invocations to
+ * the module's handler.
+ *
+ * Nothing here defends the page against its function: they share one world. What bounds both is the browser's sandbox, the
+ * guest, and the host, which believes nothing that it cannot check.
+ */
+import type { GuestBinding, GuestGlobal } from "../../../../core/guest.ts";
+import { Connection } from "../../../../wire/connection.ts";
+import { FRAME, GUEST_ACCEPTS } from "../../../../wire/frame.ts";
+import { decodeParcel } from "../../../../wire/heads.ts";
+import { installResponse } from "../../../guest/respond.ts";
+import { type PageLoad, PageProgram } from "./page_program.ts";
+
+/** What a page is made of, beside itself. */
+export interface PageParts {
+  readonly globals: readonly GuestGlobal[];
+  readonly bindings: readonly GuestBinding[];
+}
+
+/** Starts, in the page that the guest has opened; a frame within it has no token, and is left alone. */
+export function startPage(parts: PageParts): void {
+  const token = location.hash.slice(1);
+  if (window.top !== window || !/^[0-9a-f]{32}$/.test(token)) return;
+  history.replaceState(null, "", "/");
+  document.currentScript?.remove();
+  installResponse({ cookies: true });
+  const socket = new WebSocket(`ws://${location.host}/__isopod/socket?${token}`);
+  socket.binaryType = "arraybuffer";
+  let program: PageProgram | undefined;
+  const connection = new Connection({
+    side: "guest",
+    accepts: GUEST_ACCEPTS,
+    events: {
+      frame(type, _stream, payload) {
+        if (type !== FRAME.load || program !== undefined) return;
+        const { json } = decodeParcel(payload);
+        program = new PageProgram(connection, json as PageLoad, parts, token);
+        whenParsed(() => program?.start());
+      },
+      open: (stream, head) => program?.open(stream, head),
+    },
+    // Sent as it is: the socket copies it before this returns.
+    write: (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>),
+    defer: atEndOfTurn(),
+  });
+  socket.onmessage = ({ data }) => connection.receive(new Uint8Array(data as ArrayBuffer));
+}
+
+/** Calls back once the page's own markup is there. */
+function whenParsed(callback: () => void): void {
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", callback, { once: true });
+  else callback();
+}
+
+/** A task behind what is going on now: microtasks of many handlers go first, and their frames leave together. */
+function atEndOfTurn(): (callback: () => void) => void {
+  const { port1, port2 } = new MessageChannel();
+  const waiting: (() => void)[] = [];
+  port1.onmessage = () => {
+    for (const callback of waiting.splice(0)) callback();
+  };
+  return (callback) => {
+    waiting.push(callback);
+    port2.postMessage(null);
+  };
+}
