@@ -1,6 +1,6 @@
 /**
  * The headers by which a caller talks to the codeless endpoint: `Isopod-Env-NAME`, `Isopod-Args`,
- * `Isopod-Integrity`, `Accept`. Bounded in number and size; a mistake is named, never skipped.
+ * `Isopod-Integrity`, `Isopod-Engine`, `Accept`. Bounded in number and size; a mistake is named, never skipped.
  */
 
 import { parseBoundedJson } from "../../core/bounded_json.ts";
@@ -13,6 +13,8 @@ export interface CodelessHeaders {
   readonly argsJson: string | undefined;
   readonly integrity: string | undefined;
   readonly events: boolean;
+  /** What the program is to run in: a page, or what its kind runs in when left out. */
+  readonly engine: "browser" | undefined;
 }
 
 const ENV_PREFIX = "isopod-env-";
@@ -33,6 +35,7 @@ export function readCodelessHeaders(headers: Headers): CodelessHeaders {
     env: readEnvHeaders(headers),
     argsJson: args === null ? undefined : checkJson(decodeValue(args), "Isopod-Args"),
     integrity: integrity === null ? undefined : parseIntegrity(integrity),
+    engine: readEngine(headers.get("isopod-engine")),
     events: acceptsEvents(headers.get("accept")),
   };
 }
@@ -98,6 +101,11 @@ function acceptsEvents(accept: string | null): boolean {
     if (type.trim().toLowerCase() !== "text/event-stream") return false;
     return !parameters.some((parameter) => /^\s*q\s*=\s*0(\.0*)?\s*$/i.test(parameter));
   });
+}
+
+function readEngine(said: string | null): "browser" | undefined {
+  if (said === null || said === "script") return undefined;
+  return said === "browser" ? said : refuse(`Cannot run in "${said.slice(0, 100)}": expected script or browser.`);
 }
 
 function refuse(message: string): never {
