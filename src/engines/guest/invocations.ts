@@ -22,8 +22,6 @@ export interface InvocationOwner {
   readonly fn: { readonly name: string; readonly version: string } | undefined;
   /** What a thrown value says. */
   readonly describe: DescribeFailure;
-  /** Makes what the handler is given; the platform's own when left out. */
-  makeRequest?(url: string, init: RequestInit): Request;
 }
 
 /** One invocation. */
@@ -148,7 +146,7 @@ export class Invocation implements StreamEvents, InvocationContext {
     const init: RequestInit = { method: head.m, headers: head.h as [string, string][] };
     if (this.#body !== undefined)
       init.body = (this.#body.whole() as Uint8Array<ArrayBuffer> | undefined) ?? this.#body.stream;
-    const request = this.#owner.makeRequest?.(head.u, init) ?? new Request(head.u, init);
+    const request = new Request(head.u, init);
     Object.defineProperty(request, "signal", { get: () => this.#signal(), configurable: true });
     return request;
   }

@@ -11,6 +11,7 @@ import { FRAME, GUEST_ACCEPTS } from "../../../../wire/frame.ts";
 import { decodeParcel } from "../../../../wire/heads.ts";
 import { installResponse } from "../../../guest/respond.ts";
 import { type PageLoad, PageProgram } from "./page_program.ts";
+import { installRequest } from "./request.ts";
 
 /** What a page is made of, beside itself. */
 export interface PageParts {
@@ -25,6 +26,7 @@ export function startPage(parts: PageParts): void {
   history.replaceState(null, "", "/");
   document.currentScript?.remove();
   installResponse({ cookies: true });
+  installRequest();
   const socket = new WebSocket(`ws://${location.host}/__isopod/socket?${token}`);
   socket.binaryType = "arraybuffer";
   let program: PageProgram | undefined;

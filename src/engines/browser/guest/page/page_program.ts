@@ -16,7 +16,6 @@ import { INSPECTOR } from "./inspector.ts";
 import type { PageParts } from "./main.ts";
 import { createPageBinding } from "./page_binding.ts";
 import { installFetch } from "./page_fetch.ts";
-import { makeRequest } from "./request.ts";
 
 /** What the guest hands over: the host's load, and where the module is. */
 export interface PageLoad extends LoadParcel {
@@ -30,7 +29,6 @@ const PAGE = "PAGE";
 /** The program. */
 export class PageProgram implements InvocationOwner {
   readonly fn: LoadParcel["fn"];
-  readonly makeRequest = makeRequest;
   readonly #connection: Connection;
   readonly #load: PageLoad;
   readonly #parts: PageParts;
