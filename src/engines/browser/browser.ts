@@ -67,6 +67,10 @@ export class Browser implements TabOwner {
     return [...this.#process.layers, "chromium"];
   }
 
+  get hasEndedLoose(): boolean {
+    return this.#patrol.hasEndedLoose;
+  }
+
   /** Whether it has served its time. */
   get isSpent(): boolean {
     return this.#opened >= TABS_MAX || performance.now() - this.#startedAt > AGE_MS || this.#patrol.isFat;

@@ -97,7 +97,8 @@ describe.skipIf(noChromium)("a fault in a page", () => {
   for (const kind of ["heap", "buffers", "canvas"]) {
     test(`a bomb (${kind}) ends at the limit of memory`, async () => {
       const answer = await get(`/patient/${kind}`);
-      const { code } = await errorOf(answer);
+      const { code, message } = await errorOf(answer);
+      if (code !== "memory_limit") console.log(message);
       expect([kind, code]).toEqual([kind, "memory_limit"]);
       const ms = await backAfter("/patient/calm");
       console.log(`Back after ${kind}: ${ms.toFixed(0)} ms`);

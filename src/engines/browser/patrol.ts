@@ -22,6 +22,9 @@ const OWN_BYTES_FAT = 768 * MB;
 const LOOSE_BYTES_MAX = 384 * MB;
 const LOOSE_BUSY_MS = 3000;
 
+/** What the end of a process explains, in milliseconds after it. */
+const LATELY_MS = 1000;
+
 /** Whose processes they are. */
 export interface Patrolled {
   readonly tabs: Iterable<{ readonly memoryBytes: number }>;
@@ -46,12 +49,18 @@ export class Patrol {
   readonly #known = new Map<number, Known>();
   readonly #timer: Timer;
   #lookedAt = performance.now();
+  #endedAt = Number.NEGATIVE_INFINITY;
 
   /** @param first the sandbox's first process, as the host numbers it */
   constructor(first: () => number | undefined, browser: Patrolled) {
     this.#first = first;
     this.#browser = browser;
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
+  }
+
+  /** Whether a process of no known tab has just been ended for its memory. */
+  get hasEndedLoose(): boolean {
+    return performance.now() - this.#endedAt < LATELY_MS;
   }
 
   /** What the whole sandbox may use, in bytes. */
@@ -101,8 +110,10 @@ export class Patrol {
     known.busyMs = spentMs > passedMs / 2 ? known.busyMs + passedMs : 0;
     const isRenderer = known.role === "renderer";
     const isLoose = isRenderer || known.role === "gpu-process";
-    if (isLoose && usage.memoryBytes > LOOSE_BYTES_MAX) signal(hostPid, "SIGKILL");
-    else if (isRenderer && known.busyMs > LOOSE_BUSY_MS) signal(hostPid, "SIGKILL");
+    if (isLoose && usage.memoryBytes > LOOSE_BYTES_MAX) {
+      this.#endedAt = performance.now();
+      signal(hostPid, "SIGKILL");
+    } else if (isRenderer && known.busyMs > LOOSE_BUSY_MS) signal(hostPid, "SIGKILL");
     return isLoose ? 0 : usage.memoryBytes;
   }
 

@@ -15,6 +15,9 @@ const CHUNK_BYTES = 64 * 1024;
 /** How much a page may leave unread, in bytes: more than the largest program and what its invocations' credit allows. */
 const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 
+/** The share of its memory that a page has used when it crashes for want of more. */
+const FULL_SHARE = 0.7;
+
 const NO_USAGE: Usage = { cpuMs: 0, memoryBytes: 0 };
 const SIGKILL = 128 + 9;
 const SIGSEGV = 128 + 11;
@@ -25,6 +28,8 @@ export interface TabOwner {
   readonly layers: readonly string[];
   /** Whether the browser is to be replaced. */
   readonly due: boolean;
+  /** Whether a process of no known tab has just been ended for its memory. */
+  readonly hasEndedLoose: boolean;
   /** Writes what is buffered. */
   flush(): void;
   /** Asks the guest to stop what the tab on `stream` runs. */
@@ -153,11 +158,15 @@ export class TabProcess implements GuestProcess, StreamEvents {
   reset(payload: Uint8Array): void {
     const { code, message } = parseReset(payload);
     const stderr = message ?? "";
-    const ends: Readonly<Record<string, ProcessEnd>> = {
-      memory: { code: SIGKILL, outOfMemory: true, stderr },
-      crash: { code: SIGSEGV, outOfMemory: false, stderr, reason: message },
-    };
-    this.finished(ends[code] ?? { code: 1, outOfMemory: false, stderr, reason: message });
+    const isCrash = code === "crash";
+    const outOfMemory = code === "memory" || (isCrash && this.#wasFull());
+    this.finished({ code: isCrash ? SIGSEGV : 1, outOfMemory, stderr, reason: message });
+  }
+
+  /** Whether it died for its memory, as far as that can be told: a page that gets none crashes. */
+  #wasFull(): boolean {
+    if (this.renderer === undefined) return this.#owner.hasEndedLoose;
+    return this.#usage.memoryBytes > this.memoryBytes * FULL_SHARE;
   }
 
   writable(): void {

@@ -8,6 +8,7 @@ import type { CdpValue } from "./cdp.ts";
 import type { PageContext, Place } from "./contexts.ts";
 import { HTML_PATH } from "./page_requests.ts";
 import type { Target, Targets } from "./targets.ts";
+import { within } from "./time_limit.ts";
 
 /** What is asked for is read up to this size, in bytes. */
 const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
@@ -154,17 +155,5 @@ export class Captures {
       throw new Error(`Cannot take a picture: what is at "${selector.slice(0, 200)}" has no size`);
     }
     return value;
-  }
-}
-
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: Timer | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`It took longer than ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -2,6 +2,7 @@
  * Which process renders which tab: the browser tells it only in a trace, of which there can be one at a time.
  */
 import type { CdpValue } from "./cdp.ts";
+import { within } from "./time_limit.ts";
 import type { Target, Targets } from "./targets.ts";
 
 interface TracedFrame {
@@ -17,6 +18,10 @@ interface TraceEvent {
 /** Where the event is that names the frames' processes. */
 const CATEGORY = "disabled-by-default-devtools.timeline";
 
+/** A trace takes no longer than this, in milliseconds; that of a tab which goes meanwhile may never end. */
+const TRACE_MS_MAX = 2000;
+const TRIES_MAX = 3;
+
 /** Finds processes, one after the other. */
 export class RendererPids {
   readonly #targets: Targets;
@@ -28,9 +33,17 @@ export class RendererPids {
 
   /** The process of `target`'s page, as the sandbox numbers it; undefined when it cannot be told. */
   find(target: Target): Promise<number | undefined> {
-    const found = this.#last.then(() => this.#trace(target).catch(() => undefined));
+    const found = this.#last.then(() => this.#tryToFind(target));
     this.#last = found;
     return found;
+  }
+
+  async #tryToFind(target: Target): Promise<number | undefined> {
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      const pid = await within(TRACE_MS_MAX, this.#trace(target)).catch(() => undefined);
+      if (pid !== undefined || !this.#targets.has(target)) return pid;
+    }
+    return undefined;
   }
 
   #trace(target: Target): Promise<number | undefined> {

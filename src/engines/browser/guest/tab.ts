@@ -31,6 +31,10 @@ const CHUNK_BYTES = 64 * 1024;
 /** A page that has sent nothing for this long after it was asked whether it turns is stuck, in milliseconds. */
 const STUCK_MS = 25;
 
+/** A page whose connection is gone and of which nothing else is said for this long was left by its program, in milliseconds. */
+const SILENCE_MS = 100;
+const LEFT = "The page was closed, or was led to another address";
+
 /** A tab. */
 export class Tab implements StreamEvents {
   /** What its context is named by. */
@@ -120,7 +124,8 @@ export class Tab implements StreamEvents {
   readonly page: SocketOwner = {
     data: (bytes) => this.#relay(bytes),
     drained: () => this.#settle(),
-    gone: () => this.lose("program_ended", "The page was closed, or was led to another address"),
+    // The browser may be about to say more.
+    gone: () => void setTimeout(() => this.lose("program_ended", LEFT), SILENCE_MS),
   };
 
   #relay(bytes: Uint8Array): void {

@@ -67,6 +67,11 @@ export class Targets {
     }
   }
 
+  /** Whether a tab is there. */
+  has({ id }: Target): boolean {
+    return this.#ours.has(id);
+  }
+
   /** Who hears that a tab is gone. */
   watch({ id }: Target, loss: Loss): void {
     this.#ours.set(id, loss);
