@@ -54,7 +54,7 @@ export async function bundleFunction(
     exportName === "default"
       ? own
       : { ...own, code: reexport(exportName, name), url: join(dirname(path), "(entry).ts") };
-  const loader = createFileModules(path, denied, (module) => modules.push(module));
+  const loader = createFileModules(path, denied, (module) => modules.push(module), target);
   const program = await build(entry, loader, signal, true);
   return {
     program,
