@@ -46,14 +46,16 @@ export interface PdfRequest {
 /** What can be asked for. */
 export type CaptureRequest = ScreenshotRequest | PdfRequest;
 
+const MM_PER_INCH = 25.4;
+
 /** Width and height in inches. */
 const FORMATS: Readonly<Record<string, readonly [number, number]>> = {
   letter: [8.5, 11],
   legal: [8.5, 14],
   tabloid: [11, 17],
-  a3: [11.7, 16.54],
-  a4: [8.27, 11.7],
-  a5: [5.83, 8.27],
+  a3: [297 / MM_PER_INCH, 420 / MM_PER_INCH],
+  a4: [210 / MM_PER_INCH, 297 / MM_PER_INCH],
+  a5: [148 / MM_PER_INCH, 210 / MM_PER_INCH],
 };
 
 /** The parameters of `Page.printToPDF`. @throws {Error} for a format that nobody knows */
