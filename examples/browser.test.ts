@@ -55,7 +55,8 @@ describe.skipIf(noChromium)("examples of pages", () => {
     expect([chart.width, chart.height]).toEqual([640, 360]);
     const heightAt = (x: number) => {
       let count = 0;
-      for (let y = 0; y < chart.height; y += 1) if (chart.at(x, y)[2] > 200 && chart.at(x, y)[3] === 255 && chart.at(x, y)[0] < 100) count += 1;
+      for (let y = 0; y < chart.height; y += 1)
+        if (chart.at(x, y)[2] > 200 && chart.at(x, y)[3] === 255 && chart.at(x, y)[0] < 100) count += 1;
       return count;
     };
     const [cats, dogs] = [heightAt(185), heightAt(488)];
@@ -65,7 +66,9 @@ describe.skipIf(noChromium)("examples of pages", () => {
   }, 20_000);
 
   test("a diagram: SVG with its boxes and their words", async () => {
-    const svg = await (await post("/diagram", "graph LR\n A[Client] --> B(Gateway) --> C{Pool}", "image/svg+xml")).text();
+    const svg = await (
+      await post("/diagram", "graph LR\n A[Client] --> B(Gateway) --> C{Pool}", "image/svg+xml")
+    ).text();
     expect(svg).toStartWith("<svg ");
     expect(svg).toMatch(/viewBox="[-\d.]+ [-\d.]+ \d{3}/);
     for (const word of ["Client", "Gateway", "Pool"]) expect(svg).toContain(word);

@@ -34,3 +34,10 @@ export const PAGE_FILES_MAX = 1000;
 
 /** Memory of a tab whose function sets no limit, in bytes: a page with a large library takes more than a script does. */
 export const PAGE_BYTES = 256 * 1024 * 1024;
+
+/** What the bytes of a program are when it is handed to a browser: its module, its HTML when it has one, and its files. */
+export interface PageLayout {
+  readonly codeBytes: number;
+  readonly htmlBytes?: number;
+  readonly files: readonly { readonly path: string; readonly type: string; readonly bytes: number }[];
+}

@@ -1,9 +1,8 @@
 /** A program of the `browser` engine as a load has it: its parts named in the parcel, their bytes one behind the other. */
-import type { BrowserProgram } from "../core/browser_program.ts";
-import type { LoadParcel } from "../wire/heads.ts";
+import type { BrowserProgram, PageLayout } from "../core/browser_program.ts";
 
 /** What the bytes are. */
-export function pageParts({ code, html, files }: BrowserProgram): NonNullable<LoadParcel["browser"]> {
+export function pageParts({ code, html, files }: BrowserProgram): PageLayout {
   return {
     codeBytes: Buffer.byteLength(code),
     ...(html !== undefined && { htmlBytes: Buffer.byteLength(html) }),

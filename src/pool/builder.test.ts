@@ -21,7 +21,8 @@ test("a module that many import counts once", async () => {
 export default () => new Response(String([${importers.map((at) => `n${at}`).join(", ")}].length));`,
     "large.ts": `export const large = 1;\n/* ${"x".repeat(1024 * 1024)} */`,
   };
-  for (const at of importers) files[`part${at}.ts`] = `import { large } from "./large.ts";\nexport const n = large + ${at};`;
+  for (const at of importers)
+    files[`part${at}.ts`] = `import { large } from "./large.ts";\nexport const n = large + ${at};`;
   const config = '[[functions]]\nname = "f"\npath = "main.ts"\nroutes = ["GET /f"]';
   await using server = await startTestServer({ config, files });
   expect(await (await fetch(`${server.url}/f`)).text()).toBe("40");

@@ -44,6 +44,13 @@ export const NESTING_LAYERS = BUBBLEWRAP_LAYERS.filter((layer) => layer !== "no-
 /** The layers around an instance that was forked: the seal alone keeps it from making user namespaces. */
 export const FORKED_LAYERS = [...NESTING_LAYERS, "zygote", "empty-root"];
 
+/** The path of bubblewrap. @throws {Error} when it is not installed */
+export function findBubblewrap(): string {
+  const found = Bun.which("bwrap");
+  if (found !== null) return found;
+  throw new Error("Cannot run code: bubblewrap is not installed (package bubblewrap, program bwrap)");
+}
+
 /** Arguments for `bwrap`, without its own name. */
 export function bubblewrapArgs(options: BubblewrapOptions): string[] {
   const { root } = options;

@@ -8,7 +8,7 @@ import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GuestProcess } from "../core/engine.ts";
 import { IsopodError } from "../core/errors.ts";
-import { BUBBLEWRAP_LAYERS, bubblewrapArgs, FORKED_LAYERS, type Mounts, NESTING_LAYERS } from "./bubblewrap.ts";
+import { BUBBLEWRAP_LAYERS, bubblewrapArgs, FORKED_LAYERS, findBubblewrap, type Mounts, NESTING_LAYERS } from "./bubblewrap.ts";
 import { type Cgroups, openCgroups } from "./cgroup.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
 import { closeAll, socketPair } from "./native.ts";
@@ -66,11 +66,7 @@ export class Sandbox {
     writeFileSync(this.#zygoteFilterPath, options.zygoteFilter ?? NO_FILTER, { mode: 0o444 });
     this.#cgroups = openCgroups(options.pidsMax);
     this.#uids = process.getuid?.() === 0 ? new UidPool(options.uids ?? DEFAULT_UIDS) : undefined;
-    const found = Bun.which("bwrap");
-    if (found === null && options.isolation !== "none") {
-      throw new Error("Cannot run code: bubblewrap is not installed (package bubblewrap, program bwrap)");
-    }
-    this.#bwrap = found ?? "bwrap";
+    this.#bwrap = options.isolation === "none" ? "" : findBubblewrap();
   }
 
   /** The layers around each process that is started. */

@@ -6,7 +6,10 @@ const found = findChromium(process.env["ISOPOD_CHROMIUM"]) ?? findChromiumPackag
 
 /** Whether tests must be skipped; said once. */
 export const noChromium = found === undefined;
-if (noChromium) console.log("Skipped: no Chromium is installed (package chromium-headless-shell), which `npm test` installs where it may");
+if (noChromium)
+  console.log(
+    "Skipped: no Chromium is installed (package chromium-headless-shell), which `npm test` installs where it may",
+  );
 
 /** A function: the text of its module, and further lines of its table. */
 export interface RigPage {

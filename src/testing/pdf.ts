@@ -14,7 +14,8 @@ export interface PdfFacts {
 /** @throws {Error} when it is none */
 export function readPdf(bytes: Uint8Array): PdfFacts {
   const text = Buffer.from(bytes).toString("latin1");
-  if (!text.startsWith("%PDF-") || !text.trimEnd().endsWith("%%EOF")) throw new Error("Cannot read the PDF: it is none");
+  if (!text.startsWith("%PDF-") || !text.trimEnd().endsWith("%%EOF"))
+    throw new Error("Cannot read the PDF: it is none");
   const [, width, height] = /\/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]/.exec(text) ?? [];
   const streams = [...text.matchAll(/\/FlateDecode[^>]*>>\s*stream\r?\n/g)].map((match) => {
     const from = match.index + match[0].length;
@@ -25,7 +26,9 @@ export function readPdf(bytes: Uint8Array): PdfFacts {
     }
   });
   const maps = streams.filter((stream) => stream.includes("begincmap")).map(readMap);
-  const shown = streams.filter((stream) => /\bBT\b/.test(stream)).flatMap((stream) => stream.match(/<[0-9A-F]+>/gi) ?? []);
+  const shown = streams
+    .filter((stream) => /\bBT\b/.test(stream))
+    .flatMap((stream) => stream.match(/<[0-9A-F]+>/gi) ?? []);
   const texts = shown.flatMap((hex) => maps.map((map) => decode(hex.slice(1, -1), map)));
   return {
     pages: [...text.matchAll(/\/Type \/Page\b(?!s)/g)].length,
@@ -37,7 +40,8 @@ export function readPdf(bytes: Uint8Array): PdfFacts {
 function readMap(stream: string): Map<string, string> {
   const map = new Map<string, string>();
   const character = (hex: string) => String.fromCharCode(Number.parseInt(hex, 16));
-  for (const [, glyph = "", to = ""] of stream.matchAll(/^<(\w{4})> <(\w{4})>$/gm)) map.set(glyph.toUpperCase(), character(to));
+  for (const [, glyph = "", to = ""] of stream.matchAll(/^<(\w{4})> <(\w{4})>$/gm))
+    map.set(glyph.toUpperCase(), character(to));
   for (const [, first = "", last = "", to = ""] of stream.matchAll(/^<(\w{4})> <(\w{4})> <(\w{4})>$/gm)) {
     const [from, until, start] = [first, last, to].map((hex) => Number.parseInt(hex, 16)) as [number, number, number];
     for (let glyph = from; glyph <= until; glyph += 1) {

@@ -4,6 +4,8 @@
  * Heads are JSON with short keys: one native call on each side, and still readable in a trace. Whatever comes from a
  * guest is checked here, by hand, before anything else sees it; a failed check is a `WireError`.
  */
+import type { PageLayout } from "../core/browser_program.ts";
+import type { GuestDeclaration } from "../core/guest.ts";
 import type { ProcessSettings } from "../core/process_program.ts";
 import { readU32, WireError } from "./frame.ts";
 
@@ -92,27 +94,17 @@ export interface LoadParcel {
   /** Name and version, for `ctx.function`. */
   readonly fn?: { readonly name: string; readonly version: string };
   /** What is on `env` beside the variables. */
-  readonly bindings?: readonly {
-    readonly name: string;
-    readonly type: string;
-    readonly options: Readonly<Record<string, unknown>>;
-  }[];
+  readonly bindings?: readonly GuestDeclaration[];
   /** How to start a program whose files are there already; its parcel has no bytes. */
   readonly process?: ProcessSettings;
   /** What its instance may use, as far as its guest must know: the memory, in bytes. */
   readonly memoryBytes?: number;
-  /** What a build is to run in; Bun when left out. */
+  /** What a build is to run in, when that is a page; what a page's bytes are, when it runs in one. */
   readonly target?: "browser";
-  /** What the parcel's bytes are, for a page: its module, its HTML when it has one, and its files, one behind the other. */
-  readonly browser?: {
-    readonly codeBytes: number;
-    readonly htmlBytes?: number;
-    readonly files: readonly { readonly path: string; readonly type: string; readonly bytes: number }[];
-  };
+  readonly browser?: PageLayout;
 }
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
 
 /** A JSON value and bytes in one payload: u32 length of the JSON, the JSON, the bytes. */
 export function encodeParcel(value: unknown, bytes: Uint8Array): Uint8Array {

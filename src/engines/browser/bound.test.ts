@@ -50,7 +50,13 @@ describe.skipIf(noChromium)("what is bound to a function in a page", () => {
       hostname: "127.0.0.1",
       fetch: async (request) => {
         const { headers } = request;
-        const text = [request.method, new URL(request.url).pathname, await request.text(), headers.get("cookie"), headers.get("x-token")];
+        const text = [
+          request.method,
+          new URL(request.url).pathname,
+          await request.text(),
+          headers.get("cookie"),
+          headers.get("x-token"),
+        ];
         return new Response(text.join(" "), { headers: { "set-cookie": "theirs=1" } });
       },
     });
@@ -64,7 +70,10 @@ OTHER = { type = "function", name = "other" }
 JOBS = { type = "queue", name = "jobs" }
 TOKEN = { type = "secret", name = "t", value_file = "bound/token.txt", hosts = ["localhost"] }
 PLAIN = { type = "secret", name = "p", value_file = "bound/plain.txt" }`;
-    server = await startPages({ bound: { code: CODE, config, files: { "token.txt": "the-secret", "plain.txt": "plain", "other.txt": "a file" } }, other: CODE });
+    server = await startPages({
+      bound: { code: CODE, config, files: { "token.txt": "the-secret", "plain.txt": "plain", "other.txt": "a file" } },
+      other: CODE,
+    });
   }, 30_000);
   afterAll(async () => {
     await server?.[Symbol.asyncDispose]();

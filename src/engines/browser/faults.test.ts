@@ -44,7 +44,10 @@ describe.skipIf(noChromium)("a fault in a page", () => {
     before = new Set(descendants());
     server = await startPages({
       bad: { code: CODE, config: LIMITS },
-      patient: { code: CODE, config: LIMITS.replace("cpu_ms = 300", "cpu_ms = 60000").replace("wall_ms = 400", "wall_ms = 20000") },
+      patient: {
+        code: CODE,
+        config: LIMITS.replace("cpu_ms = 300", "cpu_ms = 60000").replace("wall_ms = 400", "wall_ms = 20000"),
+      },
       good: { code: "export default () => new Response('well')", config: "instances = 1" },
     });
     await Promise.all(["bad", "good", "patient"].map((name) => fetch(`${server.url}/${name}`)));
@@ -124,20 +127,24 @@ describe.skipIf(noChromium)("a fault in a page", () => {
     }
   }, 30_000);
 
-  test(`after ${FAULTS} faults one after the other nothing is left over`, async () => {
-    const kinds = ["plain", "away", "timers", "worker", "reload", "close"];
-    await backAfter();
-    const many = () => descendants().filter((pid) => !before.has(pid)).length;
-    const processes = many();
-    for (let at = 0; at < FAULTS; at += 1) {
-      await (await get(`/bad/${kinds[at % kinds.length]}`)).text();
+  test(
+    `after ${FAULTS} faults one after the other nothing is left over`,
+    async () => {
+      const kinds = ["plain", "away", "timers", "worker", "reload", "close"];
       await backAfter();
-    }
-    const until = performance.now() + 10_000;
-    // Some are being made for the stock, or are on their way out.
-    while (many() > processes + 2 && performance.now() < until) await (await get("/good")).text();
-    expect(many()).toBeLessThanOrEqual(processes + 2);
-  }, 60_000 + FAULTS * 3000);
+      const many = () => descendants().filter((pid) => !before.has(pid)).length;
+      const processes = many();
+      for (let at = 0; at < FAULTS; at += 1) {
+        await (await get(`/bad/${kinds[at % kinds.length]}`)).text();
+        await backAfter();
+      }
+      const until = performance.now() + 10_000;
+      // Some are being made for the stock, or are on their way out.
+      while (many() > processes + 2 && performance.now() < until) await (await get("/good")).text();
+      expect(many()).toBeLessThanOrEqual(processes + 2);
+    },
+    60_000 + FAULTS * 3000,
+  );
 });
 
 describe.skipIf(noChromium)("a process of the browser that is killed", () => {
@@ -149,7 +156,10 @@ describe.skipIf(noChromium)("a process of the browser that is killed", () => {
   let before: ReadonlySet<number>;
   beforeAll(async () => {
     before = new Set(descendants());
-    server = await startPages({ one: { code: WEBGL, config: "instances = 1" }, two: { code: CODE, config: "instances = 1" } });
+    server = await startPages({
+      one: { code: WEBGL, config: "instances = 1" },
+      two: { code: CODE, config: "instances = 1" },
+    });
     await Promise.all(["one", "two"].map((name) => fetch(`${server.url}/${name}`)));
   }, 60_000);
   afterAll(async () => {

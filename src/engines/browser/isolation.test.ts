@@ -47,7 +47,8 @@ export default async (request: Request, env: any, ctx: any) => {
     origin: location.origin,
   });
 };`;
-const WORKER = "let names = []; onconnect = ({ ports: [port] }) => { port.onmessage = ({ data }) => { names.push(data); port.postMessage(names); }; };";
+const WORKER =
+  "let names = []; onconnect = ({ ports: [port] }) => { port.onmessage = ({ data }) => { names.push(data); port.postMessage(names); }; };";
 
 /** Tries every way out to \`HOST:PORT\`, and says what each came to. */
 const ESCAPER = `
@@ -133,7 +134,10 @@ describe.skipIf(noChromium)("pages of one browser", () => {
     udp = createSocket("udp4", () => arrived.push("udp"));
     udp.on("message", () => arrived.push("udp"));
     await new Promise<void>((done) => udp.bind((tcp.address() as { port: number }).port, "0.0.0.0", done));
-    const files = { "worker.js": WORKER, "service.js": "onfetch = (event) => event.respondWith(fetch(event.request));" };
+    const files = {
+      "worker.js": WORKER,
+      "service.js": "onfetch = (event) => event.respondWith(fetch(event.request));",
+    };
     const one = "instances = 1";
     server = await startPages({
       first: { code: KEEPER, files, config: one },
@@ -149,7 +153,8 @@ describe.skipIf(noChromium)("pages of one browser", () => {
   });
 
   test("keep what they keep to themselves", async () => {
-    const get = async (path: string) => (await fetch(`${server.url}${path}`)).json() as Promise<Record<string, unknown>>;
+    const get = async (path: string) =>
+      (await fetch(`${server.url}${path}`)).json() as Promise<Record<string, unknown>>;
     expect(await get("/first/keep")).toEqual(["first", "first"] as never);
     const second = await get("/second/look");
     expect(second).toEqual({
@@ -164,7 +169,8 @@ describe.skipIf(noChromium)("pages of one browser", () => {
 
   test("share nothing with a program of /run, nor does that with the next one", async () => {
     const run = async (code: string) => (await server.run(code, { headers: { "isopod-engine": "browser" } })).json();
-    const code = "export default () => { const had = localStorage.length; localStorage.setItem('a', 'b'); return [had, document.cookie, location.href]; }";
+    const code =
+      "export default () => { const had = localStorage.length; localStorage.setItem('a', 'b'); return [had, document.cookie, location.href]; }";
     expect(await run(code)).toEqual([0, "", "http://run.localhost/"]);
     expect(await run(`${code}\n`)).toEqual([0, "", "http://run.localhost/"]);
   });

@@ -20,7 +20,7 @@ const OWN_BYTES_FAT = 768 * MB;
 
 /** What a process without a tab may use, in bytes, and for how long it may use more than half a core, in milliseconds. */
 const LOOSE_BYTES_MAX = 384 * MB;
-const LOOSE_BUSY_MS = 3000;
+const LOOSE_BUSY_MS = 10_000;
 
 /** What the end of a process explains, in milliseconds after it. */
 const LATELY_MS = 1000;

@@ -26,7 +26,8 @@ export default {
     files: {
       "part.ts": "export const double = (n: number): number => n * 2;",
       "note.txt": "a note",
-      "index.html": "<!doctype html>\n<html lang=en><head><title>The page</title></head><body><p>text</p></body></html>",
+      "index.html":
+        "<!doctype html>\n<html lang=en><head><title>The page</title></head><body><p>text</p></body></html>",
       "data/list.json": "[1, 2]",
     },
   },
@@ -127,7 +128,12 @@ describe.skipIf(noChromium)("a function in a page", () => {
 
   test("that fails in the middle of its body has an answer that does not look complete", async () => {
     const answer = await get("/streams/cut");
-    expect(await answer.bytes().then(() => "complete", () => "cut off")).toBe("cut off");
+    expect(
+      await answer.bytes().then(
+        () => "complete",
+        () => "cut off",
+      ),
+    ).toBe("cut off");
   });
 
   test("fails with what it threw, with the place in its own source", async () => {

@@ -4,8 +4,9 @@
  * It decides who may run what, finds the code, holds it to its integrity, and has it made self-contained. It never
  * parses code: that happens in a sandbox.
  */
-import type { BrowserProgram } from "../../core/browser_program.ts";
+
 import { grantsOf } from "../../core/binding_kinds.ts";
+import type { BrowserProgram } from "../../core/browser_program.ts";
 import { IsopodError } from "../../core/errors.ts";
 import {
   DEFAULT_PROJECT,
@@ -120,7 +121,9 @@ export class Codeless {
     }
     if ("bytes" in source) {
       if (parsed.engine === undefined) return source;
-      throw new IsopodError("bad_request", { message: "Cannot run the program in a browser: it is a WebAssembly module." });
+      throw new IsopodError("bad_request", {
+        message: "Cannot run the program in a browser: it is a WebAssembly module.",
+      });
     }
     this.#parts.ran(source);
     if (parsed.engine === undefined) return this.#parts.builder.build(source, signal);

@@ -1,6 +1,8 @@
 /**
  * What a page can have of its browser: a PDF or a picture of itself, or of HTML that it gives, which is shown for that in
  * a temporary tab of the same context.
+ *
+ * No request waits for one: a browser has six connections to a host, and the temporary tab needs one of them.
  */
 import type { BodySink, Reply } from "../../guest/http_exchange.ts";
 import { type CaptureRequest, pdfOptions, type Viewport } from "./capture_options.ts";
@@ -16,17 +18,23 @@ const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 /** One takes no longer than this, in milliseconds. */
 const CAPTURE_MS_MAX = 20_000;
 
-/** Captures at a time in one browser; further ones wait. */
-const CAPTURES_MAX = 4;
+/** Captures at a time for one function; so many more wait, and any others are refused. */
+const CAPTURES_MAX = 3;
+const WAITING_MAX = 64;
 
 const VIEWPORT: Viewport = { width: 800, height: 600 };
+
+/** Who has asked, and hears what came of it: bytes, or why there are none. */
+export interface Asker {
+  readonly place: Place | undefined;
+  done(result: Uint8Array | string): void;
+}
 
 /** Captures of one browser's pages. */
 export class Captures {
   readonly #targets: Targets;
   readonly #html = new Map<string, { readonly context: PageContext; readonly bytes: Uint8Array }>();
-  readonly #waiting: (() => void)[] = [];
-  #open = 0;
+  readonly #turns = new WeakMap<PageContext, { open: number; readonly waiting: (() => void)[] }>();
 
   constructor(targets: Targets) {
     this.#targets = targets;
@@ -38,8 +46,8 @@ export class Captures {
     return kept?.context === context ? kept.bytes : undefined;
   }
 
-  /** Reads what is asked for, and answers. */
-  take(place: Place, reply: Reply): BodySink {
+  /** Reads what is asked for, and answers that it is; what comes of it is told to `asker` later. */
+  take(asker: Asker, reply: Reply): BodySink {
     const parts: Uint8Array[] = [];
     let size = 0;
     return {
@@ -49,22 +57,28 @@ export class Captures {
       },
       end: () => {
         if (size > REQUEST_BYTES_MAX) return reply.send(413, {}, `The HTML is larger than ${REQUEST_BYTES_MAX} bytes`);
-        this.#answer(place, Buffer.concat(parts).toString(), reply);
+        reply.send(202, {}, "");
+        this.#answer(asker, Buffer.concat(parts).toString());
       },
     };
   }
 
-  async #answer(place: Place, text: string, reply: Reply): Promise<void> {
-    while (this.#open >= CAPTURES_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#open += 1;
+  async #answer(asker: Asker, text: string): Promise<void> {
+    const { place } = asker;
+    if (place === undefined) return;
+    const turns = this.#turns.get(place.context) ?? { open: 0, waiting: [] };
+    this.#turns.set(place.context, turns);
+    if (turns.waiting.length >= WAITING_MAX) return asker.done("Too many pictures and documents are asked for at once");
+    while (turns.open >= CAPTURES_MAX) await new Promise<void>((resolve) => turns.waiting.push(resolve));
+    turns.open += 1;
     try {
       const data = await within(CAPTURE_MS_MAX, this.#capture(place, JSON.parse(text) as CaptureRequest));
-      if (!reply.isGone) reply.send(200, { "content-type": "application/octet-stream" }, Buffer.from(data, "base64"));
+      asker.done(Buffer.from(data, "base64"));
     } catch (error) {
-      if (!reply.isGone) reply.send(400, {}, error instanceof Error ? error.message : String(error));
+      asker.done(error instanceof Error ? error.message : String(error));
     } finally {
-      this.#open -= 1;
-      this.#waiting.shift()?.();
+      turns.open -= 1;
+      turns.waiting.shift()?.();
     }
   }
 

@@ -28,8 +28,8 @@ export interface PageRequestHost {
   tabOf(context: PageContext, token: string): Tab | undefined;
   /** The HTML for a temporary page of the context. */
   htmlOf(context: PageContext, name: string): Uint8Array | undefined;
-  /** Takes what the page asks of its browser, and answers. */
-  capture(tab: Tab, reply: Reply): BodySink;
+  /** Takes what the page asks of its browser under the number `id`. */
+  capture(tab: Tab, id: number, reply: Reply): BodySink;
 }
 
 /** Answers the requests of one context. */
@@ -44,16 +44,31 @@ export function pageHandler(context: PageContext, host: PageRequestHost): Handle
     }
     const { path } = target;
     if (path.startsWith(SOCKET_PATH)) return connect(context, host, path, head, reply);
-    if (path.startsWith(CAPTURE_PATH)) {
-      const tab = host.tabOf(context, path.slice(CAPTURE_PATH.length));
-      return tab === undefined || head.method !== "POST" ? refuse(reply) : host.capture(tab, reply);
-    }
+    if (path.startsWith(CAPTURE_PATH)) return capture(context, host, path.slice(CAPTURE_PATH.length), head, reply);
     const html = path.startsWith(HTML_PATH) ? host.htmlOf(context, path.slice(HTML_PATH.length)) : undefined;
     const found = html === undefined ? page.find(path) : { type: "text/html; charset=utf-8", bytes: html };
     if (found === undefined) reply.send(404, { "content-type": "text/plain" }, "Not found\n");
     else reply.send(200, { "content-type": found.type, "cache-control": "no-cache" }, found.bytes);
     return IGNORE;
   };
+}
+
+/** Takes a wish for a picture or a document, or hands out what was made. */
+function capture(
+  context: PageContext,
+  host: PageRequestHost,
+  query: string,
+  { method }: RequestStart,
+  reply: Reply,
+): BodySink {
+  const [token = "", id = ""] = query.split("&");
+  const tab = host.tabOf(context, token);
+  if (tab === undefined || !/^\d{1,9}$/.test(id)) return refuse(reply);
+  if (method === "POST") return host.capture(tab, Number(id), reply);
+  const made = tab.takeCapture(Number(id));
+  if (made === undefined) return refuse(reply);
+  reply.send(200, { "content-type": "application/octet-stream", "cache-control": "no-store" }, made);
+  return IGNORE;
 }
 
 function connect(

@@ -105,8 +105,8 @@ export class Pages implements TabHost, PageRequestHost {
     return this.#captures.htmlOf(context, name);
   }
 
-  capture(tab: Tab, reply: Reply): BodySink {
-    return this.#captures.take(tab.place as Place, reply);
+  capture(tab: Tab, id: number, reply: Reply): BodySink {
+    return this.#captures.take({ place: tab.place, done: (result) => tab.captured(id, result) }, reply);
   }
 
   async #bring(tab: Tab, load: LoadParcel, bytes: Uint8Array): Promise<void> {

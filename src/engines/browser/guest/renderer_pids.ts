@@ -2,8 +2,8 @@
  * Which process renders which tab: the browser tells it only in a trace, of which there can be one at a time.
  */
 import type { CdpValue } from "./cdp.ts";
-import { within } from "./time_limit.ts";
 import type { Target, Targets } from "./targets.ts";
+import { within } from "./time_limit.ts";
 
 interface TracedFrame {
   readonly processId?: number;

@@ -35,6 +35,9 @@ const STUCK_MS = 25;
 const SILENCE_MS = 100;
 const LEFT = "The page was closed, or was led to another address";
 
+/** Made and not fetched; a page fetches at once. */
+const CAPTURES_MAX = 64;
+
 /** A tab. */
 export class Tab implements StreamEvents {
   /** What its context is named by. */
@@ -54,6 +57,7 @@ export class Tab implements StreamEvents {
   #socket: ByteSocket | undefined;
   /** What the host is owed, of bytes that the page has not taken. */
   #owed = 0;
+  readonly #captures = new Map<number, Uint8Array>();
   #received = 0;
   #flushAsked = false;
   #over = false;
@@ -79,6 +83,22 @@ export class Tab implements StreamEvents {
     first.frame(FRAME.load, 0, encodeParcel({ ...load, module: this.modulePath }, NOTHING));
     socket.send(first.take());
     this.#flush();
+  }
+
+  /** What its page has asked of the browser is made, and waits to be fetched; or there is none, and why. */
+  captured(id: number, result: Uint8Array | string): void {
+    if (this.#over) return;
+    if (typeof result !== "string") this.#captures.set(id, result);
+    for (const oldest of this.#captures.keys()) if (this.#captures.size > CAPTURES_MAX) this.#captures.delete(oldest);
+    const told = typeof result === "string" ? { error: result } : {};
+    this.#frame(FRAME.load, id, new TextEncoder().encode(JSON.stringify(told)));
+  }
+
+  /** Hands out what was made, once. */
+  takeCapture(id: number): Uint8Array | undefined {
+    const made = this.#captures.get(id);
+    this.#captures.delete(id);
+    return made;
   }
 
   /** Stops what the page runs, unless it answers what it is asked meanwhile. */

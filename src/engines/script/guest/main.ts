@@ -11,7 +11,7 @@ import { createPort } from "../../guest/calls.ts";
 import { type Channel, openChannel } from "../../guest/channel.ts";
 import type { ProgramAdapter } from "../../guest/evaluated.ts";
 import { exit } from "../../guest/libc.ts";
-import { installResponse } from "../../guest/respond.ts";
+import { installResponse } from "../../guest/program_response.ts";
 import { applyHello } from "../../guest/seal.ts";
 import { BuildHost } from "./build_host.ts";
 import { FunctionHost } from "./function_host.ts";

@@ -72,12 +72,8 @@ export class ProgramHost implements ProgramRunner {
       this.#channel.connection.sendBytes(FRAME.ready, stream.id);
       this.#channel.connection.flush();
     };
-    const invocation = new Invocation(stream, head, {
-      workFinished,
-      inputEnded: () => this.#listen(),
-      fn: undefined,
-      describe: describeFailure,
-    });
+    const owner = { workFinished, inputEnded: () => this.#listen(), fn: undefined, describe: describeFailure };
+    const invocation = new Invocation(stream, head, owner);
     this.#invocation = invocation;
     return invocation;
   }

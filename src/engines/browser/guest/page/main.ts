@@ -5,19 +5,14 @@
  * Nothing here defends the page against its function: they share one world. What bounds both is the browser's sandbox, the
  * guest, and the host, which believes nothing that it cannot check.
  */
-import type { GuestBinding, GuestGlobal } from "../../../../core/guest.ts";
 import { Connection } from "../../../../wire/connection.ts";
 import { FRAME, GUEST_ACCEPTS } from "../../../../wire/frame.ts";
-import { decodeParcel } from "../../../../wire/heads.ts";
-import { installResponse } from "../../../guest/respond.ts";
+import { decodeParcel, parseJson } from "../../../../wire/heads.ts";
+import { installResponse } from "../../../guest/program_response.ts";
+import { PageBrowser } from "./page_binding.ts";
+import type { PageParts } from "./page_parts.ts";
 import { type PageLoad, PageProgram } from "./page_program.ts";
 import { installRequest } from "./request.ts";
-
-/** What a page is made of, beside itself. */
-export interface PageParts {
-  readonly globals: readonly GuestGlobal[];
-  readonly bindings: readonly GuestBinding[];
-}
 
 /** Starts, in the page that the guest has opened; a frame within it has no token, and is left alone. */
 export function startPage(parts: PageParts): void {
@@ -29,15 +24,18 @@ export function startPage(parts: PageParts): void {
   installRequest();
   const socket = new WebSocket(`ws://${location.host}/__isopod/socket?${token}`);
   socket.binaryType = "arraybuffer";
+  const browser = new PageBrowser(token);
   let program: PageProgram | undefined;
   const connection = new Connection({
     side: "guest",
     accepts: GUEST_ACCEPTS,
     events: {
-      frame(type, _stream, payload) {
-        if (type !== FRAME.load || program !== undefined) return;
+      frame(type, stream, payload) {
+        if (type !== FRAME.load) return;
+        if (stream !== 0) return void browser.told(stream, parseJson(payload));
+        if (program !== undefined) return;
         const { json } = decodeParcel(payload);
-        program = new PageProgram(connection, json as PageLoad, parts, token);
+        program = new PageProgram(connection, json as PageLoad, parts, browser.binding);
         whenParsed(() => program?.start());
       },
       open: (stream, head) => program?.open(stream, head),

@@ -14,15 +14,49 @@ export interface PageBinding {
 
 const native = globalThis.fetch;
 
-/** @param token by which the guest knows the page */
-export function createPageBinding(token: string): PageBinding {
-  const capture = async (request: object): Promise<Uint8Array<ArrayBuffer>> => {
-    const answer = await native(`/__isopod/capture?${token}`, { method: "POST", body: JSON.stringify(request) });
-    if (!answer.ok) throw new Error((await answer.text()) || `The browser answered with ${answer.status}`);
-    return new Uint8Array(await answer.arrayBuffer());
+/** What waits for the guest to say that it is there. */
+interface Waiting {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** The page's way to its browser. */
+export class PageBrowser {
+  readonly #token: string;
+  readonly #waiting = new Map<number, Waiting>();
+  #next = 1;
+  readonly binding: PageBinding = {
+    pdf: (options = {}) => this.#capture({ ...options, kind: "pdf" }),
+    screenshot: (options = {}) => this.#capture({ ...options, kind: "screenshot" }),
   };
-  return {
-    pdf: (options = {}) => capture({ ...options, kind: "pdf" }),
-    screenshot: (options = {}) => capture({ ...options, kind: "screenshot" }),
-  };
+
+  /** @param token by which the guest knows the page */
+  constructor(token: string) {
+    this.#token = token;
+  }
+
+  /** The guest says that what was asked for under `id` can be fetched, or why there is none. */
+  told(id: number, said: unknown): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    const { error } = said as { readonly error?: string };
+    if (error === undefined) waiting?.resolve();
+    else waiting?.reject(new Error(error));
+  }
+
+  async #capture(request: PdfRequest | ScreenshotRequest): Promise<Uint8Array<ArrayBuffer>> {
+    const id = this.#next;
+    this.#next += 1;
+    const address = `/__isopod/capture?${this.#token}&${id}`;
+    const made = new Promise<void>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    // Who is refused does not wait for it.
+    made.catch(() => {});
+    const asked = await native(address, { method: "POST", body: JSON.stringify(request) });
+    if (!asked.ok) {
+      this.#waiting.delete(id);
+      throw new Error((await asked.text()) || `The browser answered with ${asked.status}`);
+    }
+    await made;
+    return new Uint8Array(await (await native(address)).arrayBuffer());
+  }
 }

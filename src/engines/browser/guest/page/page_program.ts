@@ -13,9 +13,9 @@ import { Invocation, type InvocationOwner } from "../../../guest/invocations.ts"
 import { boundedLine, LEVEL_MARK } from "../../../guest/log_lines.ts";
 import { describeFailure } from "./failures.ts";
 import { INSPECTOR } from "./inspector.ts";
-import type { PageParts } from "./main.ts";
-import { createPageBinding } from "./page_binding.ts";
+import type { PageBinding } from "./page_binding.ts";
 import { installFetch } from "./page_fetch.ts";
+import type { PageParts } from "./page_parts.ts";
 
 /** What the guest hands over: the host's load, and where the module is. */
 export interface PageLoad extends LoadParcel {
@@ -38,12 +38,12 @@ export class PageProgram implements InvocationOwner {
   #start: () => void = () => {};
   #program: EvaluatedProgram | undefined;
 
-  constructor(connection: Connection, load: PageLoad, parts: PageParts, token: string) {
+  constructor(connection: Connection, load: PageLoad, parts: PageParts, browser: PageBinding) {
     this.#connection = connection;
     this.#load = load;
     this.#parts = parts;
     this.fn = load.fn;
-    this.#env = this.#environment(token);
+    this.#env = this.#environment(browser);
     this.#installGlobals();
     this.#evaluated = new Promise<void>((resolve) => {
       this.#start = resolve;
@@ -109,12 +109,12 @@ export class PageProgram implements InvocationOwner {
     if (this.#load.mode === "function") this.#connection.sendText(FRAME.ready, 0, text);
   }
 
-  #environment(token: string): Record<string, unknown> {
+  #environment(browser: PageBinding): Record<string, unknown> {
     const { env, bindings = [] } = this.#load;
     const port = createPort({ connection: this.#connection, currentInvocation: () => this.#current(), busy() {} });
     for (const each of this.#parts.globals) each.install(port);
     installFetch();
-    const all: Record<string, unknown> = { [PAGE]: createPageBinding(token), ...env };
+    const all: Record<string, unknown> = { [PAGE]: browser, ...env };
     for (const declaration of bindings) {
       const half = this.#parts.bindings.find(({ type }) => type === declaration.type);
       if (half !== undefined) all[declaration.name] = half.create(port, declaration);

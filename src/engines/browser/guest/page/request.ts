@@ -20,13 +20,16 @@ class PageRequest extends NativeRequest {
     const own = new Headers((init.headers ?? from?.headers) as Bun.HeadersInit | undefined);
     const isNative = !FORBIDDEN.test(method) && !(hasBody && /^(GET|HEAD)$/i.test(method));
     const type = own.get("content-type");
-    super(input as unknown as string, {
-      ...init,
-      method: isNative ? method : "POST",
-      headers: type === null ? [] : [["content-type", type]],
-      // A body may arrive while it is read.
-      ...(hasBody && { duplex: "half" }),
-    } as RequestInit);
+    super(
+      input as unknown as string,
+      {
+        ...init,
+        method: isNative ? method : "POST",
+        headers: type === null ? [] : [["content-type", type]],
+        // A body may arrive while it is read.
+        ...(hasBody && { duplex: "half" }),
+      } as RequestInit,
+    );
     const given = super.headers.get("content-type");
     if (type === null && given !== null && from === undefined) own.set("content-type", given);
     Object.defineProperties(this, {
