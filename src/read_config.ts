@@ -45,6 +45,8 @@ export interface DeclaredFunction {
   readonly routes: readonly string[];
   /** Absolute path of the folder with its static files. */
   readonly assets?: string;
+  /** Absolute path of the folder with the page and the files of one that runs in a page. */
+  readonly pageFolder?: string;
   readonly settings: {
     readonly env: Readonly<Record<string, string>>;
     /** By the names of `core/limits.ts`. */
@@ -70,11 +72,12 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
   return functions.map((declared) => {
     const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax, triggers } =
       declared;
-    const { assets, cache } = declared;
+    const { assets, cache, pageFolder } = declared;
     return {
       ...{ name, engine, path, exportName },
       routes: routes.map(formatRoute),
       ...(assets && { assets: assets.folder }),
+      ...(pageFolder && { pageFolder }),
       settings: {
         ...{ env, limits, egress, instancesMax },
         ...(!cache && { cache }),

@@ -15,6 +15,7 @@ export interface BundleSource {
   readonly name: string;
   /** Absolute path. */
   readonly path: string;
+  readonly engine: string;
 }
 
 /** A bundle. */
@@ -43,8 +44,9 @@ const BUILD_MS_MAX = 120_000;
 /** What runs in the process: reads entries from its input, writes what became of each to its output. */
 const PROGRAM = `
 const built = [];
-for (const entry of await Bun.stdin.json()) {
-  const { outputs, logs } = await Bun.build({ entrypoints: [entry], target: "bun", sourcemap: "external", throw: false });
+for (const { path: entry, engine } of await Bun.stdin.json()) {
+  const page = engine === "browser" && { target: "browser", define: { "process.env.NODE_ENV": '"production"' } };
+  const { outputs, logs } = await Bun.build({ entrypoints: [entry], target: "bun", sourcemap: "external", throw: false, ...page });
   const text = async (kind) => (await outputs.find((each) => each.kind === kind)?.text()) ?? "";
   const told = logs.filter(({ level }) => level === "error").map(({ message, position }) => ({ message, position }));
   built.push({ code: await text("entry-point"), map: await text("sourcemap"), logs: told });
@@ -60,7 +62,7 @@ export async function bundle(sources: readonly BundleSource[], folder: string, p
   if (sources.length === 0) return [];
   const child = Bun.spawn([process.execPath, "-e", PROGRAM], {
     cwd: folder,
-    stdio: [Buffer.from(JSON.stringify(sources.map(({ path }) => path))), "pipe", "pipe"],
+    stdio: [Buffer.from(JSON.stringify(sources.map(({ path, engine }) => ({ path, engine })))), "pipe", "pipe"],
     env: { ...process.env, BUN_BE_BUN: "1" },
     timeout: BUILD_MS_MAX,
   });

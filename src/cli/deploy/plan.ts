@@ -4,7 +4,7 @@ import type { DeclaredFunction } from "../project_file.ts";
 import type { AdminClient } from "../reaching/admin_client.ts";
 import { ApiFailure } from "../reaching/admin_client.ts";
 import type { FunctionView, RouteView, SettingsView, VersionView } from "../reaching/api_answers.ts";
-import { readAssetFiles } from "./asset_files.ts";
+import { readAssetFiles, readPageFiles } from "./asset_files.ts";
 import type { Bundle } from "./bundle.ts";
 
 /** A file to be deployed. */
@@ -41,7 +41,10 @@ export async function planDeploy(
       const bundle = bundles[index] as Bundle;
       const utf8 = new TextEncoder();
       const code = fileOf(bundle.entry, utf8.encode(bundle.code));
-      const files = [code, fileOf(`${bundle.entry}.map`, utf8.encode(bundle.map))];
+      const { name, pageFolder, path: source } = declared;
+      const beside = pageFolder === undefined ? [] : readPageFiles(name, pageFolder, source);
+      const page = beside.map(({ path, content }) => fileOf(path, content));
+      const files = [code, fileOf(`${bundle.entry}.map`, utf8.encode(bundle.map)), ...page];
       const found = declared.assets === undefined ? [] : readAssetFiles(declared.name, declared.assets);
       const assets = found.map(({ path, content }) => fileOf(path, content));
       const known = await absentIfMissing(client.get<FunctionView>(client.ofFunction(declared.name)));

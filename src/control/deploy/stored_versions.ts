@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { type BindingDeclaration, grantsOf, isPostgres } from "../../core/binding_kinds.ts";
+import { type BrowserProgram, PAGE_BYTES } from "../../core/browser_program.ts";
 import { functionKey } from "../../core/deployment.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { type FunctionVersion, languageOf, type Program, type VersionContents } from "../../core/function.ts";
@@ -16,6 +17,7 @@ import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import { AssetContents, StoredAssets } from "./stored_assets.ts";
+import { storedPage } from "./stored_page.ts";
 import { storedProgram } from "./stored_program.ts";
 import { declarationsOf, secretNamesOf, secretsOf, triggersOf } from "./version_bindings.ts";
 
@@ -45,7 +47,7 @@ export class StoredVersions {
     return {
       ...{ project, name, version, engine, instancesMax: settings.instancesMax, cache: settings.cache },
       key: [`${functionKey(project, name)}@${version}`, ...state].join("#"),
-      limits: combineLimits(completeLimits(settings.limits), own?.value.limits ?? {}),
+      limits: combineLimits(completeLimits({ ...(engine === "browser" && { memoryBytes: PAGE_BYTES }), ...settings.limits }), own?.value.limits ?? {}),
       triggers: triggersOf(settings, () => {}, `Cannot load "${name}"`),
       assets: assets && new StoredAssets(this.#assets, assets, settings.notFound, createdAt),
       contents: () => this.#contents(project, name, manifest),
@@ -68,7 +70,7 @@ export class StoredVersions {
     return { program, exportName, env, egress: { allow: settings.egress, secrets }, bindings };
   }
 
-  async #code(manifest: Manifest): Promise<Program | WasmProgram> {
+  async #code(manifest: Manifest): Promise<Program | WasmProgram | BrowserProgram> {
     const { engine, entry } = manifest;
     const { code, map } = codeOf(manifest);
     const name = basename(entry);
@@ -78,6 +80,7 @@ export class StoredVersions {
       return { kind: "wasm", name, bytes, hash: code };
     }
     const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
+    if (engine === "browser") return storedPage(this.#blobs, manifest, { code: text, sourceMap });
     return { name, language: languageOf(entry), code: text, hash: code, sourceMap };
   }
 

@@ -1,6 +1,5 @@
 /** What is asked for in a version, checked before anything of it is stored. */
 import { IsopodError } from "../../core/errors.ts";
-import type { EngineName } from "../../core/function.ts";
 import { LIMIT_NAMES, type Limits } from "../../core/limits.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { Manifest, VersionSettings } from "./records.ts";
@@ -41,17 +40,13 @@ export interface VersionChecks {
   readonly largest: Partial<Limits>;
 }
 
-/** The engines that take deploys. */
-const DEPLOYED: ReadonlySet<string> = new Set<EngineName>(["script", "wasm", "process"]);
-
 /** @throws {IsopodError} `bad_request`, `forbidden` for the first mistake */
 export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: VersionInput): void {
   const { project, name } = owner;
-  const { engine, files, assets = [], entry, settings } = input;
+  const { files, assets = [], entry, settings } = input;
   const fail = (why: string): never => {
     throw new IsopodError("bad_request", { message: `Cannot deploy "${name}": ${why}` });
   };
-  if (!DEPLOYED.has(engine)) fail(`the engine "${engine}" is not there yet; the engines are script, wasm and process`);
   const paths = new Set(files.map(({ path }) => path));
   if (paths.size < files.length) fail("two of its files have one path");
   if (new Set(assets.map(({ path }) => path)).size < assets.length) fail("two of its static files have one path");

@@ -8,7 +8,7 @@ import { hashOf } from "../../stdx/hash.ts";
 import { walk } from "./disk_trees.ts";
 
 /** The page of a folder. */
-const PAGE = "index.html";
+export const PAGE = "index.html";
 
 /** Sources of modules, which are in the bundle; a page fetches no TypeScript. */
 const SOURCE = /\.[mc]?tsx?$/i;
@@ -46,6 +46,11 @@ export function makePageProgram(
     files,
     hash: hashOf(JSON.stringify([hashOf(code), html, named])),
   };
+}
+
+/** Whether a file beside a module is one that its page may fetch. */
+export function isPageFile(path: string): boolean {
+  return path !== PAGE && !SOURCE.test(path);
 }
 
 /** A file as a page fetches it. */
