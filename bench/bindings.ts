@@ -27,8 +27,8 @@ interface Measured {
   readonly call: string;
   /** Which share of the calls is enough of it; all when left out. */
   readonly share?: number;
-  /** The same in this process, in a folder; returns what is done for each call. */
-  bare(directory: string): (at: number) => unknown;
+  /** The same in this process, in a folder, or by a request to the server; returns what is done for each call. */
+  bare(directory: string, port: number): (at: number) => unknown;
 }
 
 const KV = { binding: '{ type = "kv", name = "bench" }', before: fill("B.put('k' + at, text)") };
@@ -59,7 +59,16 @@ const MEASURED: readonly Measured[] = [
       return () => readFile(path);
     },
   },
+  {
+    // Against the direct request: one connection that is kept, one request after another.
+    ...{ what: "function call", binding: '{ type = "function", name = "other" }', before: "", share: 0.3 },
+    call: 'return (await B.fetch("http://other/")).text()',
+    bare: (_directory, port) => async () => (await fetch(`http://127.0.0.1:${port}/other`)).text(),
+  },
 ];
+
+/** What is called by a function, or by a request. */
+const OTHER = 'export default () => new Response("hello world");';
 
 function fill(call: string): string {
   return `await Promise.all(Array.from({ length: keys }, (_, at) => ${call}))`;
@@ -103,11 +112,13 @@ function codeOf({ before, call }: Measured, calls: number): string {
 export async function measureBindings({ rounds, scale }: Pace): Promise<Section> {
   const callsOf = ({ share = 1 }: Measured) => Math.ceil(CALLS * scale * share);
   const tables = MEASURED.map(({ binding }, index) => {
-    const limits = "limits = { wall_ms = 600000, cpu_ms = 600000 }";
+    const limits = "limits = { wall_ms = 600000, cpu_ms = 600000, subrequests = 1000 }";
     const own = `name = "f${index}"\npath = "./f${index}.js"\nroutes = ["GET /f${index}"]\n${limits}`;
     return `[[functions]]\n${own}\nbindings.B = ${binding}\n`;
   });
-  const files = Object.fromEntries(MEASURED.map((each, index) => [`f${index}.js`, codeOf(each, callsOf(each))]));
+  tables.push('[[functions]]\nname = "other"\npath = "./other.js"\nroutes = ["GET /other"]\n');
+  const codes = MEASURED.map((each, index) => [`f${index}.js`, codeOf(each, callsOf(each))]);
+  const files = { ...Object.fromEntries(codes), "other.js": OTHER };
   await using server = await startIsopod({ config: tables.join("\n"), files });
   const failures: string[] = [];
   const found: (readonly [what: string, ours: Times, bare: Times])[] = [];
@@ -119,17 +130,17 @@ export async function measureBindings({ rounds, scale }: Pace): Promise<Section>
       const response = await fetch(`http://127.0.0.1:${server.port}/f${index}`);
       if (!response.ok) failures.push(`${measured.what}: ${await response.text()}`);
       else if (round > 0) ours.push(timesOf((await response.json()) as number[]));
-      if (round > 0) bare.push(await bareTimes(measured, callsOf(measured)));
+      if (round > 0) bare.push(await bareTimes(measured, callsOf(measured), server.port));
     }
     found.push([measured.what, medianOf(ours), medianOf(bare)]);
   }
   return report(found, failures);
 }
 
-async function bareTimes({ bare }: Measured, calls: number): Promise<Times> {
+async function bareTimes({ bare }: Measured, calls: number, port: number): Promise<Times> {
   const directory = mkdtempSync(join(tmpdir(), "isopod-bench-"));
   try {
-    const step = bare(directory);
+    const step = bare(directory, port);
     const times: number[] = [];
     for (let at = 0; at < calls; at++) {
       const begun = performance.now();

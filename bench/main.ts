@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { measureBindings } from "./bindings.ts";
 import { measureBrowser } from "./browser.ts";
 import { measureCached } from "./cached.ts";
+import { measureComponents } from "./components.ts";
 import { measureDeploys } from "./deploy.ts";
 import { measureFresh } from "./fresh.ts";
 import { measureHello, type Pace, type Section } from "./hello.ts";
@@ -37,6 +38,7 @@ const ALONE: Readonly<Record<string, Measure>> = {
   sql: measureSql,
   bindings: measureBindings,
   processes: measureProcesses,
+  components: measureComponents,
 };
 const SECTIONS = [...Object.keys(WITH_PEERS), ...Object.keys(ALONE)];
 

@@ -18,7 +18,8 @@ const GONE_MS_MAX = 5000;
 function start(data: string): Promise<LaunchedServer> {
   // Sandboxed uids may enter it, so that the sandboxes' files lie in it and not elsewhere.
   chmodSync(data, 0o755);
-  return launchServer(["node", join(ROOT, "bin/isopod"), "serve", ...ANY_PORTS, "--data", data], { cwd: ROOT });
+  const command = ["node", join(ROOT, "bin/isopod"), "serve", ...ANY_PORTS, "--data", data];
+  return launchServer(command, { cwd: ROOT, group: true });
 }
 
 /** A program that runs until it is ended; resolves when its first output is here. */
@@ -28,14 +29,23 @@ async function startProgram(server: LaunchedServer, code: string): Promise<Respo
 
 const allGone = (pids: readonly number[]) => () => !pids.some(isAlive);
 
-for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  test(`${signal} lets what runs end, then ends the server with 0 and nothing left`, async () => {
+const WAYS = [
+  ["SIGTERM", "the launcher"],
+  ["SIGINT", "the launcher"],
+  // As a terminal does by Ctrl-C, and service managers and `timeout` do.
+  ["SIGTERM", "the whole group"],
+  ["SIGINT", "the whole group"],
+] as const;
+
+for (const [signal, receiver] of WAYS) {
+  test(`${signal} to ${receiver} lets what runs end, then ends the server with 0 and nothing left`, async () => {
     using data = temporaryFolder();
     await using server = await start(data.path);
     const pids = [server.pid, ...descendants(server.pid)];
     expect(pids.length).toBeGreaterThan(1);
     const answer = await startProgram(server, 'await Bun.sleep(300); console.log("done")');
-    server.command.kill(signal);
+    if (receiver === "the launcher") server.command.kill(signal);
+    else process.kill(-server.command.pid, signal);
     expect(await answer.text()).toBe("started\ndone\n");
     expect(await server.command.exited).toBe(0);
     await until(allGone(pids), GONE_MS_MAX);
@@ -50,10 +60,35 @@ test("a second SIGINT ends everything at once", async () => {
   const pids = [server.pid, ...descendants(server.pid)];
   server.command.kill("SIGINT");
   await until(() => server.stderr().includes("The server is ending"), GONE_MS_MAX);
-  server.command.kill("SIGINT");
+  // What comes within a second of the first is the first, passed on.
+  await until(() => {
+    server.command.kill("SIGINT");
+    return !isAlive(server.pid);
+  }, GONE_MS_MAX);
   expect(await server.command.exited).toBe(130);
   await until(allGone(pids), GONE_MS_MAX);
   await answer.text().catch(() => {});
+});
+
+test("a terminal that is closed takes the server with it", async () => {
+  using data = temporaryFolder();
+  chmodSync(data.path, 0o755);
+  let shown = "";
+  const child = Bun.spawn(["node", join(ROOT, "bin/isopod"), "serve", ...ANY_PORTS, "--data", data.path], {
+    cwd: ROOT,
+    env: { ...process.env, ISOPOD_LOG: "info" },
+    terminal: {
+      data(_terminal, bytes) {
+        shown += bytes.toString();
+      },
+    },
+  });
+  await until(() => shown.includes('"The server is ready"'), 3 * GONE_MS_MAX);
+  const pids = [child.pid, ...descendants(child.pid)];
+  expect(pids.length).toBeGreaterThan(2);
+  child.terminal?.close();
+  await until(allGone(pids), GONE_MS_MAX);
+  expect(readdirSync(join(data.path, "sandbox"))).toEqual([]);
 });
 
 test("a killed launcher takes server and sandboxes with it", async () => {

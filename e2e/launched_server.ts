@@ -20,6 +20,8 @@ export interface LaunchOptions {
   readonly uid?: number;
   /** How long until it is ready, in milliseconds; longer where it has to install something. */
   readonly readyMsMax?: number;
+  /** Whether it leads a group of processes, which can be sent signals as a whole. */
+  readonly group?: boolean;
 }
 
 /** The running server. */
@@ -43,6 +45,7 @@ export async function launchServer(command: readonly string[], options: LaunchOp
     env: { ...process.env, ISOPOD_LOG: "info", ...options.env },
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     ...(options.uid !== undefined && { uid: options.uid, gid: options.uid }),
+    ...(options.group === true && { detached: true }),
   });
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);

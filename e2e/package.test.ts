@@ -139,3 +139,53 @@ test(
   },
   MINUTE_MS,
 );
+
+test(
+  "a Worker that was written with Cloudflare's types compiles with `isopod/globals` as it stands",
+  async () => {
+    const worker = `/// <reference types="isopod/globals" />
+      interface Env { KV: KVNamespace; DB: D1Database; FILES: R2Bucket; JOBS: Queue<{ id: number }>; API: Fetcher; TOKEN: string }
+      interface Comment { id: number; author: string }
+      export default {
+        async fetch(request, env, ctx): Promise<Response> {
+          const hit = await caches.default.match(request);
+          if (hit) return hit;
+          const user = await env.KV.get<{ name: string }>("user", { type: "json" });
+          await env.KV.put("seen", "1", { expirationTtl: 60 });
+          const listing = await env.KV.list({ prefix: "user:" });
+          const next: string | undefined = listing.list_complete ? undefined : listing.cursor;
+          const { results } = await env.DB.prepare("SELECT * FROM comments WHERE id = ?").bind(1).all<Comment>();
+          const author: string | undefined = results[0]?.author;
+          const object = await env.FILES.get("a", { range: request.headers, onlyIf: request.headers });
+          if (object === null) return new Response("Object Not Found", { status: 404 });
+          const headers = new Headers();
+          object.writeHttpMetadata(headers);
+          headers.set("etag", object.httpEtag);
+          await env.JOBS.send({ id: 1 });
+          // @ts-expect-error: not such a message
+          await env.JOBS.send({ id: "1" });
+          const response = new Response("body" in object ? object.body : undefined, { headers });
+          ctx.waitUntil(caches.default.put(request, response.clone()));
+          return user === null ? env.API.fetch(request) : Response.json([user.name, next, author, env.TOKEN]);
+        },
+        async queue(batch, env): Promise<void> {
+          for (const message of batch.messages) {
+            if (message.attempts > 3) message.retry({ delaySeconds: 60 });
+            else await env.KV.put(String(message.body.id), message.timestamp.toISOString());
+          }
+        },
+        async scheduled(controller, env, ctx) {
+          ctx.waitUntil(env.KV.delete(String(controller.scheduledTime)));
+        },
+      } satisfies ExportedHandler<Env, { id: number }>;
+    `;
+    await Bun.write(join(folder.path, "worker.ts"), worker);
+    const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "esnext"];
+    const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+    const compile = (library: string) =>
+      runCommand(["node", tsc, ...flags, "--lib", library, "--types", "", "worker.ts"], folder.path);
+    expect(compile("esnext,dom")).toBe("");
+    expect(compile("esnext,webworker")).toBe("");
+  },
+  MINUTE_MS,
+);

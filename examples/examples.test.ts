@@ -25,6 +25,8 @@ test("the configuration serves every example, and the addresses in its comments 
     "badge",
     "products",
     "uploads",
+    "links",
+    "comments",
     "reminders",
   ]);
   const text = await Bun.file(file).text();
@@ -91,9 +93,7 @@ test("what uses the SDK or a framework is served as it stands", async () => {
 });
 
 test("uploads is a Worker for R2, and is served as it stands", async () => {
-  const path = JSON.stringify(join(import.meta.dir, "uploads.js"));
-  const config = `listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n[[functions]]\nname = "uploads"\npath = ${path}
-routes = ["ANY /uploads/*"]\nbindings = { FILES = { type = "blob", name = "uploads" } }\n`;
+  const config = configOf("uploads", "ANY /uploads/*", '{ FILES = { type = "blob", name = "uploads" } }');
   await using server = await ServeProcess.start({ "isopod.toml": config });
   const ask = (key: string, init?: RequestInit) => fetch(`${server.url}/uploads/${key}`, init);
   const put = await ask("a/b%20c.txt", { method: "PUT", body: "0123456789", headers: { "content-type": "text/x" } });
@@ -118,6 +118,57 @@ routes = ["ANY /uploads/*"]\nbindings = { FILES = { type = "blob", name = "uploa
   expect(await (await ask("")).json()).toEqual([{ key: "a/b c.txt", size: 10 }]);
   expect((await ask("a/b%20c.txt", { method: "DELETE" })).status).toBe(204);
   expect((await ask("a/b%20c.txt")).status).toBe(404);
+});
+
+/** The configuration of one function, from this folder, on ports that the system chooses. */
+function configOf(name: string, routes: string, bindings: string): string {
+  const path = JSON.stringify(join(import.meta.dir, `${name}.js`));
+  return `listen_address = "127.0.0.1:0"\nadmin_address = "127.0.0.1:0"\n[[functions]]\nname = "${name}"\npath = ${path}
+routes = ["${routes}"]\nbindings = ${bindings}\n`;
+}
+
+test("links is a Worker for KV, and is served as it stands", async () => {
+  const config = configOf("links", "ANY /links/*", '{ LINKS = { type = "kv", name = "links" } }');
+  await using server = await ServeProcess.start({ "isopod.toml": config });
+  const ask = (path: string, init?: RequestInit) =>
+    fetch(`${server.url}/links/${path}`, { redirect: "manual", ...init });
+  const put = async (path: string, body: string) => (await ask(path, { method: "PUT", body })).status;
+  expect(await put("a/docs%20é?days=7", "https://example.com/docs")).toBe(201);
+  expect(await put("a/docs%20é?days=7", "https://example.com/new")).toBe(204);
+  expect(await put("b", "https://example.com/b")).toBe(201);
+  expect(await put("c", "no address")).toBe(400);
+  const followed = await ask("a/docs%20é");
+  expect([followed.status, followed.headers.get("location")]).toEqual([302, "https://example.com/new"]);
+  const { links } = (await (await ask("?prefix=a/")).json()) as { links: { expiration: number }[] };
+  expect<unknown>(links).toEqual([{ name: "a/docs é", expiration: expect.any(Number), changes: 2 }]);
+  expect((links[0]?.expiration ?? 0) - Date.now() / 1000).toBeWithin(6.9 * 86_400, 7 * 86_400 + 1);
+  expect(await (await ask("")).json()).toMatchObject({ links: [{ changes: 2 }, { name: "b", changes: 1 }] });
+  expect((await ask("b", { method: "DELETE" })).status).toBe(204);
+  expect((await ask("b")).status).toBe(404);
+});
+
+test("comments is a Worker for D1, and is served as it stands once its table was made", async () => {
+  const config = configOf("comments", "ANY /comments/*", '{ DB = { type = "sql", name = "comments" } }');
+  await using server = await ServeProcess.start({ "isopod.toml": config });
+  const ask = async (slug: string, init?: RequestInit) => {
+    const answer = await fetch(`${server.url}/comments/${slug}`, init);
+    return [answer.status, await answer.text()];
+  };
+  const post = (slug: string, comment: object) => ask(slug, { method: "POST", body: JSON.stringify(comment) });
+  expect(await ask("hello")).toEqual([500, expect.stringContaining("no such table: comments")]);
+  const env = { ISOPOD_URL: server.adminUrl, ISOPOD_DATA: join(server.directory, "data") };
+  const migrate = ["sql", "migrate", "comments", join(import.meta.dir, "comments")];
+  expect(await isopod(migrate, { env })).toMatchObject({ code: 0, stderr: "" });
+  expect(await post("hello", { author: "Ada", body: "Well said'); drop table comments; --" })).toEqual([
+    201,
+    "Created",
+  ]);
+  expect(await post("other", { author: "Bob", body: "No" })).toEqual([201, "Created"]);
+  expect((await post("hello", { author: "Ada" }))[0]).toBe(400);
+  const first = { id: 1, author: "Ada", body: "Well said'); drop table comments; --" };
+  expect(await ask("hello")).toEqual([200, JSON.stringify([first])]);
+  expect(await ask("hello", { method: "DELETE" })).toEqual([200, '{"left":1}']);
+  expect(await ask("hello")).toEqual([200, "[]"]);
 });
 
 test("reminders come when it is time, and every morning", async () => {

@@ -16,14 +16,19 @@ interface IsopodEnv {
   readonly badge: Record<string, never>;
   readonly products: Record<string, never>;
   readonly uploads: {
-    /** A blob binding: docs/bindings.md of Isopod. */
-    readonly FILES: any;
+    /** A binding of the type "blob": "uploads". */
+    readonly FILES: import("isopod").R2Bucket;
+  };
+  readonly links: {
+    /** A binding of the type "kv": "links". */
+    readonly LINKS: import("isopod").KVNamespace;
+  };
+  readonly comments: {
+    /** A binding of the type "sql": "comments". */
+    readonly DB: import("isopod").D1Database;
   };
   readonly reminders: {
-    /** A queue binding: docs/bindings.md of Isopod. */
-    readonly REMINDERS: {
-      send(body: unknown, options?: { contentType?: string; delaySeconds?: number }): Promise<void>;
-      sendBatch(messages: Iterable<object>, options?: { delaySeconds?: number }): Promise<void>;
-    };
+    /** A binding of the type "queue": "reminders". */
+    readonly REMINDERS: import("isopod").Queue;
   };
 }

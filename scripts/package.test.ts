@@ -33,6 +33,7 @@ test("the package holds the launcher, the program, the built SDK and the licence
     "src/cli/main.ts",
     "dist/sdk/main.js",
     "dist/sdk/types/sdk/main.d.ts",
+    "dist/sdk/types/sdk/globals.d.ts",
     "dist/sdk/esbuild_plugin.js",
     "dist/sdk/vite_plugin.js",
   ];

@@ -1,6 +1,6 @@
 /** What is deployed, joined with what serves it: the configuration's functions, the apps, and the store. */
 import { join } from "node:path";
-import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
+import { checkEgressRule, parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import { AppsFolder } from "./control/apps/apps_folder.ts";
 import type { Config } from "./control/config/config.ts";
 import { largestLimit } from "./control/config/extremes.ts";
@@ -21,7 +21,7 @@ import { checkCron } from "./triggers/cron.ts";
 
 /** The checks of the egress binding's language. */
 const EGRESS_CHECKS = {
-  validateEgress: (rule: string) => void parseEgressRule(rule),
+  validateEgress: checkEgressRule,
   validateHost: (host: string) => void parseHostPattern(host),
   validateCron: checkCron,
   reachesInside: (rule: string) => ["localhost", "network"].includes(parseEgressRule(rule).host.kind),
@@ -57,10 +57,10 @@ export interface DeployingOptions {
 /** Loads and publishes what is deployed. @throws {Error} when the configuration's functions or the store cannot be read */
 export async function openDeploying(options: DeployingOptions): Promise<Deploying> {
   const { config, dataDirectory, plant, telemetry, tryOut = false } = options;
-  const { pool, builder } = plant;
+  const { pool, builder, components } = plant;
   const { log } = telemetry;
   const build = builder.build.bind(builder);
-  const loader = new FunctionLoader(build);
+  const loader = new FunctionLoader(build, components);
   const ending = new AbortController();
   const report = (message: string, fields: Readonly<Record<string, unknown>>) => log.error(message, { ...fields });
   let listener: (deployment: Deployment) => void = () => {};
@@ -73,7 +73,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
   const store = openStore(dataDirectory);
   const file = await load(config);
   const plane = await openControlPlane({
-    ...{ store, clock, build, file, publish, report },
+    ...{ store, clock, build, components, file, publish, report },
     box: new SecretBox(config.secretKeys ?? readOrCreateSecretKeys(dataDirectory)),
     prepare: (version) => pool.prepare(version),
     runningKeys: () => pool.versionKeys(),
@@ -82,6 +82,7 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
     ...EGRESS_CHECKS,
   });
   plant.quotas = quotasIn(plane);
+  plant.databaseUrls = plane.databases;
   const openApps = async (folder: string | undefined): Promise<AppsFolder | undefined> => {
     if (folder === undefined) return undefined;
     const opened = new AppsFolder({ folder, build, clock, report, changed: (all) => plane.published.replaceApps(all) });

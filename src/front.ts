@@ -21,6 +21,9 @@ export const CODE_BYTES_MAX = 10 * MB;
 const RAN_BYTES_MAX = 32 * MB;
 const RAN_COUNT_MAX = 1000;
 
+/** What slow readers of long answers have not had yet, on the disk. */
+const CACHE_OVERFLOW_BYTES_MAX = 512 * MB;
+
 /** What stands between the network and the plant. */
 export interface Front {
   readonly admission: Admission;
@@ -33,7 +36,8 @@ export interface Front {
 }
 
 /** Makes the front. @throws {Error} when the pins cannot be read */
-export async function createFront(config: Config, dataDirectory: string, { pool, builder }: Plant): Promise<Front> {
+export async function createFront(config: Config, dataDirectory: string, plant: Plant): Promise<Front> {
+  const { pool, builder, components } = plant;
   const directory = join(dataDirectory, "pins");
   const pins = await openPins({ directory, countMax: 100_000, bytesMax: 1024 * MB, codeBytesMax: CODE_BYTES_MAX });
   const { sources: rules } = config.codeless;
@@ -45,12 +49,14 @@ export async function createFront(config: Config, dataDirectory: string, { pool,
     if (kept.get(hash) === undefined) kept.set({ hash, code, language }, code.length);
   };
   const { bytesMax } = config.cache;
-  const cache = bytesMax === 0 ? undefined : new ResponseCache({ clock, bytesMax });
+  const overflow = { directory: join(dataDirectory, "cache"), bytesMax: CACHE_OVERFLOW_BYTES_MAX };
+  const cache = bytesMax === 0 ? undefined : new ResponseCache({ clock, bytesMax, overflow });
   const codeless = new Codeless({
     invoker: pool,
     sources,
     pins,
     builder: programs,
+    components,
     cache,
     codeBytesMax: CODE_BYTES_MAX,
     ran,

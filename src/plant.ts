@@ -5,12 +5,15 @@ import { largestLimit } from "./control/config/extremes.ts";
 import { DATA_QUOTAS, DEFAULT_QUOTAS, type Quotas } from "./control/tenancy/quotas.ts";
 import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
+import type { DatabaseUrls } from "./core/database_urls.ts";
 import type { Engine } from "./core/engine.ts";
 import { IsopodError } from "./core/errors.ts";
 import type { EngineName } from "./core/function.ts";
 import type { FunctionCaller } from "./core/function_caller.ts";
 import { newRequestId } from "./gateway/exchange_record.ts";
+import { componentCode, transpilerCode } from "./guest_code.ts";
 import { Builder } from "./pool/builder.ts";
+import { Components } from "./pool/components.ts";
 import { Pool } from "./pool/pool.ts";
 import { prepareBrowserGuest, prepareGuest, prepareProcessGuest } from "./prepare_guest.ts";
 import { createBindings, ENGINES, type EngineParts, type StandardBindings } from "./standard.ts";
@@ -30,10 +33,14 @@ export interface Plant {
   readonly triggers: FunctionTriggers;
   /** How much projects may keep; what the store says takes its place once that is open. */
   quotas: DataQuotas;
+  /** Where the databases of PostgreSQL are that projects name, once the store is open. */
+  databaseUrls: DatabaseUrls;
   /** Calls what is deployed, once there is a gateway that knows it. */
   functions: FunctionCaller;
   readonly pool: Pool;
   readonly builder: Builder;
+  /** Makes components of WebAssembly ready to run. */
+  readonly components: Components;
 }
 
 /** Makes what runs code; nothing is started yet. @throws {Error} */
@@ -67,6 +74,10 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   const bindings = await createBindings({
     ...{ dataDirectory, clock, blobStore: config.blobs },
     quotas: { bytesMax: (type, project) => plant.quotas.bytesMax(type, project) },
+    databaseUrls: {
+      ofSecret: (project, secret) => plant.databaseUrls.ofSecret(project, secret),
+      named: (project) => plant.databaseUrls.named(project),
+    },
     functions: caller,
     queues: triggers,
     report: (text, fields) => report({ level: "error", text }, fields),
@@ -80,14 +91,28 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
   gaugeQueues(metrics, () => triggers.depths());
   gaugeInvocations(metrics, () => ({ ...triggers.invocations.figures }));
   const functions: FunctionCaller = { call: () => Promise.reject(new IsopodError("overloaded")) };
+  const databaseUrls: DatabaseUrls = {
+    ofSecret: () => {
+      throw new IsopodError("overloaded");
+    },
+    named: () => Promise.resolve([]),
+  };
   const plant: Plant = {
     ...{ engine, launching: [...launching.values()] },
     bindings,
     triggers,
-    quotas,
+    ...{ quotas, databaseUrls },
     functions,
     pool,
     builder: new Builder({ engine, clock, report }),
+    components: new Components({
+      ...{
+        invoker: pool,
+        directory: join(dataDirectory, "components"),
+        transpiler: transpilerCode,
+        runtime: componentCode,
+      },
+    }),
   };
   return plant;
 }
@@ -113,10 +138,11 @@ export async function removeData({ bindings, triggers }: Plant, project: string)
 }
 
 /** Ends it; the pool is closed before. */
-export async function closePlant({ engine, launching, bindings, builder }: Plant): Promise<void> {
+export async function closePlant({ engine, launching, bindings, builder, components }: Plant): Promise<void> {
   const { egress, cache, byType } = bindings;
   await Promise.all([
     builder.close(),
+    components.close(),
     egress?.close(),
     cache?.close(),
     ...[...byType.values()].map((binding) => binding.close()),

@@ -2,19 +2,20 @@
  * Reads a server's configuration: the file and what the command line says beside it, with the checks of every room whose
  * language stands in the file. Small to load, unlike the server.
  */
-import { parseEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
+import { checkEgressRule, parseHostPattern } from "./bindings/egress/rule.ts";
 import type { Config } from "./control/config/config.ts";
 import { loadConfig, parseConfig } from "./control/config/file.ts";
 import { saidOf } from "./control/deploy/version_bindings.ts";
 import { formatRoute } from "./core/route.ts";
 import { parseSourceRule } from "./gateway/sources/rules.ts";
+import type { DeclaredProgram } from "./read_program.ts";
 import { checkCron } from "./triggers/cron.ts";
 
 export type { Config } from "./control/config/config.ts";
 
 /** The checks of the bindings' and the gateway's languages, for reading a configuration. */
 export const CONFIG_CHECKS = {
-  validateEgress: (rule: string) => void parseEgressRule(rule),
+  validateEgress: checkEgressRule,
   validateHost: (host: string) => void parseHostPattern(host),
   validateCron: checkCron,
   validateSource: (source: string) => void parseSourceRule(source),
@@ -47,6 +48,8 @@ export interface DeclaredFunction {
   readonly assets?: string;
   /** Absolute path of the folder with the page and the files of one that runs in a page. */
   readonly pageFolder?: string;
+  /** What the files of a program are; undefined for other engines. */
+  readonly program?: DeclaredProgram;
   readonly settings: {
     readonly env: Readonly<Record<string, string>>;
     /** By the names of `core/limits.ts`. */
@@ -63,6 +66,8 @@ export interface DeclaredFunction {
     readonly consumers?: readonly { readonly queue: string }[];
     /** What answers where no static file is; left out where there are none. */
     readonly notFound?: string;
+    /** How a program is started and spoken to; left out for other engines. */
+    readonly process?: Readonly<Record<string, unknown>> & { readonly command?: readonly string[] | undefined };
   };
 }
 
@@ -72,12 +77,14 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
   return functions.map((declared) => {
     const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax, triggers } =
       declared;
-    const { assets, cache, pageFolder } = declared;
+    const { assets, cache, pageFolder, process: program } = declared;
+    const denied = secrets.flatMap(({ file: secret }) => secret ?? []);
     return {
       ...{ name, engine, path, exportName },
       routes: routes.map(formatRoute),
       ...(assets && { assets: assets.folder }),
       ...(pageFolder && { pageFolder }),
+      ...(program && { program: { root: program.root, layers: program.layers, denied } }),
       settings: {
         ...{ env, limits, egress, instancesMax },
         ...(!cache && { cache }),
@@ -85,6 +92,7 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
         ...(triggers.schedules.length > 0 && { schedules: triggers.schedules }),
         ...(triggers.consumers.length > 0 && { consumers: triggers.consumers }),
         ...(assets && { notFound: assets.fallback }),
+        ...(program && { process: { ...program.settings } }),
         secrets: secrets.map(({ binding, name: secret, hosts }) => ({ binding, name: secret, hosts })),
       },
     };

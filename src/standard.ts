@@ -14,11 +14,13 @@ import { createQueueBinding } from "./bindings/queue/binding.ts";
 import { Administration } from "./bindings/sql/administration.ts";
 import { createSql } from "./bindings/sql/binding.ts";
 import { Databases } from "./bindings/sql/databases.ts";
+import { FilesAdministration } from "./bindings/sql/files_administration.ts";
 import { Postgres } from "./bindings/sql/postgres/postgres.ts";
 import { createTcp } from "./bindings/tcp/binding.ts";
 import type { Binding, BindingSet, DataQuotas } from "./core/binding.ts";
 import type { Clock } from "./core/clock.ts";
 import type { DatabaseAdmin } from "./core/database_admin.ts";
+import type { DatabaseUrls } from "./core/database_urls.ts";
 import type { Engine } from "./core/engine.ts";
 import type { FunctionCaller } from "./core/function_caller.ts";
 import type { QueueSender } from "./core/triggers.ts";
@@ -48,6 +50,7 @@ export interface BindingParts {
   readonly quotas: DataQuotas;
   /** The store of blobs; files in the data directory when left out. */
   readonly blobStore: S3Options | undefined;
+  readonly databaseUrls: DatabaseUrls;
   /** Calls what is deployed. */
   readonly functions: FunctionCaller;
   /** Takes messages for queues. */
@@ -64,21 +67,23 @@ export interface StandardBindings extends BindingSet {
 /** Every binding. */
 export async function createBindings(parts: BindingParts): Promise<StandardBindings> {
   const { dataDirectory } = parts;
+  const tcp = createTcp({ dialler: createDialler({ clock: parts.clock }), clock: parts.clock });
   const databases = new Databases({ ...parts, directory: join(dataDirectory, "sql"), program: databaseCode });
+  const postgres = new Postgres({ ...parts, isPublic });
   const bindings: readonly Binding[] = [
     createKv({ ...parts, directory: join(dataDirectory, "kv") }),
     createBlobs(await blobBackend(parts)),
-    createSql(databases, new Postgres({ clock: parts.clock, isPublic })),
+    createSql({ databases, postgres, urls: parts.databaseUrls }),
     createFunctionBinding(parts.functions),
     createQueueBinding(parts.queues),
-    createTcp({ dialler: createDialler({ clock: parts.clock }), clock: parts.clock }),
+    tcp,
   ];
   const byType = new Map(bindings.map((binding) => [binding.type, binding]));
   return {
-    egress: createEgress(),
+    egress: createEgress({ tunnel: tcp.tunnel }),
     cache: createCacheApi(parts.clock),
     byType,
-    databases: new Administration(databases),
+    databases: new Administration({ files: new FilesAdministration(databases), postgres, urls: parts.databaseUrls }),
   };
 }
 

@@ -64,6 +64,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 const ROOM_OF_FILE: Readonly<Record<string, string>> = {
   "src/main.ts": "main",
   "src/read_config.ts": "main",
+  "src/read_program.ts": "main",
   "src/standard.ts": "main",
   "src/tidy.test.ts": "main",
   "src/guest_code.ts": "main",
@@ -91,9 +92,12 @@ const ENTRIES = [
   "src/browser_guest.ts",
   "src/browser_page.ts",
   "src/sdk/main.ts",
+  "src/sdk/globals.ts",
   "src/pinning/*_plugin.ts",
   "src/*/*/guest/main.ts",
   "src/bindings/sql/database/main.ts",
+  "src/engines/wasm/transpiler/main.ts",
+  "src/engines/wasm/guest/component/component.ts",
   "src/store/*/store.ts",
 ];
 

@@ -101,15 +101,22 @@ test("a mistake in starting a server is one readable line", async () => {
       "127.0.0.1:0",
       ...args,
     ]);
-    expect({ code, lines: stderr.trimEnd().split("\n").length }).toEqual({ code: 1, lines: 1 });
-    return stderr;
+    expect({ args, lines: stderr.trimEnd().split("\n").length }).toEqual({ args, lines: 1 });
+    return `${code} ${stderr}`;
   };
   expect(await refusal(["--listen", "8080"])).toBe(
-    'isopod: Cannot read --listen "8080": expected a host and a port, such as 127.0.0.1:8080\n',
+    '2 isopod: Cannot read --listen "8080": expected a host and a port, such as 127.0.0.1:8080\n',
   );
-  expect(await refusal(["--listen", "0.0.0.0:0"])).toContain("nothing says what callers without a key may run");
-  expect(await refusal(["--listen", `127.0.0.1:${server.port}`])).toContain(
-    `Cannot listen on 127.0.0.1:${server.port}`,
+  expect(await refusal(["--config", join(server.directory, "none.toml")])).toMatch(/^2 .*there is no such file\n$/);
+  expect(await refusal(["--listen", "0.0.0.0:0"])).toMatch(
+    /^2 isopod: Cannot read --listen: .* nothing says what callers without a key may run; write \[plans\.anonymous\]/,
+  );
+  expect(await refusal(["--listen", "127.0.0.1:1", "--admin", "127.0.0.1:1"])).toStartWith(
+    "2 isopod: Cannot read --listen and --admin: ",
+  );
+  expect(await refusal(["--data", process.execPath])).toContain("is a file");
+  expect(await refusal(["--listen", `127.0.0.1:${server.port}`])).toBe(
+    `1 isopod: Cannot listen on 127.0.0.1:${server.port}: something else does already (EADDRINUSE)\n`,
   );
 });
 

@@ -1,10 +1,9 @@
 /** `isopod delete NAME`: a function with its versions and routes, or one version of it. */
 import { Command } from "commander";
-import { usageError } from "./exit_codes.ts";
 import { adminClient } from "./reaching/admin_client.ts";
 import type { FunctionView, VersionView } from "./reaching/api_answers.ts";
 import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
-import { canAsk, confirm } from "./terminal/ask.ts";
+import { mayDelete } from "./terminal/ask.ts";
 
 interface DeleteOptions extends SharedOptions {
   readonly version?: string;
@@ -38,11 +37,7 @@ async function remove(name: string, options: DeleteOptions): Promise<void> {
   const known = version === undefined ? undefined : await client.get<VersionView>(client.ofFunction(name, path));
   const routes = `${fn.routes.length} route${fn.routes.length === 1 ? "" : "s"}`;
   const what = known === undefined ? `${name} with ${routes} and all versions` : `version ${known.short} of ${name}`;
-  if (options.yes !== true) {
-    if (!canAsk())
-      throw usageError(`Cannot ask whether to delete ${what}: this is no terminal`, "add --yes to delete it");
-    if (!(await confirm(`Delete ${what} from ${client.target.url.origin}?`, false))) return;
-  }
+  if (!(await mayDelete(what, client.target.url.origin, options.yes))) return;
   await client.delete(client.ofFunction(name, path), known === undefined ? { ifMatch: fn.revision } : {});
   if (options.json) return printJson({ deleted: what });
   process.stdout.write(`Deleted ${what}\n`);

@@ -47,7 +47,9 @@ test("a rollback is there for the next request, to the version before or to one 
   expect(await text("/back")).toBe("two");
   const unknown = await run("rollback", "back", "0123456789");
   expect(unknown.code).toBe(5);
-  expect(unknown.stderr).toEndWith("  → `isopod versions NAME` lists them\n");
+  expect(unknown.stderr).toEndWith("  → `isopod versions NAME` lists the versions\n");
+  const short = await run("rollback", "back", one.slice(0, 3));
+  expect([short.code, short.stderr]).toEqual([5, expect.stringContaining("expected 4 digits at least")]);
   const json = JSON.parse((await run("rollback", "back", one, "--json")).stdout);
   expect(json.aliases.production.targets[0].version).toStartWith(`sha256-${one}`);
 });
@@ -92,6 +94,7 @@ test("routes and status say what there is", async () => {
   await twoVersions("shown");
   const { stdout } = await run("routes", "--function", "shown");
   expect(stdout).toMatch(/^method +path +function +alias\nGET +\/shown +shown\n$/);
+  expect((await run("routes", "--function", "none")).stdout).toStartWith("none has no routes that were deployed");
   const all = JSON.parse((await run("routes", "--json")).stdout);
   expect(all).toContainEqual({ route: "GET /shown", alias: "production", function: "shown" });
   const status = await run("status");

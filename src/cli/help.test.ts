@@ -74,3 +74,27 @@ test("the page has no option that there is not", () => {
   });
   expect(invented).toEqual([]);
 });
+
+test("help COMMAND says the same as COMMAND --help", async () => {
+  expect(await isopod(["help"])).toEqual(await isopod(["--help"]));
+  expect(await isopod(["help", "sql", "migrate"])).toEqual(await isopod(["sql", "migrate", "--help"]));
+  const unknown = await isopod(["help", "depoly"]);
+  expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining("Did you mean deploy?")]);
+});
+
+test("what was typed wrong is said as all else is, with the command that explains it", async () => {
+  const { code, stderr } = await isopod(["sql", "migrate", "shop"]);
+  expect([code, stderr]).toEqual([
+    2,
+    "isopod: missing required argument 'dir'\n  → isopod sql migrate --help says how it is used\n",
+  ]);
+  expect((await isopod(["secret", "foo"])).stderr).toEndWith("→ isopod secret --help lists the commands\n");
+});
+
+test("no help is wider than 80 columns where it is not an example, nor shows a value of our code", () => {
+  for (const { text } of commands.values()) {
+    const explained = text.split("\n").filter((line) => /^ {2,}(-|\w+ {2,})/.test(line) && !/^ {2}isopod/.test(line));
+    expect(explained.filter((line) => line.length > 80)).toEqual([]);
+    expect(text).not.toContain("(default: [])");
+  }
+});

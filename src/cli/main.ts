@@ -34,6 +34,7 @@ import { secretCommand } from "./secret.ts";
 import { serveCommand } from "./serve.ts";
 import { sqlCommand } from "./sql/sql.ts";
 import { statusCommand } from "./status.ts";
+import { explainAlike, explainItself, helpAsOption } from "./terminal/help_text.ts";
 import { fail } from "./terminal/terminal.ts";
 import { typesCommand } from "./types.ts";
 import { versionsCommand } from "./versions.ts";
@@ -45,17 +46,16 @@ Start here:
   isopod run hello.ts                 runs a file on it; or: curl localhost:8080/run --data-binary @hello.ts
   isopod serve --config isopod.toml   functions with routes, plans and keys
 
-isopod COMMAND --help says more about each.
+isopod COMMAND --help, or isopod help COMMAND, says more about each.
 `;
 
-const program = new Command("isopod")
+const program = explainAlike(new Command("isopod"))
   .description(packageJson.description)
   .version(packageJson.version, "-V, --version", "print the version")
   .helpOption("-h, --help", "print this")
   .helpCommand(false)
   // Options after a command are the command's: it may have a --version of its own.
   .enablePositionalOptions()
-  .showHelpAfterError("(isopod --help lists the commands and their options)")
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.done : EXIT.usage))
   .addHelpText("after", EXAMPLES);
 
@@ -70,17 +70,21 @@ const COMMANDS = [
 ];
 for (const command of COMMANDS) program.addCommand(adopt(command));
 program.addCommand(adopt(completeCommand(() => program)), { hidden: true });
+explainItself(program, ["isopod"]);
 
 /** Gives a command and those below it what all commands have in common. */
-function adopt(command: Command): Command {
-  for (const below of command.commands) adopt(below);
-  return command.helpOption("-h, --help", "print this").helpCommand(false).copyInheritedSettings(program);
+function adopt(command: Command, above: readonly string[] = ["isopod"]): Command {
+  const path = [...above, command.name()];
+  for (const below of command.commands) adopt(below, path);
+  command.helpOption("-h, --help", "print this").helpCommand(false).copyInheritedSettings(program);
+  explainItself(command, path);
+  return command;
 }
 
 // Who read our output has read enough, as in `isopod run x.ts | head -1`: what ends other programs by SIGPIPE.
 process.stdout.on("error", () => process.exit(141));
 try {
-  await program.parseAsync();
+  await program.parseAsync(helpAsOption(process.argv.slice(2), program), { from: "user" });
   // What was written last is out; the launcher's pipe alone must not keep us.
   await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
   process.exit();

@@ -13,6 +13,7 @@ interface PlanSettings {
   readonly ratePerSecond?: number;
   readonly egress: readonly string[];
   readonly origins: readonly string[];
+  readonly native?: boolean;
 }
 
 interface PlanView extends PlanSettings {
@@ -27,6 +28,7 @@ interface SetOptions extends SharedOptions {
   readonly rate?: number | "none";
   readonly egress?: readonly string[];
   readonly origin?: readonly string[];
+  readonly native?: "yes" | "no";
 }
 
 const HELP = `
@@ -58,6 +60,12 @@ export function plansCommand(): Command {
     .addOption(new Option("--egress <host>", "a host that programs may reach; may be repeated").argParser(collect))
     .addOption(
       new Option("--origin <origin>", "an origin of web pages that may call; may be repeated").argParser(collect),
+    )
+    .addOption(
+      new Option("--native <answer>", "whether keys of it may deploy native code (the process engine)").choices([
+        "yes",
+        "no",
+      ]),
     );
   const remove = new Command("delete").description("Delete a plan that no key names.").argument("<plan>");
   return new Command("plans")
@@ -110,12 +118,14 @@ async function setPlan(name: string, options: SetOptions): Promise<void> {
   const client = adminClient(options);
   const before = (await readPlans(client)).find((each) => each.name === name);
   const { run = before?.run, rate = before?.ratePerSecond } = options;
+  const native = options.native === undefined ? before?.native : options.native === "yes";
   const plan = {
     ...(run !== undefined && { run }),
     limits: { ...before?.limits, ...options.limit },
     ...(rate !== undefined && rate !== "none" && { ratePerSecond: rate }),
     egress: given(options.egress) ?? before?.egress ?? [],
     origins: given(options.origin) ?? before?.origins ?? [],
+    ...(native !== undefined && { native }),
   };
   // One of the file has no revision: the server says that it is changed there.
   const unchanged = before?.revision === undefined ? {} : { ifMatch: before.revision };
@@ -143,6 +153,7 @@ function tell(plan: PlanView, { json }: SharedOptions): void {
     `  limits   ${limitsText(plan.limits) || "the defaults"}`,
     `  egress   ${cell(plan.egress.join(" "), 1000) || "none"}`,
     `  origins  ${cell(plan.origins.join(" "), 1000) || "none"}`,
+    `  native   ${plan.native === false ? "no" : "yes"}`,
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -2,9 +2,11 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { DeclaredFunction } from "../read_config.ts";
+import type { ProgramFile } from "../read_program.ts";
 import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
 
 export type { DeclaredFunction } from "../read_config.ts";
+export type { ProgramFile } from "../read_program.ts";
 
 /** A folder with functions. */
 export interface Project {
@@ -37,4 +39,16 @@ export async function readProject(path: string, only: readonly string[] = []): P
   }
   const chosen = only.length === 0 ? functions : functions.filter(({ name }) => only.includes(name));
   return { folder: dirname(file), file, functions: chosen };
+}
+
+/** The files of a program of the `process` engine, with those of its layers. @throws {CommandFailure} that says what cannot be sent */
+export async function readProgram({ name, path, program }: DeclaredFunction): Promise<ProgramFile[]> {
+  if (program === undefined) return [];
+  const { readProgramFiles } = await import("../read_program.ts");
+  try {
+    return await readProgramFiles(path, program);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandFailure(`Cannot deploy "${name}": ${why}`, { exitCode: EXIT.usage, cause });
+  }
 }

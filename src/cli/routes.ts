@@ -31,6 +31,11 @@ async function routes(options: RoutesOptions): Promise<void> {
   const all = await client.list<RouteView & { readonly function: string }>(client.inProject("/routes"));
   const shown = all.filter((each) => options.function === undefined || each.function === options.function);
   if (options.json) return printJson(shown);
+  if (shown.length === 0) {
+    const whose = options.function === undefined ? `Project ${client.target.project}` : options.function;
+    process.stdout.write(`${whose} has no routes that were deployed; those of a configuration file stand there\n`);
+    return;
+  }
   const paint = paintFor(process.stdout);
   const rows = shown.map(({ route, alias, function: fn }) => {
     const space = route.indexOf(" ");

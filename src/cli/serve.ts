@@ -3,6 +3,7 @@ import { watch } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { Server } from "../server.ts";
+import { usageError } from "./exit_codes.ts";
 import { waitForEnd } from "./lifeline.ts";
 import { defaultDataDirectory } from "./reaching/data_directory.ts";
 import { urlOf } from "./reaching/server_client.ts";
@@ -19,9 +20,10 @@ interface ServeOptions {
 
 const HELP = `
 The file's keys are explained in docs/configuration.md; it is read again when it changes, and on SIGHUP.
-SIGINT or SIGTERM ends the server when what runs has ended, a second one at once. ISOPOD_LOG sets the level of the
-log on stderr: debug, info, warn, error or silent. ISOPOD_CACHE is a folder in which servers share the guest that they
-make at the first start (110 MB); without it each keeps one in its data directory.
+Ctrl-C (SIGINT) or SIGTERM ends the server when what runs has ended; once more, a second or more later, ends it at once. A
+terminal that is closed ends it, too. ISOPOD_LOG sets the level of the log on stderr: debug, info, warn, error or silent.
+ISOPOD_CACHE is a folder in which servers share the guest that they make at the first start (110 MB); without it each
+keeps one in its data directory.
 
 Examples:
   isopod serve
@@ -56,13 +58,15 @@ export function serveCommand(): Command {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const ended = waitForEnd();
+  let hangup = () => {};
+  const ended = waitForEnd(() => hangup());
   const [{ readConfig }, { startServer }] = await Promise.all([import("../read_config.ts"), import("../main.ts")]);
   const read = () => readConfig({ ...options, file: options.config });
+  const config = await read().catch((error: unknown) => fail(usageError(messageOf(error))));
   let server: Server;
   try {
     server = await startServer({
-      config: await read(),
+      config,
       dataDirectory: resolve(options.data),
       logLevel: process.env["ISOPOD_LOG"],
     });
@@ -70,13 +74,15 @@ async function serve(options: ServeOptions): Promise<void> {
     fail(error);
   }
   announce(server, options);
-  const stopWatching = watchConfig(options.config, async () => {
+  const reload = inTurn(async () => {
     try {
       await server.reload(await read());
     } catch (error) {
       server.log.error("The configuration was not reloaded", { reason: messageOf(error) });
     }
   });
+  hangup = reload;
+  const stopWatching = watchConfig(options.config, reload);
   await ended;
   server.log.info("The server is ending; asked once more it ends at once");
   stopWatching();
@@ -101,23 +107,26 @@ Isopod serves ${url}. Try:
 /** A burst of changes to the file counts as one after this long, in milliseconds. */
 const SETTLE_MS = 100;
 
-/**
- * Calls `reload` on SIGHUP and when the file changes, one call at a time. The folder is watched, not the file: an
- * editor that writes a new file and renames it would leave us with the old one.
- */
-function watchConfig(file: string | undefined, reload: () => Promise<void>): () => void {
-  let reloading = Promise.resolve();
-  const reloadInTurn = () => {
-    reloading = reloading.then(reload);
+/** Starts `work` when it is called, one run after the other. */
+function inTurn(work: () => Promise<void>): () => void {
+  let working = Promise.resolve();
+  return () => {
+    working = working.then(work);
   };
-  process.on("SIGHUP", reloadInTurn);
+}
+
+/**
+ * Calls `reload` when the file changes. The folder is watched, not the file: an editor that writes a new file and
+ * renames it would leave us with the old one.
+ */
+function watchConfig(file: string | undefined, reload: () => void): () => void {
   if (file === undefined) return () => {};
   let settling: ReturnType<typeof setTimeout> | undefined;
   const name = basename(file);
   const watcher = watch(dirname(resolve(file)), (_, changed) => {
     if (changed !== null && changed !== name) return;
     clearTimeout(settling);
-    settling = setTimeout(reloadInTurn, SETTLE_MS);
+    settling = setTimeout(reload, SETTLE_MS);
   });
   return () => {
     clearTimeout(settling);

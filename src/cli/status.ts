@@ -69,7 +69,7 @@ function serverFacts({ listen, pool }: ServerState): string[][] {
     ...(listen === undefined ? [] : [["listens", `${listen.host}:${listen.port}`]]),
     ...(pool === undefined
       ? []
-      : [["instances", `${pool.instances}, ${pool.prewarmed} prewarmed; ${pool.invocations} invocations run`]]),
+      : [["instances", `${pool.instances}, ${pool.prewarmed} prewarmed; ${pool.invocations} invocations going on`]]),
   ];
 }
 

@@ -12,8 +12,9 @@ interface TypesOptions {
 }
 
 const HELP = `
-Writes one interface a function: its variables and secrets, and nothing that it is not given. Commit the file, and let
---check say in CI whether it still tells the truth.
+Writes one interface a function: its variables, secrets and bindings, and nothing that it is not given. Commit the
+file, and let --check say in CI whether it still tells the truth. The types of bindings are those of the package
+"isopod": npm install --save-dev isopod.
 
 Examples:
   isopod types
@@ -30,12 +31,14 @@ Examples:
 const HEAD = `// Written by \`isopod types\` from isopod.toml: what each function finds as its \`env\`. Changes here are overwritten.
 `;
 
-/** Surfaces that are small enough to be written out. */
-const BINDING_TYPES: Readonly<Record<string, string>> = {
-  queue: `{
-      send(body: unknown, options?: { contentType?: string; delaySeconds?: number }): Promise<void>;
-      sendBatch(messages: Iterable<object>, options?: { delaySeconds?: number }): Promise<void>;
-    }`,
+/** What stands on `env` for each type of bindings, as the package `isopod` names it, and for who may only read. */
+const BINDING_TYPES: Readonly<Record<string, readonly [readWrite: string, read?: string]>> = {
+  kv: ["KVNamespace", "ReadOnlyKVNamespace"],
+  sql: ["D1Database"],
+  blob: ["R2Bucket", "ReadOnlyR2Bucket"],
+  queue: ["Queue"],
+  function: ["FunctionStub"],
+  tcp: ["TcpConnector"],
 };
 
 /** The command. */
@@ -90,11 +93,16 @@ function membersOf({
           : `Stands for the secret "${name}", which is put in towards ${hosts.join(", ")} only.`;
       return [binding, "string", said.replaceAll("*/", "* /")];
     }),
-    // Their surface is Cloudflare's: who has its types installed may name them instead.
-    ...Object.entries(bindings).map(([name, { type }]): [string, string, string] => {
-      return [name, BINDING_TYPES[type] ?? "any", `A ${type} binding: docs/bindings.md of Isopod.`];
+    ...Object.entries(bindings).map(([name, { type, name: bound, mode }]): [string, string, string] => {
+      const said = `A binding of the type "${type}"${bound === undefined ? "" : `: "${String(bound)}"`}.`;
+      return [name, bindingType(type, mode === "read"), said];
     }),
   ];
+}
+
+function bindingType(type: string, isReadOnly: boolean): string {
+  const [readWrite, read = readWrite] = BINDING_TYPES[type] ?? [];
+  return readWrite === undefined ? "unknown" : `import("isopod").${isReadOnly ? read : readWrite}`;
 }
 
 function quote(name: string): string {

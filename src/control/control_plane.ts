@@ -8,8 +8,10 @@ import type { Deployment } from "../core/deployment.ts";
 import type { FunctionVersion, Language } from "../core/function.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Store } from "../core/store.ts";
+import type { WasmPreparer } from "../core/wasm_program.ts";
 import { AliasMoves } from "./deploy/alias_moves.ts";
 import { Deployer } from "./deploy/deployer.ts";
+import { ProjectDatabases } from "./deploy/project_databases.ts";
 import type { AuditRecord } from "./deploy/records.ts";
 import { Removals } from "./deploy/removals.ts";
 import { StoredVersions } from "./deploy/stored_versions.ts";
@@ -36,6 +38,7 @@ export interface ControlPlaneParts {
   readonly clock: Clock;
   readonly box: SecretBox;
   readonly build: Build;
+  readonly components: WasmPreparer;
   /** What the configuration says at the start. */
   readonly file: FileDeployment;
   /** Loads a version into an instance that stays. */
@@ -69,6 +72,7 @@ export interface ControlPlane {
   readonly pairs: SigningPairs;
   readonly tenancy: Tenancy;
   readonly audit: Audit;
+  readonly databases: ProjectDatabases;
   readonly store: Store;
   /** Hears of everything that is audited, until the returned function is called. */
   onAudit(listener: (entry: AuditRecord) => void): () => void;
@@ -88,7 +92,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     report,
   });
   await replica.open();
-  const versions = new StoredVersions(store.blobs, replica, box);
+  const versions = new StoredVersions(store.blobs, replica, box, parts.components);
   const own = new Published(
     { replica, versions, publish: (deployment) => parts.publish(deployment), report },
     parts.file,
@@ -103,6 +107,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     versions,
     build,
     prepare,
+    plans: () => own.callers.plans,
     validateEgress,
     reachesInside,
     validateHost,
@@ -123,6 +128,7 @@ export async function openControlPlane(parts: ControlPlaneParts): Promise<Contro
     removals: new Removals({ ...base, published: own, runningKeys }),
     secrets: new ProjectSecrets({ ...base, box }),
     pairs: new SigningPairs({ ...base, box }),
+    databases: new ProjectDatabases({ replica, published: own, box }),
     keys: new ApiKeys({ ...base, box, planNames: () => [...own.callers.plans.keys()] }),
     onAudit(listener) {
       listeners.add(listener);

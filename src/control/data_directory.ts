@@ -7,9 +7,10 @@ export function openDataDirectory(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o755 });
   } catch (cause) {
-    throw new Error(`Cannot use the data directory ${directory}: ${cause instanceof Error ? cause.message : cause}`, {
-      cause,
-    });
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    const isFile = code === "EEXIST" || code === "ENOTDIR";
+    const reason = isFile ? "it, or what it would lie in, is a file" : cause instanceof Error ? cause.message : cause;
+    throw new Error(`Cannot use the data directory ${directory}: ${reason}`, { cause });
   }
 }
 

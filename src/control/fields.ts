@@ -9,8 +9,10 @@ import {
   isBindingName,
 } from "../core/binding_kinds.ts";
 import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
-import { parseRoute } from "../core/route.ts";
+import { DIALECTS, EVENT_FORMS, LINE_PLACES } from "../core/process_program.ts";
+import { parseNewRoute, parseRoute } from "../core/route.ts";
 import { CONSUMER_RULES, TRIGGERS_MAX } from "../core/trigger_rules.ts";
+import { GRACE_RULE, LAYERS_MAX } from "./config/process_rules.ts";
 import { QUOTA_NAMES, type Quotas } from "./tenancy/quotas.ts";
 
 /** Names of projects, functions, aliases and plans: a label of a host, without the "--" that divides a preview's. */
@@ -110,6 +112,18 @@ const consumerSetting = z.strictObject({
   ) as Record<keyof typeof CONSUMER_RULES, z.ZodOptional<z.ZodNumber>>),
 });
 
+/** How a program of the `process` engine is started and spoken to. */
+const processSetting = z.strictObject({
+  dialect: z.enum(DIALECTS).default("runtime-api"),
+  /** The words of its command line; the entry alone when left out. */
+  command: z.array(z.string().min(1).max(4096)).min(1).max(256).optional(),
+  handler: z.string().min(1).max(4096).optional(),
+  event: z.enum(EVENT_FORMS).default("http"),
+  lines: z.enum(LINE_PLACES).default("streams"),
+  graceMs: z.number().int().min(GRACE_RULE.floor).max(GRACE_RULE.ceiling).default(GRACE_RULE.default),
+  readyPath: z.string().max(4096).startsWith("/").optional(),
+});
+
 /** What changes a version's behaviour beside its files. */
 export const settings = z.strictObject({
   env: environment.default({}),
@@ -125,10 +139,11 @@ export const settings = z.strictObject({
   consumers: z.array(consumerSetting).max(TRIGGERS_MAX).optional(),
   /** What answers where no static file does. */
   notFound: z.enum(ASSET_FALLBACKS).optional(),
+  /** Left out, the entry of a program speaks the Runtime API, and its handler is the export's name. */
+  process: processSetting.optional(),
 });
 
-/** A file of a version. */
-export const versionFile = z.strictObject({
+const storedFile = z.strictObject({
   path: z
     .string()
     .min(1)
@@ -138,8 +153,16 @@ export const versionFile = z.strictObject({
   bytes: z.number().int().min(0),
 });
 
+/** A file of a version. */
+export const versionFile = storedFile.extend({
+  /** Whether a program's file can be executed; it can when left out. */
+  executable: z.boolean().optional(),
+  /** The layer of a program that it is of, counted from 1; of the program itself when left out. */
+  layer: z.number().int().min(1).max(LAYERS_MAX).optional(),
+});
+
 /** A static file of a version. */
-export const assetFile = versionFile.extend({
+export const assetFile = storedFile.extend({
   path: z
     .string()
     .min(1)
@@ -156,14 +179,20 @@ function isPlainPath(path: string): boolean {
 
 /** A route of a function. */
 export const routeRecord = z.strictObject({
-  route: z.string().min(1).max(512).check(isRoute),
+  route: z.string().min(1).max(512).check(passes(parseRoute)),
   alias: name.default("production"),
 });
 
-function isRoute({ value, issues }: z.core.ParsePayload<string>): void {
-  try {
-    parseRoute(value);
-  } catch (error) {
-    issues.push({ code: "custom", message: error instanceof Error ? error.message : String(error), input: value });
-  }
+/** A route that somebody has just written. */
+export const newRoute = z.string().min(1).max(512).check(passes(parseNewRoute));
+
+/** Accepts what `parse` does not throw at. */
+function passes(parse: (text: string) => unknown): z.core.CheckFn<string> {
+  return ({ value, issues }) => {
+    try {
+      parse(value);
+    } catch (error) {
+      issues.push({ code: "custom", message: error instanceof Error ? error.message : String(error), input: value });
+    }
+  };
 }

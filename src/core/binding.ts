@@ -49,6 +49,13 @@ export interface BindingAnswer {
   readonly redirected: boolean;
 }
 
+/**
+ * Answers a call of the method `CONNECT` with a connection: what is sent on it is the call's body, what it receives the
+ * answer's. To what may be reached by TLS under `allow`, an allow-list of egress.
+ * @throws {IsopodError} `egress_denied`, `egress_failed`, `bad_request`
+ */
+export type OpenTunnel = (call: BindingCall, allow: readonly string[], scope: CallScope) => Promise<BindingAnswer>;
+
 /** The rights that a program holds, as far as bindings are concerned. */
 export interface Grants {
   readonly egress: EgressGrant;

@@ -53,7 +53,5 @@ function checkDialect(
   fail: (key: string, why: string) => never,
 ): void {
   const isPostgres = options["dialect"] === "postgres";
-  if (isPostgres && "tables" in options)
-    fail("tables", "PostgreSQL has roles for that: give the binding a role of its own");
   if (!isPostgres && "secret" in options) fail("secret", 'only a binding with the dialect "postgres" has one');
 }

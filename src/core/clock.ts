@@ -14,11 +14,20 @@ export interface Clock {
   every(periodMs: number, callback: () => void): () => void;
 }
 
+/** The longest that a timer of the platform waits; one that is to wait longer would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),
   after(delayMs, callback) {
+    if (delayMs > TIMER_MS_MAX) {
+      let cancel = systemClock.after(TIMER_MS_MAX, () => {
+        cancel = systemClock.after(delayMs - TIMER_MS_MAX, callback);
+      });
+      return () => cancel();
+    }
     const timer = setTimeout(callback, delayMs);
     timer.unref();
     return () => clearTimeout(timer);

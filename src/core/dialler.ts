@@ -9,6 +9,8 @@ export interface DialTarget {
   /** A name, or an address without brackets. */
   readonly host: string;
   readonly port: number;
+  /** Whether what is spoken there is TLS: an entry that names no port means 443 then. */
+  readonly isSecure?: boolean | undefined;
 }
 
 /** Makes connections. */

@@ -66,6 +66,7 @@ export const ERROR_RULES = {
   sql_memory_limit: user(500, "The statement used more memory than its limit."),
   database_ended: user(500, "The database's process ended before it had answered."),
   binding_failed: user(502, "What is bound cannot be used now."),
+  database_lost: user(502, "The database's connection ended before the call was done; nothing of it is there."),
   source_unavailable: user(502, "The program could not be fetched from its source."),
   egress_failed: user(502, "The outgoing request failed."),
   not_cached: user(504, "Nothing is kept that answers the request."),

@@ -120,13 +120,14 @@ export interface ProgramBuilder {
 }
 
 /** How a module's text is to be read. */
-export type ModuleKind = "ts" | "tsx" | "js" | "jsx" | "json" | "text";
+export type ModuleKind = "ts" | "tsx" | "js" | "jsx" | "json" | "text" | "wasm";
 
 /** A module that was found. */
 export interface LoadedModule {
   /** What it is known by, and what its own imports are relative to. */
   readonly id: string;
   readonly kind: ModuleKind;
+  /** Its text; of a module of WebAssembly, its bytes in base64. */
   readonly code: string;
 }
 
@@ -139,8 +140,13 @@ export interface ModuleLoader {
   load(specifier: string, importer: string, signal: AbortSignal): Promise<LoadedModule>;
 }
 
+/** A module as what finds it gives it. */
+export function loadedModule(id: string, kind: ModuleKind, bytes: Uint8Array): LoadedModule {
+  return { id, kind, code: kind === "wasm" ? bytes.toBase64() : new TextDecoder().decode(bytes) };
+}
+
 /** The kind of a module by its name; text for everything that is no code. */
 export function moduleKindOf(name: string): ModuleKind {
-  const extension = /\.[mc]?(tsx?|jsx?|json)$/i.exec(name)?.[1]?.toLowerCase();
+  const extension = /\.[mc]?(tsx?|jsx?|json|wasm)$/i.exec(name)?.[1]?.toLowerCase();
   return (extension as ModuleKind | undefined) ?? "text";
 }

@@ -22,6 +22,8 @@ export interface Plan {
   readonly bindings: ReadonlyMap<string, BindingDeclaration>;
   /** Origins of web pages that may call; `*` for any. */
   readonly origins: readonly string[];
+  /** Whether its keys may deploy native code, which is what the `process` engine runs; they may when left out. */
+  readonly native?: boolean | undefined;
 }
 
 /** An API key, known by its hash alone. */

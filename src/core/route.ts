@@ -4,6 +4,7 @@
  * A pattern is written `METHOD [host]/path`: the method or `ANY`; an optional host, which may begin with `*.`; a path
  * whose segments may be `:name`, and whose last may be `*` for any rest, the empty one included.
  */
+import { methodMistake } from "./http_methods.ts";
 
 /** A parsed pattern. */
 export interface RoutePattern {
@@ -46,6 +47,17 @@ export function parseRoute(text: string): RoutePattern {
     if (segment.startsWith(":") && names.size === names.add(segment).size) fail(`"${segment}" stands twice`);
   });
   return { method: method === "ANY" ? undefined : method, host: host === "" ? undefined : host, path };
+}
+
+/**
+ * Parses a route that somebody has just written: what can never match, since its method is none, is refused.
+ * @throws {Error} naming what was expected.
+ */
+export function parseNewRoute(text: string): RoutePattern {
+  const pattern = parseRoute(text);
+  const mistake = pattern.method === undefined ? undefined : methodMistake(pattern.method);
+  if (mistake !== undefined) throw new Error(`Cannot read route "${text}": ${mistake}`);
+  return pattern;
 }
 
 /** The pattern as it is written. */

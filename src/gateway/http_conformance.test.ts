@@ -133,6 +133,8 @@ test("404 and 405 are right, and 405 says what is allowed", async () => {
   expect(await get("/nothing")).toMatchObject({ status: 404, headers: { "content-type": "application/json" } });
   const answer = await rawExchange(server.port, ["PUT /only/get HTTP/1.1", HOST]);
   expect(answer).toMatchObject({ status: 405, headers: { allow: "DELETE, GET, HEAD" } });
+  const run = await rawExchange(server.port, ["PUT /run HTTP/1.1", HOST]);
+  expect(run).toMatchObject({ status: 405, headers: { allow: "POST" } });
 });
 
 test.each(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "PURGE", "M-SEARCH"])(

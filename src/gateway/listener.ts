@@ -92,7 +92,8 @@ export function openListener(options: ListenerOptions): Listener {
       },
     });
   } catch (cause) {
-    const reason = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+    const reason = code === "EADDRINUSE" ? "something else does already (EADDRINUSE)" : code;
     throw new Error(`Cannot listen on ${options.host}:${options.port}: ${reason}`, { cause });
   }
   return {

@@ -11,7 +11,8 @@ import type { GuestDeclaration } from "../core/guest.ts";
 import { type Deferred, deferred } from "../stdx/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
-import { encodeParcel, type HelloParcel, type LoadParcel, parseJson, parseReset } from "../wire/heads.ts";
+import { parseJson, parseReset } from "../wire/heads.ts";
+import { encodeParcel, type HelloParcel, type LoadParcel } from "../wire/parcels.ts";
 import { pageBytes, pageParts } from "./browser_load.ts";
 import { errorFromGuest } from "./guest_error.ts";
 
@@ -98,7 +99,7 @@ export class Handshake {
 function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process" | "browser" | "target"> {
   if (program.kind === "process") return { language: "javascript", process: program.settings };
   if (program.kind === "browser") return { language: "javascript", browser: pageParts(program) };
-  if (program.kind === "wasm") return { language: "wasm" };
+  if (program.kind === "wasm") return { language: program.isTranspiled ? "component" : "wasm" };
   return { language: program.language, ...(program.target !== undefined && { target: program.target }) };
 }
 

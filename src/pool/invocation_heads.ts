@@ -28,8 +28,9 @@ export function answerHeaders(headers: Pairs): Pairs {
 
 /** The head to open the stream of `request` with. */
 export function requestHead(request: InvocationRequest, deadline: number): RequestHead {
-  const { requestId, method, url, headers, params, argsJson, exportName, entry, body } = request;
-  const head = { id: requestId, m: method, u: url, h: headers, d: deadline };
+  const { requestId, method, url, headers, params, argsJson, exportName, entry, body, webSocket } = request;
+  const bare = { id: requestId, m: method, u: url, h: headers, d: deadline };
+  const head = webSocket === true ? { ...bare, w: 1 as const } : bare;
   // An entry always has a body.
   if (body === null && argsJson === undefined && exportName === undefined && params === NO_PARAMS) return head;
   return {

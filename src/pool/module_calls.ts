@@ -8,12 +8,15 @@ const MODULES_MAX = 2000;
 /** Imports of them: many may import the same one. */
 const IMPORTS_MAX = 20_000;
 const MODULE_BYTES_MAX = 32 * 1024 * 1024;
+/** Of modules of WebAssembly, which stand in the bundle in base64: with them, it must fit into a frame. */
+const WASM_BYTES_MAX = 10 * 1024 * 1024;
 
 /** The binding over `loader`. `failed` hears the first failure, which the bundler would put in words of its own. */
 export function createModuleBinding(loader: ModuleLoader, failed: (error: unknown) => void): Binding {
   let imports = 0;
   let bytes = 0;
   const known = new Set<string>();
+  let wasmBytes = 0;
   const load = async (specifier: string, importer: string, signal: AbortSignal) => {
     imports += 1;
     if (imports > IMPORTS_MAX || known.size >= MODULES_MAX)
@@ -23,6 +26,11 @@ export function createModuleBinding(loader: ModuleLoader, failed: (error: unknow
     known.add(module.id);
     if (bytes > MODULE_BYTES_MAX)
       throw new IsopodError("code_too_large", { message: "The program's modules are larger than 32 MiB" });
+    if (module.kind === "wasm") wasmBytes += (module.code.length / 4) * 3;
+    if (wasmBytes > WASM_BYTES_MAX)
+      throw new IsopodError("code_too_large", {
+        message: "The modules of WebAssembly that the program imports are larger than 10 MiB",
+      });
     return module;
   };
   return {

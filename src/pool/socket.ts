@@ -5,9 +5,8 @@
 import type { IsopodError } from "../core/errors.ts";
 import type { InvocationSocket, SocketMessage } from "../core/invocation.ts";
 import { WireError } from "../wire/frame.ts";
+import { closeFrame, SOCKET_OP, socketFrame } from "../wire/socket_frames.ts";
 import type { WireStream } from "../wire/stream.ts";
-
-const OP = { text: 1, binary: 2, close: 8 } as const;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -41,8 +40,8 @@ export class FunctionSocket implements InvocationSocket {
   send(message: SocketMessage): boolean {
     if (this.#stream.full) return false;
     this.#owner.clientSent();
-    const op = typeof message === "string" ? OP.text : OP.binary;
-    this.#stream.send(framed(op, typeof message === "string" ? encoder.encode(message) : message));
+    const op = typeof message === "string" ? SOCKET_OP.text : SOCKET_OP.binary;
+    this.#stream.send(socketFrame(op, typeof message === "string" ? encoder.encode(message) : message));
     return true;
   }
 
@@ -50,7 +49,7 @@ export class FunctionSocket implements InvocationSocket {
     if (this.#closed) return;
     this.#closed = true;
     this.#owner.closed();
-    this.#stream.send(framed(OP.close, encoder.encode(JSON.stringify({ code, reason }))));
+    this.#stream.send(closeFrame(code, reason));
     this.#stream.end();
   }
 
@@ -72,12 +71,12 @@ export class FunctionSocket implements InvocationSocket {
   receive(payload: Uint8Array): void {
     const body = payload.subarray(1);
     this.#owner.functionSent();
-    if (payload[0] === OP.text) {
+    if (payload[0] === SOCKET_OP.text) {
       const text = decoder.decode(body);
       this.#deliver((peer) => peer.message(text));
-    } else if (payload[0] === OP.binary) {
+    } else if (payload[0] === SOCKET_OP.binary) {
       this.#deliver((peer) => peer.message(body));
-    } else if (payload[0] === OP.close) {
+    } else if (payload[0] === SOCKET_OP.close) {
       const { code, reason } = parseClose(body);
       this.#peerClose(code, reason);
     } else {
@@ -112,13 +111,6 @@ export class FunctionSocket implements InvocationSocket {
     if (peer === undefined) this.#early.push(() => deliver(this.#peer as Peer));
     else deliver(peer);
   }
-}
-
-function framed(op: number, body: Uint8Array): Uint8Array {
-  const message = new Uint8Array(1 + body.length);
-  message[0] = op;
-  message.set(body, 1);
-  return message;
 }
 
 /** The code and reason of a close; what no endpoint may send (RFC 6455, 7.4) becomes 1000. */

@@ -161,6 +161,8 @@ export class Sandbox {
         stdio: [requests ?? theirs, theirs, "pipe", filter],
         env: isolation === "none" ? { ...env } : {},
         cwd: "/",
+        // Ctrl-C at the server's terminal is for the server, which lets what runs in here end.
+        detached: true,
         ...(uid !== undefined && { uid, gid: uid }),
       });
     } catch (error) {

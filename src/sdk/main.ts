@@ -1,5 +1,10 @@
 /** The SDK: what users import as `isopod`. A router for functions, and a client that runs functions on a server. */
 
+export type * from "../core/env_types/blob.ts";
+export type * from "../core/env_types/calls.ts";
+export type * from "../core/env_types/handlers.ts";
+export type * from "../core/env_types/kv.ts";
+export type * from "../core/env_types/sql.ts";
 export type { InvocationContext } from "../core/guest.ts";
 export { Application, type ErrorHandler } from "./application.ts";
 export {

@@ -6,7 +6,8 @@ import type { Engine, GuestProcess, GuestReader, ProcessEnd, Usage } from "../co
 import { deferred } from "../stdx/deferred.ts";
 import { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, GUEST_ACCEPTS } from "../wire/frame.ts";
-import { decodeParcel, type LoadParcel, parseJson, type RequestHead } from "../wire/heads.ts";
+import { parseJson, type RequestHead } from "../wire/heads.ts";
+import { decodeParcel, type LoadParcel } from "../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { FakeOutput } from "./fake_output.ts";
 

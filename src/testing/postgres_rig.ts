@@ -22,7 +22,8 @@ export class PostgresRig implements AsyncDisposable {
   /** Makes any call. @throws {IsopodError} */
   async ask(request: unknown, more: AskPostgres = {}): Promise<unknown> {
     const answer = await this.postgres.call({
-      ...({ project: "p", url: this.#url(), isTrusted: true, mode: "read-write", workMs: 10_000 } as const),
+      ...({ project: "p", url: this.#url(), isTrusted: true, mode: "read-write", tables: undefined } as const),
+      workMs: 10_000,
       ...{ signal: new AbortController().signal, request: new TextEncoder().encode(JSON.stringify(request)) },
       ...more,
     });

@@ -2,7 +2,7 @@
 import { startTestServer, type TestServer } from "./server.ts";
 
 /** The client of the Runtime API that programs import as `rt`: as short as a bootstrap can be. */
-const RT = `
+export const RT = `
 import http.client, json, os, socket, sys, time
 api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 def call(method, path, body=None, headers={}, at=None):

@@ -15,7 +15,7 @@ export class ProjectFolder implements Disposable {
   }
 
   /** Writes a file, the folders above it included. */
-  write(name: string, text: string): void {
+  write(name: string, text: string | Uint8Array): void {
     const file = join(this.path, name);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);

@@ -51,10 +51,14 @@ export class ServeProcess implements AsyncDisposable {
     return String(this.#ready["admin"]);
   }
 
-  /** Asks the admin listener with the token that lies in the data directory. */
+  /** The token that lies in the data directory. */
+  get token(): string {
+    return findToken(join(this.directory, "data")) ?? "";
+  }
+
+  /** Asks the admin listener with the token. */
   admin(path: string, init?: RequestInit): Promise<Response> {
-    const token = findToken(join(this.directory, "data"));
-    const headers = { authorization: `Bearer ${token}`, ...(init?.headers as Record<string, string> | undefined) };
+    const headers = { authorization: `Bearer ${this.token}`, ...(init?.headers as Record<string, string> | undefined) };
     return fetch(`${this.adminUrl}${path}`, { ...init, headers });
   }
 
@@ -75,6 +79,11 @@ export class ServeProcess implements AsyncDisposable {
   /** Lines with this message, up to now. */
   linesOf(message: string): LogEntry[] {
     return this.#lines.filter((line) => line["msg"] === message || line["message"] === message);
+  }
+
+  /** All that it has logged up to now. */
+  get logLines(): readonly LogEntry[] {
+    return this.#lines;
   }
 
   /** The access log up to now. */

@@ -306,3 +306,34 @@ test("a project's quota counts what it keeps, and what others have taken out", a
   await clock.advance(TRIGGER_LIMITS.countAgeMsMax + 1);
   expect(await rig.send(["x"])).toHaveLength(1);
 });
+
+test("a project's quota holds while many send at once, also while it is counted anew", async () => {
+  await using rig = new Rig(new MemoryStore());
+  rig.bytesMax = 50 * (TRIGGER_LIMITS.entryBytes + 1);
+  const sent = async (count: number) => {
+    const sends = Array.from({ length: count }, (_, n) => rig.send(["x"], 0, `q${n % 3}`));
+    return (await Promise.allSettled(sends)).filter(({ status }) => status === "fulfilled").length;
+  };
+  expect(await sent(30)).toBe(30);
+  await rig.clock.advance(TRIGGER_LIMITS.countAgeMsMax + 1);
+  expect(await sent(200)).toBe(20);
+  expect(await rig.queues.empty("p", "q0", undefined)).toBeGreaterThan(10);
+  await rig.clock.advance(TRIGGER_LIMITS.countAgeMsMax + 1);
+  await sent(200);
+  expect((await rig.queues.views("p")).reduce((sum, { messages }) => sum + messages, 0)).toBe(50);
+});
+
+test("what a crash has left of handing a queue on is finished by asking again, and makes no two of a message", async () => {
+  const contents = new MemoryContents();
+  await using rig = new Rig(new MemoryStore(contents));
+  await rig.send(["a", "b", "c"]);
+  // One is there already, and still where it was.
+  const messages = new Messages(new MemoryStore(contents), "queues");
+  const [first] = await messages.list("p", "q", undefined, 1);
+  if (first === undefined) throw new Error("There is no message");
+  await messages.move("p", "to", first, rig.clock.wallNow());
+  expect(await rig.queues.empty("p", "q", "to")).toBe(3);
+  const bodies = (await rig.queues.peek("p", "to", 10)).map(({ body }) => body);
+  expect(bodies.sort()).toEqual(["a", "b", "c"]);
+  expect(await rig.queues.peek("p", "q", 10)).toEqual([]);
+});

@@ -12,6 +12,12 @@ export interface HeldMessages {
   bytes: number;
 }
 
+/** Room for messages that are being written. */
+export interface TakenRoom {
+  /** They are written, or will not be. */
+  settled(): void;
+}
+
 interface ProjectCount {
   readonly countedAt: number;
   readonly queues: Map<string, HeldMessages>;
@@ -24,6 +30,8 @@ export class QueueCounts {
   readonly #projects = new Map<string, Promise<ProjectCount>>();
   /** The counts that are known, for who cannot wait. */
   readonly #known = new Map<string, ProjectCount>();
+  /** What is being written, by project: a count waits for it, and what comes after waits for the count. */
+  readonly #writing = new Map<string, Set<Promise<void>>>();
 
   constructor(messages: Messages, clock: Clock) {
     this.#messages = messages;
@@ -32,17 +40,40 @@ export class QueueCounts {
 
   /** What the queues of a project hold. @param ageMsMax counts anew what was counted longer ago */
   async of(project: string, ageMsMax = Number.POSITIVE_INFINITY): Promise<ReadonlyMap<string, HeldMessages>> {
-    const known = await this.#projects.get(project);
-    if (known !== undefined && this.#clock.now() - known.countedAt <= ageMsMax) return known.queues;
-    const counting = this.#count(project);
-    this.#projects.set(project, counting);
-    counting.catch(() => this.#projects.delete(project));
-    return (await counting).queues;
+    for (;;) {
+      const counting = this.#projects.get(project);
+      const known = await counting;
+      // Somebody counts anew.
+      if (counting !== this.#projects.get(project)) continue;
+      if (known !== undefined && this.#clock.now() - known.countedAt <= ageMsMax) return known.queues;
+      const next = this.#count(project);
+      this.#projects.set(project, next);
+      next.catch(() => this.#projects.delete(project));
+    }
   }
 
-  /** All that the queues of a project hold together, in bytes. */
-  async bytesOf(project: string, ageMsMax?: number): Promise<number> {
-    return [...(await this.of(project, ageMsMax)).values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  /**
+   * Takes room for messages that are to be written; undefined where the project would hold more than `bytesMax`. Of many
+   * who ask at once, each counts for the next.
+   */
+  async take(
+    { project, queue, messages, bytes }: HeldMessages & { readonly project: string; readonly queue: string },
+    bytesMax: number,
+    ageMsMax?: number,
+  ): Promise<TakenRoom | undefined> {
+    const queues = await this.of(project, ageMsMax);
+    const held = [...queues.values()].reduce((sum, each) => sum + each.bytes, 0);
+    if (held + bytes > bytesMax) return undefined;
+    this.add(project, queue, messages, bytes);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const writing = this.#writing.get(project) ?? new Set();
+    this.#writing.set(project, writing.add(promise));
+    const settled = () => {
+      resolve();
+      writing.delete(promise);
+      if (writing.size === 0 && this.#writing.get(project) === writing) this.#writing.delete(project);
+    };
+    return { settled };
   }
 
   /** Messages came, or went when the numbers are negative. */
@@ -69,6 +100,7 @@ export class QueueCounts {
   }
 
   async #count(project: string): Promise<ProjectCount> {
+    await Promise.all(this.#writing.get(project) ?? []);
     const queues = new Map<string, HeldMessages>();
     const counted = { countedAt: this.#clock.now(), queues };
     for (const name of await this.#messages.names(project)) {

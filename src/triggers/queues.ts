@@ -67,17 +67,16 @@ export class Queues implements QueueSender {
     const { clock, quotas, observer } = this.#options;
     const bytes = messages.reduce((sum, { body }) => sum + bytesOf(body), 0);
     const value = quotas.bytesMax("queue", project);
-    const isOver = (held: number) => held + bytes > value;
-    if (isOver(await this.#counts.bytesOf(project))) {
-      // What other servers have taken out may make room.
-      if (isOver(await this.#counts.bytesOf(project, TRIGGER_LIMITS.countAgeMsMax))) {
-        throw new IsopodError("quota_exceeded", {
-          message: `Cannot send: the project may keep ${value} bytes in queues (queueBytesMax), and this would be more`,
-          limit: { name: "queueBytesMax", value },
-        });
-      }
+    const asked = { project, queue, messages: messages.length, bytes };
+    // What other servers have taken out may make room.
+    const room =
+      (await this.#counts.take(asked, value)) ?? (await this.#counts.take(asked, value, TRIGGER_LIMITS.countAgeMsMax));
+    if (room === undefined) {
+      throw new IsopodError("quota_exceeded", {
+        message: `Cannot send: the project may keep ${value} bytes in queues (queueBytesMax), and this would be more`,
+        limit: { name: "queueBytesMax", value },
+      });
     }
-    this.#counts.add(project, queue, messages.length, bytes);
     const now = clock.wallNow();
     try {
       const ids = await Promise.all(messages.map((each) => this.#options.messages.add(project, queue, each, now)));
@@ -88,6 +87,8 @@ export class Queues implements QueueSender {
     } catch (error) {
       this.#counts.forget(project);
       throw error;
+    } finally {
+      room.settled();
     }
   }
 

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "../testing/seeded_random.ts";
 import { WireError } from "./frame.ts";
-import { decodeParcel, encodeParcel, parseCallHead, parseJson, parseReset, parseResponseHead } from "./heads.ts";
+import { parseCallHead, parseJson, parseReset, parseResponseHead } from "./heads.ts";
+import { decodeParcel, encodeParcel } from "./parcels.ts";
 
 const bytes = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));
 const PARSERS = { parseResponseHead, parseCallHead, parseReset };

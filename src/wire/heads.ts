@@ -1,13 +1,10 @@
 /**
- * The texts inside frames: what heads, resets and parcels hold, and the checks of what a peer sends.
+ * The texts inside frames: what heads and resets hold, and the checks of what a peer sends.
  *
  * Heads are JSON with short keys: one native call on each side, and still readable in a trace. Whatever comes from a
  * guest is checked here, by hand, before anything else sees it; a failed check is a `WireError`.
  */
-import type { PageLayout } from "../core/browser_program.ts";
-import type { GuestDeclaration } from "../core/guest.ts";
-import type { ProcessSettings } from "../core/process_program.ts";
-import { readU32, WireError } from "./frame.ts";
+import { WireError } from "./frame.ts";
 
 /** Header names and values. */
 export type Pairs = readonly (readonly [name: string, value: string])[];
@@ -30,6 +27,8 @@ export interface RequestHead {
   readonly d: number;
   /** Whether a body follows. */
   readonly b?: 1;
+  /** Whether it asks for a WebSocket. */
+  readonly w?: 1;
 }
 
 /** Guest to host: the answer's head. */
@@ -73,56 +72,7 @@ export interface ResetReason {
   readonly column?: number;
 }
 
-/** Host to guest, first of all: how to close the guest down before any foreign code arrives. */
-export interface HelloParcel {
-  /** Resource limits to set, by their number. */
-  readonly rlimits: readonly (readonly [resource: number, value: number])[];
-  /** RLIMIT_DATA as it must have been set before the guest started; 0 for none. */
-  readonly dataBytes: number;
-}
-
-/** Host to guest: the program. Its code is the parcel's bytes. */
-export interface LoadParcel {
-  /** What stack traces call it. */
-  readonly name: string;
-  readonly language: "typescript" | "javascript" | "wasm";
-  /** A function is evaluated once and then invoked; a program is evaluated by its one invocation; a build never is. */
-  readonly mode: "function" | "program" | "build";
-  readonly env: Readonly<Record<string, string>>;
-  /** The export that is the function; `default` when left out. */
-  readonly exportName?: string;
-  /** Name and version, for `ctx.function`. */
-  readonly fn?: { readonly name: string; readonly version: string };
-  /** What is on `env` beside the variables. */
-  readonly bindings?: readonly GuestDeclaration[];
-  /** How to start a program whose files are there already; its parcel has no bytes. */
-  readonly process?: ProcessSettings;
-  /** What its instance may use, as far as its guest must know: the memory, in bytes. */
-  readonly memoryBytes?: number;
-  /** What a build is to run in, when that is a page; what a page's bytes are, when it runs in one. */
-  readonly target?: "browser";
-  readonly browser?: PageLayout;
-}
-
-const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
-
-/** A JSON value and bytes in one payload: u32 length of the JSON, the JSON, the bytes. */
-export function encodeParcel(value: unknown, bytes: Uint8Array): Uint8Array {
-  const json = encoder.encode(JSON.stringify(value));
-  const parcel = new Uint8Array(4 + json.length + bytes.length);
-  new DataView(parcel.buffer).setUint32(0, json.length, true);
-  parcel.set(json, 4);
-  parcel.set(bytes, 4 + json.length);
-  return parcel;
-}
-
-/** The two halves of a parcel. @throws {WireError} */
-export function decodeParcel(payload: Uint8Array): { json: unknown; bytes: Uint8Array } {
-  if (payload.length < 4) throw new WireError("Cannot read parcel: it is shorter than its length");
-  const size = readU32(payload, 0);
-  if (size > payload.length - 4) throw new WireError("Cannot read parcel: its JSON is cut off");
-  return { json: parseJson(payload.subarray(4, 4 + size)), bytes: payload.subarray(4 + size) };
-}
+const decoder = new TextDecoder();
 
 /** The JSON value in a payload. @throws {WireError} */
 export function parseJson(payload: Uint8Array): unknown {

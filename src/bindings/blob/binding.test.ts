@@ -31,8 +31,11 @@ describeBinding("blob", async () => {
 
 describeEnvBinding({
   type: "blob",
-  write: "await B.put(id, text)",
-  read: "const found = await B.get(id); return found && found.text()",
+  script: { write: "await B.put(id, text)", read: "const found = await B.get(id); return found && found.text()" },
+  python: {
+    write: 'B("PUT", "/objects/" + quote(id, ""), text)',
+    read: 's, b = B("GET", "/objects/" + quote(id, ""))\nreturn None if s == 404 else b.decode()',
+  },
 });
 
 describeBlobs("local files", (options) => new BlobRig(options));

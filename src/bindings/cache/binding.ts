@@ -37,14 +37,14 @@ class CacheApi implements Binding<string> {
   readonly #clock: Clock;
   readonly #byKey = new Map<string, Kept>();
   readonly #list = new ShareList<Kept>(ROOM, (kept) => this.#byKey.delete(kept.key));
-  #closed = false;
+  readonly #ender = new AbortController();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   async call(call: BindingCall, space: string, scope: CallScope): Promise<BindingAnswer> {
-    if (this.#closed || scope.signal.aborted) throw callEnded();
+    if (this.#ender.signal.aborted || scope.signal.aborted) throw callEnded();
     scope.countSubrequest();
     const key = `${space} ${addressOf(call)}`;
     if (call.method === "GET") return this.#match(key, call);
@@ -63,7 +63,7 @@ class CacheApi implements Binding<string> {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#ender.abort();
     this.#byKey.clear();
   }
 
@@ -91,7 +91,8 @@ class CacheApi implements Binding<string> {
       isLost = true;
     });
     try {
-      const body = await readBody(call, scope, room);
+      const signal = AbortSignal.any([scope.signal, this.#ender.signal]);
+      const body = await readBody(call, { signal }, room);
       return isLost ? undefined : body;
     } finally {
       room.end();
@@ -105,7 +106,7 @@ class CacheApi implements Binding<string> {
     const lifeMs = lifetimeMs(headers, storedAt);
     const before = this.#find(key);
     if (before !== undefined) this.#list.remove(before);
-    if (lifeMs <= 0 || body === undefined || this.#closed) return;
+    if (lifeMs <= 0 || body === undefined || this.#ender.signal.aborted) return;
     const headerBytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
     const bytes = ENTRY_BYTES + key.length + headerBytes + body.length;
     const ends = { older: undefined, newer: undefined };

@@ -10,7 +10,7 @@
  * the program: give a secret to hosts that you trust with it.
  */
 import { createSecureContext, rootCertificates } from "node:tls";
-import type { Binding, BindingAnswer, BindingCall, CallScope } from "../../core/binding.ts";
+import type { Binding, BindingAnswer, BindingCall, CallScope, OpenTunnel } from "../../core/binding.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { IsopodError } from "../../core/errors.ts";
 import type { EgressGrant } from "../../core/function.ts";
@@ -29,6 +29,8 @@ export interface EgressOptions {
   readonly ca?: string | readonly string[] | undefined;
   readonly resolve?: Resolve | undefined;
   readonly clock?: Clock | undefined;
+  /** Makes the tunnels that programs ask their proxy for; there are none when left out. */
+  readonly tunnel?: OpenTunnel | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface EgressOptions {
  */
 export function createEgress(options: EgressOptions = {}): Binding<EgressGrant> {
   const limits: EgressLimits = { ...EGRESS_LIMITS, ...options.limits };
-  return new Egress(limits, {
+  return new Egress(limits, options.tunnel, {
     limits,
     clock: options.clock ?? systemClock,
     resolve: options.resolve ?? systemResolve,
@@ -50,18 +52,21 @@ export function createEgress(options: EgressOptions = {}): Binding<EgressGrant> 
 class Egress implements Binding<EgressGrant> {
   readonly type = "egress";
   readonly #parts: ReachParts;
+  readonly #tunnel: OpenTunnel | undefined;
   readonly #policies = new Policies();
   readonly #slots: Slots;
   readonly #calls = new Set<Call>();
   #closed = false;
 
-  constructor(limits: EgressLimits, parts: ReachParts) {
+  constructor(limits: EgressLimits, tunnel: OpenTunnel | undefined, parts: ReachParts) {
+    this.#tunnel = tunnel;
     this.#parts = parts;
     this.#slots = new Slots(limits.callsMax, limits.callsPerOwnerMax);
   }
 
   async call(request: BindingCall, grant: EgressGrant, scope: CallScope): Promise<BindingAnswer> {
     if (this.#closed) throw closing();
+    if (request.method === "CONNECT" && this.#tunnel !== undefined) return this.#tunnel(request, grant.allow, scope);
     const policy = this.#policies.of(grant);
     // A program that came with its request shares nothing with the next one.
     const owner = scope.functionName === undefined ? `request ${scope.requestId}` : `function ${scope.functionName}`;

@@ -29,13 +29,17 @@ export function createDialler({
   return {
     async dial(where, allow, signal): Promise<Socket> {
       const subject = `${where.host.includes(":") ? `[${where.host}]` : where.host}:${where.port}`.slice(0, 200);
-      const target: Target = { ...{ method: "CONNECT", scheme: "http:" }, ...where, literal: parseAddress(where.host) };
+      const { host, port, isSecure = false } = where;
+      const literal = parseAddress(host);
+      const target: Target = { method: "CONNECT", scheme: isSecure ? "https:" : "http:", host, port, literal };
       try {
         const policy = new Policy({ allow, secrets: [] });
         policy.checkTarget(target);
         const addresses = await resolveTarget(target, policy, parts, signal);
         const timeoutMs = limits.connectTimeoutMs;
-        return (await dial(target, addresses, { secureContext: undefined, clock, signal, timeoutMs })).socket;
+        // Who spoke of TLS speaks it by itself, over the bare connection.
+        const bare: Target = { ...target, scheme: "http:" };
+        return (await dial(bare, addresses, { secureContext: undefined, clock, signal, timeoutMs })).socket;
       } catch (error) {
         throw refusal(subject, error, where);
       }

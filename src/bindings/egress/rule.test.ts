@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { targetOf } from "./request.ts";
-import { allowsTarget, namesAddress, parseEgressRule } from "./rule.ts";
+import { allowsTarget, checkEgressRule, namesAddress, parseEgressRule } from "./rule.ts";
 
 function allows(entry: string, url: string, method = "GET"): boolean {
   return allowsTarget(parseEgressRule(entry), targetOf(method, new URL(url)));
@@ -101,4 +101,12 @@ describe("a malformed entry", () => {
       expect(() => parseEgressRule(entry)).toThrow(/^Cannot parse egress entry "/);
     });
   }
+});
+
+test("a new entry begins with a method of HTTP, if with any word", () => {
+  for (const entry of ["api.example.com", "GET,post api.example.com", "ANY api.example.com", "purge api.example.com"])
+    checkEgressRule(entry);
+  expect(() => checkEgressRule("GTE api.example.com")).toThrow('"GTE" is no method of HTTP; did you mean "GET"?');
+  expect(() => checkEgressRule("api.example.com 443")).toThrow("is not a method");
+  expect(() => checkEgressRule("bad host")).toThrow('"BAD" is no method of HTTP');
 });

@@ -12,6 +12,7 @@
  * Only an entry with an address, a network or `localhost` names addresses that are not public. A host name whose
  * address is private therefore needs two entries: one for the name, one for the address.
  */
+import { methodMistake } from "../../core/http_methods.ts";
 import { type Address, contains, isIPv4, isLoopback, type Network, parseAddress, parseNetwork } from "./address.ts";
 
 /** What one request wants to reach. */
@@ -82,6 +83,17 @@ export function namesAddress(rule: EgressRule, target: Target, address: Address)
   if (!allowsManner(rule, target)) return false;
   if (rule.host.kind === "network") return contains(rule.host.network, address);
   return rule.host.kind === "localhost" && target.host === "localhost" && isLoopback(address);
+}
+
+/**
+ * Checks an entry that somebody has just written: a word in front that is no method would allow nothing.
+ * @throws {Error} saying what is wrong with it
+ */
+export function checkEgressRule(text: string): void {
+  for (const method of parseEgressRule(text).methods ?? []) {
+    const mistake = methodMistake(method);
+    if (mistake !== undefined) throw refuse(text, mistake);
+  }
 }
 
 /**

@@ -101,7 +101,9 @@ function entranceOf({ method, url, headers }: BindingCall, { resource }: Binding
     const exportName = methodOf(url.slice(RPC.length));
     return { method: "POST", url: `http://${resource}/`, headers: [], entry: "rpc", exportName };
   }
-  if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
+  // Programs of other engines than scripts call a path below the binding's name.
+  const address = url.startsWith("/") ? `http://${resource}${url}` : url;
+  if (!/^https?:\/\/[^/]/.test(address) || !URL.canParse(address)) {
     const message = `Cannot call "${resource}": expected an address that begins with http:// or https://`;
     throw new IsopodError("bad_request", { message });
   }
@@ -109,7 +111,7 @@ function entranceOf({ method, url, headers }: BindingCall, { resource }: Binding
     const message = `Cannot call "${resource}": WebSockets are for callers from outside, and functions have none between them`;
     throw new IsopodError("bad_request", { message });
   }
-  return { method, url, headers };
+  return { method, url: address, headers };
 }
 
 function methodOf(encoded: string): string {

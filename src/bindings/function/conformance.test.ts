@@ -62,7 +62,7 @@ test("calls stand 8 deep and not 9", async () => {
 test("garbage instead of an address or a method is refused by name, and reaches no function", async () => {
   const rig = new FunctionRig();
   const binding = createFunctionBinding(rig.caller);
-  const bad = ["", "/", "http:", "http://", "http:///x", "https://[", "ws://x/", "file:///etc/passwd", "data:,x", "\0"];
+  const bad = ["", "http:", "http://", "http:///x", "https://[", "ws://x/", "file:///etc/passwd", "data:,x", "\0"];
   const methods = ["rpc:", "rpc:%", "rpc:%ff", `rpc:${"m".repeat(257)}`, "rpc:%ed%a0%80"];
   for (const url of [...bad, ...methods]) {
     expect((await userErrorOf(binding.call(bindingCall(url), GRANT, fakeScope()))).code).toBe("bad_request");
@@ -71,6 +71,16 @@ test("garbage instead of an address or a method is refused by name, and reaches 
   const upgrade = await userErrorOf(binding.call(bindingCall("http://back/", { headers }), GRANT, fakeScope()));
   expect(upgrade.message).toContain("WebSockets");
   expect(rig.asked).toEqual([]);
+});
+
+test("a path is one of the function that is bound, whatever it looks like", async () => {
+  const rig = new FunctionRig();
+  const binding = createFunctionBinding(rig.caller);
+  for (const path of ["/a?b", "//other.example/", "/@other:80/", "/../%2e%2e/"]) {
+    await binding.call(bindingCall(path), GRANT, fakeScope());
+    expect(new URL(rig.asked.at(-1)?.request.url ?? "").host).toBe("back");
+    expect(rig.asked.at(-1)?.request.url).toBe(`http://back${path}`);
+  }
 });
 
 test("another project's function, one that is not there and an alias that is not there are not found", async () => {

@@ -20,7 +20,14 @@ describeBinding("kv", async () => {
   };
 });
 
-describeEnvBinding({ type: "kv", write: "await B.put(id, text)", read: "return B.get(id)" });
+describeEnvBinding({
+  type: "kv",
+  script: { write: "await B.put(id, text)", read: "return B.get(id)" },
+  python: {
+    write: 'B("PUT", "/values/" + quote(id, ""), text)',
+    read: 's, b = B("GET", "/values/" + quote(id, ""))\nreturn None if s == 404 else b.decode()',
+  },
+});
 
 test("what breaks a limit is refused by its name", async () => {
   await using rig = new KvRig();

@@ -1,6 +1,6 @@
 /** The values of many keys in one answer: a list of what each entry is, and behind it the bytes of all values. */
 import { IsopodError } from "../../core/errors.ts";
-import { encodeParcel } from "../../wire/heads.ts";
+import { encodeParcel } from "../../wire/parcels.ts";
 import { KV_LIMITS } from "./limits.ts";
 import type { KvProject } from "./project.ts";
 

@@ -8,16 +8,19 @@ const BODY_BYTES_MAX = 2 * 1024 * 1024;
 
 /** Creates the binding. */
 export function createQueueBinding(sender: QueueSender): Binding {
+  const ender = new AbortController();
   return {
     type: "queue",
     async call({ method, url, body }, { project, resource }, { signal }) {
       if (`${method} ${url}` !== "POST /messages") throw refused(`nothing is at "${method} ${url.slice(0, 100)}"`);
-      const messages = messagesOf(await textOf(body, signal));
+      const messages = messagesOf(await textOf(body, AbortSignal.any([signal, ender.signal])));
       const ids = await sender.send(project, resource, messages);
       const answer = new TextEncoder().encode(JSON.stringify({ ids }));
       return { status: 200, headers: [], body: answer, url: "", redirected: false };
     },
-    async close() {},
+    async close() {
+      ender.abort();
+    },
   };
 }
 
@@ -43,6 +46,7 @@ function messagesOf(text: string): OutgoingMessage[] {
 }
 
 async function textOf(body: ReadableStream<Uint8Array> | null, signal: AbortSignal): Promise<string> {
+  if (signal.aborted) throw ended();
   const reader = body?.getReader();
   const cancel = () => void reader?.cancel().catch(() => {});
   signal.addEventListener("abort", cancel);
@@ -51,7 +55,7 @@ async function textOf(body: ReadableStream<Uint8Array> | null, signal: AbortSign
   try {
     for (;;) {
       const { value, done } = (await reader?.read()) ?? { done: true };
-      if (signal.aborted) throw new IsopodError("binding_failed", { message: "Cannot send: the call was ended" });
+      if (signal.aborted) throw ended();
       if (done || value === undefined) return Buffer.concat(chunks).toString();
       bytes += value.length;
       if (bytes > BODY_BYTES_MAX) throw refused(`expected at most ${BODY_BYTES_MAX} bytes`);
@@ -61,6 +65,10 @@ async function textOf(body: ReadableStream<Uint8Array> | null, signal: AbortSign
     cancel();
     signal.removeEventListener("abort", cancel);
   }
+}
+
+function ended(): IsopodError {
+  return new IsopodError("binding_failed", { message: "Cannot send: the call was ended" });
 }
 
 function refused(why: string): IsopodError {

@@ -1,108 +1,113 @@
-/** What whoever administers a project does with its databases: everything, by the same processes as functions. */
-import { closeSync, createReadStream, existsSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { Readable } from "node:stream";
-import type { DatabaseAdmin, DatabaseInfo, DatabaseStatement } from "../../core/database_admin.ts";
+/** The databases of both dialects as the admin API has them: a name stands for what functions and plans mean by it. */
+import type { SecretUrl } from "../../core/binding_kinds.ts";
+import type { DatabaseAdmin, DatabaseInfo, DatabaseStatement, FoundDatabase } from "../../core/database_admin.ts";
+import type { DatabaseUrls } from "../../core/database_urls.ts";
 import { IsopodError } from "../../core/errors.ts";
-import type { Databases } from "./databases.ts";
-import type { CallHead, SqlGrant } from "./grant.ts";
+import type { FilesAdministration } from "./files_administration.ts";
+import type { PgDatabase } from "./postgres/connections.ts";
+import { exportRows } from "./postgres/export.ts";
+import type { Postgres } from "./postgres/postgres.ts";
 
-const ALL: SqlGrant = { mode: "read-write", tables: undefined };
-const NOTHING = new Uint8Array(0);
+/** How long an export may take, the time included in which nobody reads it. */
+const EXPORT_MS_MAX = 600_000;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
-/** The databases, as the admin API has them. */
+/** What administering takes. */
+export interface AdministrationParts {
+  readonly files: FilesAdministration;
+  readonly postgres: Postgres;
+  readonly urls: Pick<DatabaseUrls, "named">;
+}
+
+/** The databases. */
 export class Administration implements DatabaseAdmin {
-  readonly #databases: Databases;
+  readonly #parts: AdministrationParts;
 
-  constructor(databases: Databases) {
-    this.#databases = databases;
+  constructor(parts: AdministrationParts) {
+    this.#parts = parts;
   }
 
-  list(project: string): readonly DatabaseInfo[] {
-    return this.#databases.files.list(project);
+  async list(project: string): Promise<readonly DatabaseInfo[]> {
+    const { files, urls } = this.#parts;
+    const named = (await urls.named(project)).map(({ name }) => name);
+    const own = files.list(project).filter(({ name }) => !named.includes(name));
+    return [
+      ...named.map((name) => ({ name, dialect: "postgres", bytes: null }) as const),
+      ...own.map((file) => ({ ...file, dialect: "sqlite" }) as const),
+    ];
   }
 
-  exists(project: string, name: string): boolean {
-    return existsSync(this.#databases.files.path(project, name));
+  async find(project: string, name: string): Promise<FoundDatabase> {
+    const url = await this.#urlOf(project, name);
+    if (url !== undefined) return { name, dialect: "postgres", bytes: null, isOperators: url.isTrusted };
+    const file = this.#parts.files.list(project).find((each) => each.name === name);
+    return { name, dialect: "sqlite", bytes: file?.bytes ?? null, isOperators: false };
   }
 
-  query(project: string, name: string, statements: readonly DatabaseStatement[]): Promise<string> {
-    return this.#ask(project, name, ALL, { o: "batch", s: statements.map(({ sql, values }) => [sql, ...values]) });
+  async query(project: string, name: string, statements: readonly DatabaseStatement[]): Promise<string> {
+    const database = await this.#postgresOf(project, name);
+    if (database === undefined) return this.#parts.files.query(project, name, statements);
+    return await this.#ask(database, { o: "batch", s: statements.map(({ sql, values }) => [sql, ...values]) });
   }
 
   async script(project: string, name: string, texts: readonly string[]): Promise<number> {
-    const answer = await this.#ask(project, name, ALL, { o: "script", t: texts });
-    return (JSON.parse(answer) as { count: number }).count;
+    const database = await this.#postgresOf(project, name);
+    if (database === undefined) return this.#parts.files.script(project, name, texts);
+    return (JSON.parse(await this.#ask(database, { o: "script", t: texts })) as { count: number }).count;
   }
 
-  async copy(project: string, name: string): Promise<ReadableStream<Uint8Array>> {
-    if (!this.exists(project, name)) throw new IsopodError("not_found", { message: `There is no database "${name}".` });
-    const path = this.#besides(project, name);
-    try {
-      await this.#ask(project, name, { copyTo: path });
-      const fd = openSync(path, "r");
-      return Readable.toWeb(createReadStream(path, { fd })) as unknown as ReadableStream<Uint8Array>;
-    } finally {
-      // Whoever reads it has it open.
-      rmSync(path, { force: true });
-    }
+  async copy(project: string, name: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const database = await this.#postgresOf(project, name);
+    if (database === undefined) return this.#parts.files.copy(project, name);
+    const rows = this.#parts.postgres.reading({ ...database, workMs: EXPORT_MS_MAX, signal }, exportRows);
+    // What fails at once is an answer, and not the end of one.
+    const first = await rows.next();
+    let next: Promise<IteratorResult<string>> = Promise.resolve(first);
+    return new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const { done, value } = await next;
+        if (done) return controller.close();
+        controller.enqueue(encoder.encode(value));
+        next = rows.next();
+        // Who reads on is told.
+        next.catch(() => {});
+      },
+      cancel: () => void rows.return(undefined),
+    });
   }
 
   async replace(project: string, name: string, file: ReadableStream<Uint8Array>): Promise<void> {
-    if (!this.exists(project, name)) this.#databases.checkQuota(project);
-    // It is checked as a database of its own, under a name that nobody else has.
-    const draft = `import-${crypto.randomUUID()}`;
-    await this.#databases.exclusively(project, draft, () => {});
-    const path = this.#databases.files.path(project, draft);
-    try {
-      await this.#receive(path, file);
-      await this.#ask(project, draft, { check: true }).catch((error) => {
-        const isOurs = error instanceof IsopodError && error.code !== "internal";
-        throw isOurs
-          ? error
-          : new IsopodError("bad_request", { message: "Cannot import the file: it is no database of SQLite" });
-      });
-      // The process puts what is in its log into the file when it ends.
-      await this.#databases.exclusively(project, draft, () => {});
-      await this.#databases.exclusively(project, name, (target) => {
-        for (const end of ["-wal", "-shm"]) rmSync(`${target}${end}`, { force: true });
-        renameSync(path, target);
-      });
-    } finally {
-      await this.#databases.delete(project, draft);
-    }
+    if ((await this.#urlOf(project, name)) === undefined) return this.#parts.files.replace(project, name, file);
+    throw notOurs(name, "import a text of statements (.sql) instead");
   }
 
-  delete(project: string, name: string): Promise<boolean> {
-    return this.#databases.delete(project, name);
+  async delete(project: string, name: string): Promise<boolean> {
+    if ((await this.#urlOf(project, name)) === undefined) return this.#parts.files.delete(project, name);
+    throw notOurs(name, "it is deleted where it is");
   }
 
-  async #receive(path: string, file: ReadableStream<Uint8Array>): Promise<void> {
-    const { databaseBytesMax: value } = this.#databases.limits;
-    const fd = openSync(path, "wx", 0o600);
-    try {
-      let bytes = 0;
-      for await (const chunk of file) {
-        bytes += chunk.length;
-        if (bytes > value) {
-          const message = `Cannot import more than ${value} bytes: a database may have no more`;
-          throw new IsopodError("database_full", { message, limit: { name: "databaseBytesMax", value } });
-        }
-        for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
-      }
-    } finally {
-      closeSync(fd);
-    }
+  async #ask(database: PgDatabase, asked: unknown): Promise<string> {
+    const { postgres } = this.#parts;
+    const request = encoder.encode(JSON.stringify(asked));
+    const call = { ...database, mode: "read-write", tables: undefined, isAdministration: true, request } as const;
+    const { signal } = new AbortController();
+    return new TextDecoder().decode(await postgres.call({ ...call, workMs: postgres.limits.callMsMax, signal }));
   }
 
-  async #ask(project: string, name: string, head: CallHead, request?: unknown): Promise<string> {
-    const bytes = request === undefined ? NOTHING : encoder.encode(JSON.stringify(request));
-    return decoder.decode(await this.#databases.call({ project, name, head, request: bytes }));
+  async #postgresOf(project: string, name: string): Promise<PgDatabase | undefined> {
+    const found = await this.#urlOf(project, name);
+    return found && { project, ...found };
   }
 
-  #besides(project: string, name: string): string {
-    return join(dirname(this.#databases.files.path(project, name)), `.copy-${crypto.randomUUID()}`);
+  /** @throws {IsopodError} `bad_request` for a name under which there are several */
+  async #urlOf(project: string, name: string): Promise<SecretUrl | undefined> {
+    const found = (await this.#parts.urls.named(project)).find((each) => each.name === name);
+    if (found === undefined || found.secretUrl !== undefined) return found?.secretUrl;
+    const message = `Cannot tell which database "${name}" is: bindings of this name have several urls, or none`;
+    throw new IsopodError("bad_request", { message });
   }
+}
+
+function notOurs(name: string, instead: string): IsopodError {
+  return new IsopodError("bad_request", { message: `"${name}" is a database of PostgreSQL: ${instead}` });
 }

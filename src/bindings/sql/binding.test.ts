@@ -81,14 +81,26 @@ const CONFIG = [
 
 describeEnvBinding({
   type: "sql",
-  write: `await B.batch([
-    B.prepare("CREATE TABLE IF NOT EXISTS kept (id PRIMARY KEY, text)"),
-    B.prepare("INSERT OR REPLACE INTO kept VALUES (?, ?)").bind(id, text),
-  ])`,
-  read: `
-    const there = await B.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'kept'").first("count(*)");
-    return there === 0 ? null : B.prepare("SELECT text FROM kept WHERE id = ?").bind(id).first("text");
-  `,
+  script: {
+    write: `await B.batch([
+      B.prepare("CREATE TABLE IF NOT EXISTS kept (id PRIMARY KEY, text)"),
+      B.prepare("INSERT OR REPLACE INTO kept VALUES (?, ?)").bind(id, text),
+    ])`,
+    read: `
+      const there = await B.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'kept'").first("count(*)");
+      return there === 0 ? null : B.prepare("SELECT text FROM kept WHERE id = ?").bind(id).first("text");
+    `,
+  },
+  python: {
+    write: `
+made = ["CREATE TABLE IF NOT EXISTS kept (id PRIMARY KEY, text)"]
+B("POST", "/query", json.dumps({"o": "batch", "s": [made, ["INSERT OR REPLACE INTO kept VALUES (?, ?)", id, text]]}))`,
+    read: `
+def first(*statement): return json.loads(B("POST", "/query", json.dumps({"o": "query", "s": [statement]}))[1])[0]["r"]
+if first("SELECT count(*) FROM sqlite_schema WHERE name = 'kept'")[0][0] == 0: return None
+rows = first("SELECT text FROM kept WHERE id = ?", id)
+return rows[0][0] if rows else None`,
+  },
 });
 
 let server: TestServer;

@@ -5,46 +5,65 @@
  * mistake of ours would reach one database and not the server. The answer goes back in the same way.
  */
 import type { Binding, BindingAnswer, BindingCall, CallScope } from "../../core/binding.ts";
-import { type BindingGrant, isPostgres } from "../../core/binding_kinds.ts";
+import { type BindingGrant, isPostgres, type SecretUrl } from "../../core/binding_kinds.ts";
+import type { DatabaseUrls } from "../../core/database_urls.ts";
 import { IsopodError } from "../../core/errors.ts";
 import type { Databases } from "./databases.ts";
 import type { SqlGrant } from "./grant.ts";
 import type { Postgres } from "./postgres/postgres.ts";
 
+/** What the binding is over. */
+export interface SqlParts {
+  readonly databases: Databases;
+  readonly postgres: Postgres;
+  /** Where a database is whose grant names a secret of its project. */
+  readonly urls: Pick<DatabaseUrls, "ofSecret">;
+}
+
 const QUERY = "/query";
 const encoder = new TextEncoder();
 
 /** Creates the binding over databases of both dialects, which it closes when it is closed. */
-export function createSql(databases: Databases, postgres: Postgres): Binding {
-  return new Sql(databases, postgres);
+export function createSql(parts: SqlParts): Binding {
+  return new Sql(parts);
 }
 
 class Sql implements Binding {
   readonly type = "sql";
   readonly #databases: Databases;
   readonly #postgres: Postgres;
+  readonly #urls: SqlParts["urls"];
   readonly #grants = new WeakMap<BindingGrant, SqlGrant>();
 
-  constructor(databases: Databases, postgres: Postgres) {
+  constructor({ databases, postgres, urls }: SqlParts) {
     this.#databases = databases;
     this.#postgres = postgres;
+    this.#urls = urls;
   }
 
   async call(call: BindingCall, grant: BindingGrant, scope: CallScope): Promise<BindingAnswer> {
-    const { signal } = scope;
-    if (signal.aborted) throw new IsopodError("client_gone");
+    if (scope.signal.aborted) throw new IsopodError("client_gone");
     const request = await this.#request(call);
+    const { signal } = scope;
     const { project, resource: name } = grant;
-    if (isPostgres(grant)) return answer(await this.#askPostgres(grant, request, scope));
-    const body = await this.#databases.call({ project, name, head: this.#head(grant), request, signal });
-    return answer(body);
+    try {
+      if (isPostgres(grant)) return answer(await this.#askPostgres(grant, request, scope));
+      return answer(await this.#databases.call({ project, name, head: this.#head(grant), request, signal }));
+    } catch (error) {
+      throw error instanceof IsopodError && error.code === "draining" ? closed() : error;
+    }
   }
 
   #askPostgres(grant: BindingGrant, request: Uint8Array, { signal, deadline }: CallScope): Promise<Uint8Array> {
-    const { project, mode, secretUrl } = grant;
-    if (secretUrl === undefined) throw refused("the binding has no url: say where its database is");
+    const { project } = grant;
     const workMs = Math.max(1, Math.min(this.#databases.limits.callMsMax, deadline - Date.now()));
-    return this.#postgres.call({ project, mode, request, signal, workMs, ...secretUrl });
+    return this.#postgres.call({ project, request, signal, workMs, ...this.#head(grant), ...this.#urlOf(grant) });
+  }
+
+  #urlOf({ project, secretUrl, options: { secret } }: BindingGrant): SecretUrl {
+    if (secretUrl !== undefined) return secretUrl;
+    if (typeof secret === "string") return this.#urls.ofSecret(project, secret);
+    throw refused("the binding has no url: say where its database is");
   }
 
   removeProject(project: string): Promise<void> {
@@ -95,6 +114,10 @@ class Sql implements Binding {
 
 function answer(body: Uint8Array): BindingAnswer {
   return { status: 200, headers: [], body, url: "", redirected: false };
+}
+
+function closed(): IsopodError {
+  return new IsopodError("binding_failed", { message: "Cannot use the database: it is being closed" });
 }
 
 function refused(why: string): IsopodError {

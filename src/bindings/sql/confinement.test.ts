@@ -28,6 +28,13 @@ const REFUSED = {
   "how safely is written": "PRAGMA synchronous = OFF",
   "the journal": "PRAGMA journal_mode = DELETE",
   "the size of the file": "PRAGMA max_page_count = 100000000",
+  "the size of pages": "PRAGMA page_size = 65536",
+  "triggers that call themselves": "PRAGMA recursive_triggers = ON",
+  "a list of all functions": "SELECT * FROM pragma_function_list",
+  "a list of all modules": "SELECT * FROM pragma_module_list",
+  "an extension in a column": "CREATE TABLE x (a, b AS (load_extension('PATH')))",
+  "an extension in a check": "CREATE TABLE x (a CHECK (load_extension('PATH')))",
+  "an extension in a default": "CREATE TABLE x (a DEFAULT (load_extension('PATH')))",
   "rewriting the schema": "PRAGMA writable_schema = ON",
   "trusting the schema": "PRAGMA trusted_schema = ON",
   "a place for temporary files": "PRAGMA temp_store_directory = 'PATH'",
@@ -84,10 +91,73 @@ test("the schema's own tables cannot be written", async () => {
 
 test("the tables behind a virtual table cannot be written", async () => {
   await rig.query("CREATE VIRTUAL TABLE notes USING fts5(body)");
-  for (const sql of ["DELETE FROM notes_data", "UPDATE notes_config SET v = 0", "DROP TABLE notes_idx"]) {
+  await rig.query("CREATE VIRTUAL TABLE boxes USING rtree(id, left, right)");
+  await rig.query("INSERT INTO boxes VALUES (1, 0, 10), (2, 20, 30)");
+  expect((await rig.query("SELECT id FROM boxes WHERE left < 5")).r).toEqual([[1]]);
+  for (const sql of [
+    ...["DELETE FROM notes_data", "UPDATE notes_config SET v = 0", "DROP TABLE notes_idx"],
+    ...["UPDATE boxes_node SET data = zeroblob(10)", "DELETE FROM boxes_rowid", "DROP TABLE boxes_parent"],
+    "INSERT INTO notes(notes, rank) VALUES ('pgsz', 1000000)",
+  ]) {
     await expect(rig.query(sql)).rejects.toMatchObject({ code: "sql_error" });
   }
-  await rig.query("DROP TABLE notes");
+  for (const table of ["notes", "boxes"]) await rig.query(`DROP TABLE ${table}`);
+});
+
+test("what an expression may be made of is bounded, and answered soon", async () => {
+  const long = "printf('%.*c', 900000, 'a')";
+  const since = performance.now();
+  for (const sql of [
+    `SELECT ${long} GLOB '${"*a".repeat(600)}b'`,
+    `SELECT ${long} LIKE '${"%a".repeat(600)}b'`,
+    `SELECT json('${"[".repeat(2000)}${"]".repeat(2000)}')`,
+    `SELECT 1${"+1".repeat(3000)}`,
+    `SELECT 1${" UNION ALL SELECT 1".repeat(4000)}`,
+    `SELECT * FROM ${Array(65).fill("(SELECT 1)").join(",")}`,
+    `WITH ${Array.from({ length: 60 }, (_, at) => `c${at}(x) AS (SELECT 1${at > 0 ? ` FROM c${at - 1} a, c${at - 1} b` : ""})`).join(",")} SELECT count(*) FROM c59`,
+    "SELECT sqlite_rename_table('main', 't', 't', 't', 't', 1, 1)",
+    "SELECT readfile('/etc/passwd')",
+    "SELECT writefile('/tmp/x', 'x')",
+    "SELECT edit('x')",
+  ]) {
+    await expect(rig.query(sql)).rejects.toMatchObject({ code: "sql_error" });
+  }
+  for (const sql of [
+    ...[
+      "SELECT printf('%.*f', 100000000, 1.0)",
+      "SELECT printf('%*s', 2000000000, 'x')",
+      "SELECT printf('%999999999d', 1)",
+    ],
+    ...["SELECT randomblob(9e18)", "SELECT zeroblob(9223372036854775807)", `SELECT replace(${long}, 'a', ${long})`],
+    "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 9) SELECT group_concat(hex(zeroblob(100000))) FROM c",
+  ]) {
+    await expect(rig.query(sql)).rejects.toMatchObject({ code: "value_too_large" });
+  }
+  // The longest patterns that are allowed, over the longest text.
+  expect(
+    (await rig.query(`SELECT ${long} LIKE '${"%a".repeat(499)}b', ${long} GLOB '${"*a".repeat(499)}b'`)).r,
+  ).toEqual([[0, 0]]);
+  expect(performance.now() - since).toBeLessThan(10_000);
+});
+
+test("triggers that set each other off come to an end", async () => {
+  await rig.ask({
+    o: "exec",
+    t: [
+      "CREATE TABLE ping (n); CREATE TABLE pong (n)",
+      "CREATE TRIGGER to_pong AFTER INSERT ON ping BEGIN INSERT INTO pong VALUES (new.n + 1); INSERT INTO pong VALUES (new.n + 1); END",
+      "CREATE TRIGGER to_ping AFTER INSERT ON pong BEGIN INSERT INTO ping VALUES (new.n + 1); INSERT INTO ping VALUES (new.n + 1); END",
+    ],
+  });
+  const set = rig.query("INSERT INTO ping VALUES (1)", [], { workMs: 5000 });
+  await set.catch((error) => expect(error.code).toMatch(/^(sql_error|sql_timeout|database_full)$/));
+  for (const table of ["ping", "pong"]) await rig.query(`DROP TABLE ${table}`);
+  // What calls an extension in a view or a trigger that was made is refused when it is run.
+  await rig.query("CREATE VIEW loads AS SELECT load_extension('x') AS x");
+  await expect(rig.query("SELECT * FROM loads")).rejects.toMatchObject({
+    code: expect.stringMatching(/denied|sql_error/),
+  });
+  await rig.query("DROP VIEW loads");
 });
 
 test("what looks behind the tables cannot be read", async () => {

@@ -1,12 +1,18 @@
 /** Where databases lie: `PROJECT/NAME.sqlite`, in a folder of projects. */
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { DatabaseInfo } from "../../core/database_admin.ts";
 import { IsopodError } from "../../core/errors.ts";
 
 const END = ".sqlite";
 /** Names of projects and databases are names of files. */
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/i;
+
+/** A file. */
+export interface DatabaseFile {
+  /** Of the database. */
+  readonly name: string;
+  readonly bytes: number;
+}
 
 /** The files of all databases. Everything throws `bad_request` for what is no name. */
 export class DatabaseFiles {
@@ -26,7 +32,7 @@ export class DatabaseFiles {
   }
 
   /** The databases of a project. */
-  list(project: string): readonly DatabaseInfo[] {
+  list(project: string): readonly DatabaseFile[] {
     const folder = this.folder(project);
     if (!existsSync(folder)) return [];
     return readdirSync(folder)

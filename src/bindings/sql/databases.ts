@@ -112,9 +112,10 @@ export class Databases {
     rmSync(folder, { recursive: true, force: true });
   }
 
-  /** Ends every process. */
+  /** Ends every process; a call that is under way has as long as one that nobody waits for. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const open of this.#open.values()) open.abandon();
     await Promise.all([...this.#open.keys(), ...this.#closing.keys()].map((key) => this.#release(key)));
   }
 

@@ -40,6 +40,7 @@ export class OpenDatabase {
   #running: Running | undefined;
   #cancelIdle: (() => void) | undefined;
   #cancelStart: (() => void) | undefined;
+  #cancelAbandon: (() => void) | undefined;
   /** Why the process is killed, for whoever waits for its answer. */
   #killedFor: IsopodError | undefined;
   #isEnding = false;
@@ -83,6 +84,12 @@ export class OpenDatabase {
     if (this.#process === undefined) this.#closed.resolve();
     else if (this.#running === undefined) this.#end();
     return this.#closed.promise;
+  }
+
+  /** Gives what is under way a moment, and then ends it. */
+  abandon(): void {
+    const { clock, limits } = this.#parts;
+    this.#cancelAbandon ??= clock.after(limits.abandonedMs, () => this.#kill(new IsopodError("draining")));
   }
 
   #start(): void {
@@ -134,7 +141,8 @@ export class OpenDatabase {
 
   #answered(kind: number, text: Uint8Array): void {
     if (!this.#isReady) {
-      if (kind !== ANSWER.done) return this.#kill(new IsopodError("internal", { cause: `SQLite: ${decode(text)}` }));
+      if (kind !== ANSWER.done)
+        return this.#kill(new IsopodError("internal", { cause: `SQLite: ${Buffer.from(text)}` }));
       this.#isReady = true;
       this.#cancelStart?.();
       return this.#next();
@@ -144,12 +152,13 @@ export class OpenDatabase {
     const { answer } = running.call;
     if (kind === ANSWER.done) answer.resolve(text);
     else if (kind === ANSWER.refused) answer.reject(refusedBy(text));
-    else answer.reject(new IsopodError("internal", { cause: `SQLite: ${decode(text)}` }));
+    else answer.reject(new IsopodError("internal", { cause: `SQLite: ${Buffer.from(text)}` }));
     this.#next();
   }
 
   #ended(words: string): void {
     this.#cancelStart?.();
+    this.#cancelAbandon?.();
     this.#process = undefined;
     const failure = this.#killedFor ?? new IsopodError("database_ended", { cause: words });
     if (this.#killedFor === undefined && !this.#isEnding) {
@@ -185,13 +194,7 @@ export class OpenDatabase {
     };
     signal.addEventListener("abort", leave, { once: true });
     if (signal.aborted) leave();
-    call.answer.promise.then(
-      () => signal.removeEventListener("abort", leave),
-      () => signal.removeEventListener("abort", leave),
-    );
+    const forget = (): void => signal.removeEventListener("abort", leave);
+    call.answer.promise.then(forget, forget);
   }
-}
-
-function decode(text: Uint8Array): string {
-  return new TextDecoder().decode(text);
 }

@@ -6,6 +6,7 @@ import { deferred } from "../../stdx/deferred.ts";
 import { FakeClock } from "../../testing/fake_clock.ts";
 import { openSqlRig, type SqlRig } from "../../testing/sql_rig.ts";
 import { SQL_SERVER } from "../../testing/sql_server.ts";
+import { SQL_LIMITS } from "./limits.ts";
 
 const ENDLESS = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
 
@@ -202,4 +203,18 @@ test("a process ends with the server, whatever ends that, also in the middle of 
   const until = Date.now() + 5000;
   while (pids.some((pid) => existsSync(`/proc/${pid}`)) && Date.now() < until) await new Promise(setImmediate);
   expect(pids.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
+});
+
+test("a project's quota holds while many databases are made at once", async () => {
+  await using rig = openSqlRig({ quotas: { bytesMax: () => 5 * SQL_LIMITS.databaseBytesMax } });
+  const make = (name: string) =>
+    rig.query("CREATE TABLE t (x)", [], { name }).then(
+      () => "made",
+      (error) => error.code as string,
+    );
+  const outcomes = await Promise.all(Array.from({ length: 12 }, (_, n) => make(`d${n}`)));
+  expect(outcomes.filter((outcome) => outcome === "made")).toHaveLength(5);
+  expect(new Set(outcomes)).toEqual(new Set(["made", "quota_exceeded"]));
+  expect(rig.databases.files.list("p")).toHaveLength(5);
+  expect(await make("d0")).toBe("sql_error");
 });

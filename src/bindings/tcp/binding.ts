@@ -5,7 +5,7 @@
  * its invocation, and when nothing has gone either way for a while. What is spoken over it is the program's business;
  * TLS, where it is wanted, too.
  */
-import type { Binding, BindingAnswer, BindingCall, CallScope } from "../../core/binding.ts";
+import type { Binding, BindingAnswer, BindingCall, CallScope, OpenTunnel } from "../../core/binding.ts";
 import type { BindingGrant } from "../../core/binding_kinds.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Dialler, DialTarget } from "../../core/dialler.ts";
@@ -33,12 +33,17 @@ export interface TcpParts {
   readonly limits?: Partial<TcpLimits> | undefined;
 }
 
+/** The binding, and the tunnels that egress has made by it: one count of connections for both. */
+export interface TcpBinding extends Binding {
+  readonly tunnel: OpenTunnel;
+}
+
 /** Creates the binding. */
-export function createTcp(parts: TcpParts): Binding {
+export function createTcp(parts: TcpParts): TcpBinding {
   return new Tcp(parts);
 }
 
-class Tcp implements Binding {
+class Tcp implements TcpBinding {
   readonly type = "tcp";
   readonly #parts: TcpParts;
   readonly #limits: TcpLimits;
@@ -57,10 +62,20 @@ class Tcp implements Binding {
     return { allow: allowOf(grant) };
   }
 
-  async call({ method, url, body }: BindingCall, grant: BindingGrant, scope: CallScope): Promise<BindingAnswer> {
+  readonly tunnel: OpenTunnel = (call, allow, scope) => this.#connect(call, allow, scope, true);
+
+  async call(call: BindingCall, grant: BindingGrant, scope: CallScope): Promise<BindingAnswer> {
+    return this.#connect(call, allowOf(grant), scope, false);
+  }
+
+  async #connect(
+    { method, url, body }: BindingCall,
+    allow: readonly string[],
+    scope: CallScope,
+    isSecure: boolean,
+  ): Promise<BindingAnswer> {
     if (method !== "CONNECT" || body === null) throw refused(`there is no "${method.slice(0, 32)}" of a connection`);
-    const allow = allowOf(grant);
-    const target = targetOf(url, allow);
+    const target = { ...targetOf(url, isSecure ? [] : allow), isSecure };
     scope.countSubrequest();
     const giveBack = this.#take(scope);
     try {

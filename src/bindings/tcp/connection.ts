@@ -44,7 +44,10 @@ export class OpenConnection {
           this.#controller = controller;
         },
         pull: () => void socket.resume(),
-        cancel: () => this.destroy(),
+        cancel: () => {
+          this.#ended = true;
+          socket.destroy();
+        },
       },
       { highWaterMark: 0 },
     );
@@ -68,9 +71,9 @@ export class OpenConnection {
     this.#send();
   }
 
-  /** Closes it at once. */
+  /** Closes it at once. Whoever reads is told that it was cut off. */
   destroy(): void {
-    this.#end();
+    this.#end(failed("the call was ended"));
     this.#socket.destroy();
   }
 

@@ -43,10 +43,24 @@ const BUILD_MS_MAX = 120_000;
 
 /** What runs in the process: reads entries from its input, writes what became of each to its output. */
 const PROGRAM = `
+const wasm = {
+  name: "wasm",
+  setup(build) {
+    build.onLoad({ filter: /\\.wasm$/ }, async ({ path }) => {
+      const bytes = await Bun.file(path).bytes();
+      if (bytes[4] === 0x0d) throw new Error(path + " is a component, and scripts import modules of WebAssembly");
+      if (bytes.length > 10485760) throw new Error(path + " is larger than 10 MiB");
+      new WebAssembly.Module(bytes);
+      const contents = 'export default new WebAssembly.Module(Uint8Array.fromBase64("' + bytes.toBase64() + '"));';
+      return { contents, loader: "js" };
+    });
+  },
+};
 const built = [];
 for (const { path: entry, engine } of await Bun.stdin.json()) {
   const page = engine === "browser" && { target: "browser", define: { "process.env.NODE_ENV": '"production"' } };
-  const { outputs, logs } = await Bun.build({ entrypoints: [entry], target: "bun", sourcemap: "external", throw: false, ...page });
+  const options = { target: "bun", sourcemap: "external", throw: false, plugins: [wasm], ...page };
+  const { outputs, logs } = await Bun.build({ entrypoints: [entry], ...options });
   const text = async (kind) => (await outputs.find((each) => each.kind === kind)?.text()) ?? "";
   const told = logs.filter(({ level }) => level === "error").map(({ message, position }) => ({ message, position }));
   built.push({ code: await text("entry-point"), map: await text("sourcemap"), logs: told });

@@ -251,7 +251,7 @@ test("mistakes of who types have their own exit code, and say the next step", as
   expect(await end(folder.path, "--only", "other")).toContain('2 isopod: Cannot find the function "other" in DIR');
   folder.write("isopod.toml", tomlOf("mistaken", "wrong = 1\n"));
   expect(await end(folder.path)).toContain("2 isopod: DIR/isopod.toml:6: Cannot read wrong");
-  expect(await end(folder.path, "--nonsense")).toStartWith("2 error: unknown option '--nonsense'");
+  expect(await end(folder.path, "--nonsense")).toStartWith("2 isopod: unknown option '--nonsense'");
 });
 
 test("a route that another function has is a conflict", async () => {

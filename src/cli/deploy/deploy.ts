@@ -1,5 +1,5 @@
 /**
- * `isopod deploy [DIR]`: the functions of a folder's isopod.toml, bundled here, on a running server.
+ * `isopod deploy [DIR]`: the functions of a folder's isopod.toml, bundled or gathered here, on a running server.
  *
  * First everything is bundled and compared, so that what is broken here is found before anything changes there. Then one
  * function after the other is deployed, each as a whole; the server answers when the next request will see it.
@@ -16,7 +16,7 @@ import { canAsk, confirm } from "../terminal/ask.ts";
 import { frameOf } from "../terminal/code_frame.ts";
 import { byteSize } from "../terminal/table.ts";
 import { type Colour, type Paint, paintFor } from "../terminal/terminal.ts";
-import { bundle } from "./bundle.ts";
+import { gatherCode } from "./code.ts";
 import { type PlannedFunction, planDeploy } from "./plan.ts";
 import { uploadMissing } from "./upload.ts";
 
@@ -29,10 +29,11 @@ interface DeployOptions extends SharedOptions {
 }
 
 const HELP = `
-Each function of the file is bundled with what it imports, compared with what the server has, and deployed when it
-differs; only contents that the server lacks are uploaded. Deploying the same again changes nothing. Functions that no
-longer stand in the file stay on the server until \`isopod delete\`. Secrets are named, never sent: set them by
-\`isopod secret set\`. Under another alias than production, routes stay as they are.
+Scripts are bundled with what they import; programs of the engine process are sent with their folder and their layers.
+Each function is compared with what the server has, and deployed when it differs; only contents that the server lacks are
+uploaded. Deploying the same again changes nothing. Functions that no longer stand in the file stay on the server until
+\`isopod delete\`. Secrets are named, never sent: set them by \`isopod secret set\`. Under another alias than production,
+routes stay as they are.
 
 Examples:
   isopod deploy                                  the folder that you are in, to the server on this machine
@@ -66,8 +67,8 @@ async function deploy(dir: string, options: DeployOptions): Promise<void> {
   const client = adminClient(options);
   const paint = paintFor(process.stdout);
   const { folder, functions } = await readProject(dir, options.only);
-  const bundles = await bundle(functions, folder, paintFor(process.stderr));
-  const plan = await planDeploy(client, functions, bundles, options.alias);
+  const codes = await gatherCode(functions, folder, paintFor(process.stderr));
+  const plan = await planDeploy(client, functions, codes, options.alias);
   const changing = plan.filter(({ change }) => change !== "unchanged");
   if (!options.json) process.stdout.write(showPlan(plan, client, options, paint));
   if (options.dryRun === true) {
@@ -75,7 +76,7 @@ async function deploy(dir: string, options: DeployOptions): Promise<void> {
     return;
   }
   if (changing.length > 0 && canAsk() && options.yes !== true && !(await confirm("Deploy?", true))) return;
-  const files = changing.flatMap(({ files: code, assets }) => [...code, ...assets]);
+  const files = changing.flatMap(({ code, assets }) => [...code.files, ...assets]);
   const uploaded = files.length === 0 ? { blobs: 0, bytes: 0 } : await uploadMissing(client, files);
   const done: { readonly planned: PlannedFunction; readonly deployed: DeployedView }[] = [];
   // Those that give up a route come first: another function of the same deploy may be waiting for it.
@@ -100,11 +101,11 @@ async function deployOne(
   { alias, message }: DeployOptions,
   folder: string,
 ): Promise<DeployedView> {
-  const { declared, bundle: bundled, files, assets, routes, revision } = planned;
+  const { declared, code, assets, routes, revision } = planned;
   const { name, engine, exportName, settings } = declared;
   const body = {
-    ...{ engine, exportName, settings, alias, entry: bundled.entry },
-    files: files.map(({ path, hash }) => ({ path, hash })),
+    ...{ engine, exportName, settings, alias, entry: code.entry },
+    files: code.files.map(({ content: _, ...file }) => file),
     ...(assets.length > 0 && { assets: assets.map(({ path, hash }) => ({ path, hash })) }),
     ...(alias === "production" && { routes }),
     ...(message !== undefined && { message }),
@@ -118,7 +119,7 @@ async function deployOne(
 }
 
 /** The failure with the lines of the source that it is about, where it says which. */
-async function withFrame(error: ApiFailure, { bundle: { sources } }: PlannedFunction, folder: string): Promise<Error> {
+async function withFrame(error: ApiFailure, { code: { sources } }: PlannedFunction, folder: string): Promise<Error> {
   const [, named, namedLine, namedColumn] = /\(([^()]+):(\d+):(\d+)\)/.exec(error.message) ?? [];
   const own = sources.filter((source) => !source.includes("node_modules/"));
   const source = named ?? (own.length === 1 ? own[0] : undefined);
@@ -137,9 +138,9 @@ const MARKS = { new: ["green", "+"], changed: ["yellow", "~"], unchanged: ["grey
 function showPlan(plan: readonly PlannedFunction[], { target }: AdminClient, options: DeployOptions, paint: Paint) {
   const to = `${target.url.origin}, project ${target.project}${options.alias === "production" ? "" : `, alias ${options.alias}`}`;
   if (plan.length === 0) return `There are no functions to deploy to ${to}\n`;
-  const lines = plan.flatMap(({ declared, change, details, files, assets, routes }) => {
+  const lines = plan.flatMap(({ declared, change, details, code, assets, routes }) => {
     const [colour, mark] = MARKS[change];
-    const size = byteSize(sizeOf([...files, ...assets]));
+    const size = byteSize(sizeOf([...code.files, ...assets]));
     const first = `${paint(colour, mark)} ${declared.name}  ${paint("grey", `${change}, ${size}`)}`;
     const { env, secrets, bindings = {}, schedules = [], consumers = [] } = declared.settings;
     const all =
@@ -166,12 +167,12 @@ function showDeployed(planned: PlannedFunction, deployed: DeployedView, { target
   return `${head}${routes.join("")}  ${paint("grey", `preview ${deployed.preview}`)}\n`;
 }
 
-function sizeOf(files: PlannedFunction["files"]): number {
+function sizeOf(files: PlannedFunction["assets"]): number {
   return files.reduce((sum, { content }) => sum + content.byteLength, 0);
 }
 
-function planJson({ declared, change, details, routes, files, assets }: PlannedFunction) {
-  const bytes = sizeOf([...files, ...assets]);
+function planJson({ declared, change, details, routes, code, assets }: PlannedFunction) {
+  const bytes = sizeOf([...code.files, ...assets]);
   return { name: declared.name, change, details, bytes, routes: routes.map(({ route }) => route) };
 }
 

@@ -4,21 +4,13 @@ import type { DeclaredFunction } from "../project_file.ts";
 import type { AdminClient } from "../reaching/admin_client.ts";
 import { ApiFailure } from "../reaching/admin_client.ts";
 import type { FunctionView, RouteView, SettingsView, VersionView } from "../reaching/api_answers.ts";
-import { readAssetFiles, readPageFiles } from "./asset_files.ts";
-import type { Bundle } from "./bundle.ts";
-
-/** A file to be deployed. */
-export interface PlannedFile {
-  readonly path: string;
-  readonly hash: string;
-  readonly content: Uint8Array<ArrayBuffer>;
-}
+import { readAssetFiles } from "./asset_files.ts";
+import { type FunctionCode, type PlannedFile, plannedFile } from "./code.ts";
 
 /** One function's part of a deploy. */
 export interface PlannedFunction {
   readonly declared: DeclaredFunction;
-  readonly bundle: Bundle;
-  readonly files: readonly PlannedFile[];
+  readonly code: FunctionCode;
   /** Its static files. */
   readonly assets: readonly PlannedFile[];
   readonly routes: readonly RouteView[];
@@ -33,34 +25,23 @@ export interface PlannedFunction {
 export async function planDeploy(
   client: AdminClient,
   functions: readonly DeclaredFunction[],
-  bundles: readonly Bundle[],
+  codes: readonly FunctionCode[],
   alias: string,
 ): Promise<PlannedFunction[]> {
   return Promise.all(
     functions.map(async (declared, index) => {
-      const bundle = bundles[index] as Bundle;
-      const utf8 = new TextEncoder();
-      const code = fileOf(bundle.entry, utf8.encode(bundle.code));
-      const { name, pageFolder, path: source } = declared;
-      const beside = pageFolder === undefined ? [] : readPageFiles(name, pageFolder, source);
-      const page = beside.map(({ path, content }) => fileOf(path, content));
-      const files = [code, fileOf(`${bundle.entry}.map`, utf8.encode(bundle.map)), ...page];
+      const code = codes[index] as FunctionCode;
       const found = declared.assets === undefined ? [] : readAssetFiles(declared.name, declared.assets);
-      const assets = found.map(({ path, content }) => fileOf(path, content));
+      const assets = found.map(({ path, content }) => plannedFile(path, content));
       const known = await absentIfMissing(client.get<FunctionView>(client.ofFunction(declared.name)));
       const at = client.ofFunction(declared.name, `/versions/${encodeURIComponent(alias)}`);
       const version = known?.aliases[alias] && (await absentIfMissing(client.get<VersionView>(at)));
       const routes = routesFor(declared, known, alias);
-      const details =
-        known === undefined ? [] : compare({ declared, bundle, files, assets, routes }, { known, version });
+      const details = known === undefined ? [] : compare({ declared, code, assets, routes }, { known, version });
       const change = known === undefined ? "new" : details.length === 0 ? "unchanged" : "changed";
-      return { declared, bundle, files, assets, routes, change, details, revision: known?.revision };
+      return { declared, code, assets, routes, change, details, revision: known?.revision };
     }),
   );
-}
-
-function fileOf(path: string, content: Uint8Array<ArrayBuffer>): PlannedFile {
-  return { path, content, hash: `sha256-${new Bun.CryptoHasher("sha256").update(content).digest("hex")}` };
 }
 
 async function absentIfMissing<T>(asked: Promise<T>): Promise<T | undefined> {
@@ -83,21 +64,24 @@ function routesFor(declared: DeclaredFunction, known: FunctionView | undefined, 
 }
 
 function compare(
-  here: Pick<PlannedFunction, "declared" | "bundle" | "files" | "assets" | "routes">,
+  here: Pick<PlannedFunction, "declared" | "code" | "assets" | "routes">,
   { known, version }: { readonly known: FunctionView; readonly version: VersionView | undefined },
 ): string[] {
-  const { declared, bundle, files, assets, routes } = here;
+  const { declared, code, assets, routes } = here;
   const changes = lists("route", known.routes, routes, ({ route }) => route);
   if (version === undefined) return [...changes, "+ alias"];
-  if (!sameFiles(version.files, files) || version.entry !== bundle.entry) changes.push("~ code");
+  if (!sameFiles(version.files, code.files) || version.entry !== code.entry) changes.push("~ code");
   if (!sameFiles(version.assets ?? [], assets)) changes.push("~ static files");
   if (version.exportName !== declared.exportName) changes.push(`~ export ${declared.exportName}`);
   return [...changes, ...compareSettings(version.settings, declared.settings)];
 }
 
-function sameFiles(before: NonNullable<VersionView["assets"]>, after: readonly PlannedFile[]) {
-  const hashes = new Map(before.map(({ path, hash }) => [path, hash]));
-  return after.length === hashes.size && after.every(({ path, hash }) => hashes.get(path) === hash);
+function sameFiles(before: VersionView["files"], after: readonly Omit<PlannedFile, "content">[]) {
+  const said = ({ path, hash, executable, layer = 0 }: Omit<PlannedFile, "content">) => {
+    return `${layer} ${path} ${hash} ${executable ?? ""}`;
+  };
+  const known = new Set(before.map(said));
+  return after.length === known.size && after.every((file) => known.has(said(file)));
 }
 
 function compareSettings(before: SettingsView, after: SettingsView): string[] {
@@ -109,6 +93,7 @@ function compareSettings(before: SettingsView, after: SettingsView): string[] {
     ...tables("binding", asTexts(before.bindings), asTexts(after.bindings)),
     ...tables("schedule", schedulesOf(before), schedulesOf(after)),
     ...tables("queue", queuesOf(before), queuesOf(after)),
+    ...(inOneOrder(before.process ?? {}) === inOneOrder(after.process ?? {}) ? [] : ["~ how the program is started"]),
     ...(before.notFound === after.notFound ? [] : [`~ not_found ${after.notFound ?? "function"}`]),
     ...(before.instancesMax === after.instancesMax ? [] : [`~ instances ${after.instancesMax}`]),
     ...((before.cache ?? true) === (after.cache ?? true) ? [] : [`~ cache ${after.cache ?? true}`]),

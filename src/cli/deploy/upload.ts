@@ -1,7 +1,7 @@
 /** Brings to a server the contents that it lacks, and says how far it is on a terminal. */
 import type { AdminClient } from "../reaching/admin_client.ts";
 import { byteSize } from "../terminal/table.ts";
-import type { PlannedFile } from "./plan.ts";
+import type { PlannedFile } from "./code.ts";
 
 /** Hashes that are asked for at a time; the server takes a thousand. */
 const HASHES_MAX = 1000;

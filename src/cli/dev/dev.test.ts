@@ -1,8 +1,8 @@
 /** `isopod dev`: serves while sources are written, keeps what works when they break, and shows what programs say. */
 import { expect, test } from "bun:test";
-import { existsSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { startIsopod } from "../../testing/command_line.ts";
+import { isopod, startIsopod } from "../../testing/command_line.ts";
 import { LineReader } from "../../testing/line_reader.ts";
 import { ProjectFolder } from "../../testing/project_folder.ts";
 
@@ -13,6 +13,7 @@ interface DevEvent {
   readonly admin: string;
   readonly ms: number;
   readonly message: string;
+  readonly text: string;
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -228,4 +229,65 @@ test("what cannot be served is told at once", async () => {
   const bare = startIsopod(["dev", served.path], { env: { PATH: "/nowhere" } });
   expect(await bare.exited).toBe(1);
   expect(await new Response(bare.stderr).text()).toContain("bubblewrap is not installed");
+});
+
+test("a folder that cannot be written, and an address that is none, are told at once", async () => {
+  using folder = new ProjectFolder({ "index.ts": "export default () => 1;", ".isopod": "a file" });
+  const taken = await isopod(["dev", folder.path]);
+  expect([taken.code, taken.stderr]).toEqual([2, expect.stringMatching(/^isopod: Cannot write to .*\.isopod: /)]);
+  using other = new ProjectFolder({ "index.ts": "export default () => 1;" });
+  for (const [address, expected] of [
+    ["8080", "expected a host and a port"],
+    ["0.0.0.0:0", "others can reach"],
+  ] as const) {
+    const { code, stderr } = await isopod(["dev", other.path, "--listen", address]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(expected)]);
+  }
+});
+
+test("a folder with nothing in it says what would be an app", async () => {
+  using folder = new ProjectFolder({});
+  await using dev = new DevProcess(folder.path);
+  expect((await dev.event("note")).text).toContain("`isopod init` writes a function");
+});
+
+test("a folder with a bootstrap is a program, which is loaded anew when a file of it changes", async () => {
+  const answers = (said: string) => `#!/bin/sh
+while read -r event; do printf '{"said":"%s","file":"%s"}\\n' "${said}" "$(cat lib/said.txt)"; done
+`;
+  const toml = '[[functions]]\nname = "program"\npath = "."\ndialect = "stdio"\nroutes = ["ANY /*"]\n';
+  using folder = new ProjectFolder({ bootstrap: answers("one"), "lib/said.txt": "two", "isopod.toml": toml });
+  chmodSync(join(folder.path, "bootstrap"), 0o755);
+  await using dev = new DevProcess(folder.path);
+  await dev.event("ready");
+  expect(JSON.parse(await dev.text("/x"))).toEqual({ said: "one", file: "two" });
+  folder.write("lib/said.txt", "three");
+  await dev.event("reloaded");
+  expect(JSON.parse(await dev.text("/x"))).toEqual({ said: "one", file: "three" });
+  folder.write("bootstrap", "#!/nowhere/to/be/found\n");
+  const { message, serves_old: servesOld } = await dev.event("broken");
+  expect(message).toContain('Cannot load function "program"');
+  expect(servesOld).toBe(true);
+  expect(JSON.parse(await dev.text("/x"))).toEqual({ said: "one", file: "three" });
+  folder.write("bootstrap", answers("four"));
+  await dev.event("reloaded");
+  expect(JSON.parse(await dev.text("/x"))).toEqual({ said: "four", file: "three" });
+});
+
+test.each(["bootstrap", "tool"])("%s needs no isopod.toml", async (name) => {
+  const api = `#!/usr/bin/python3
+import http.client, os
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+while True:
+    api.request("GET", "/2018-06-01/runtime/invocation/next")
+    event = api.getresponse()
+    event.read()
+    api.request("POST", "/2018-06-01/runtime/invocation/" + event.headers["Lambda-Runtime-Aws-Request-Id"] + "/response", '"hello"')
+    api.getresponse().read()
+`;
+  using folder = new ProjectFolder({ [name]: api });
+  chmodSync(join(folder.path, name), 0o755);
+  await using dev = new DevProcess(name === "bootstrap" ? folder.path : join(folder.path, name));
+  await dev.event("ready");
+  expect(await dev.text("/any/where")).toBe('"hello"');
 });

@@ -2,20 +2,19 @@
  * `isopod dev [DIR]`: serves what is being written, with the sandbox and the limits that it will have in production, and
  * reloads when a source file changes. What cannot be loaded is told, and the version before goes on being served.
  */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
 import { Command, Option } from "commander";
 import type { Config } from "../../read_config.ts";
 import type { Server } from "../../server.ts";
+import { usageError } from "../exit_codes.ts";
 import { waitForEnd } from "../lifeline.ts";
 import type { LogItem } from "../logs/log_lines.ts";
 import { AdminClient } from "../reaching/admin_client.ts";
 import { findToken } from "../reaching/data_directory.ts";
 import { urlOf } from "../reaching/server_client.ts";
 import { fail, messageOf } from "../terminal/terminal.ts";
+import { openDevDirectory } from "./dev_directory.ts";
 import { DevReport } from "./report.ts";
-import { type DevSource, devEnvironment, findDevSource } from "./source.ts";
+import { type DevSource, devEnvironment, findDevSource, foldersOf, isWithoutApps } from "./source.ts";
 import { SourceWatch } from "./source_watch.ts";
 
 interface DevOptions {
@@ -26,8 +25,8 @@ interface DevOptions {
 }
 
 const HELP = `
-DIR is a folder with an isopod.toml, a single file (it answers everywhere), a folder with an index.ts, or a folder of
-apps (each answers at /apps/NAME). Data lies in DIR/.isopod, apart from any other server's. Secrets are read from the
+DIR is a folder with an isopod.toml, a single script or program (it answers everywhere), a folder with an index.ts or a
+bootstrap, or a folder of apps (each answers at /apps/NAME). Data lies in DIR/.isopod, apart from any other server's. Secrets are read from the
 environment by their names, or from DIR/.env, which no program ever sees.
 
 Examples:
@@ -114,7 +113,7 @@ class Development {
   async #renew(since: number): Promise<void> {
     try {
       const config = await this.#read();
-      for (const { path } of config.functions) this.#watch.follow(dirname(path));
+      for (const declared of config.functions) for (const each of foldersOf(declared)) this.#watch.follow(each);
       if (config.apps !== undefined) this.#watch.follow(config.apps);
       if (this.#server === undefined) return await this.#open(config, since);
       await this.#server.reload(config);
@@ -130,11 +129,15 @@ class Development {
     const { readConfig } = await import("../../read_config.ts");
     const { folder, file, text } = this.#source;
     const { listen, admin, sandbox } = this.#options;
-    return readConfig({
-      ...{ file, text, sandbox, developer: devEnvironment(folder) },
-      listen: listen ?? freeAddress(8080),
-      admin: admin ?? freeAddress(8081),
-    });
+    try {
+      return await readConfig({
+        ...{ file, text, sandbox, developer: devEnvironment(folder) },
+        listen: listen ?? freeAddress(8080),
+        admin: admin ?? freeAddress(8081),
+      });
+    } catch (error) {
+      throw isOfSources(error) ? error : usageError(messageOf(error));
+    }
   }
 
   async #open(config: Config, since: number): Promise<void> {
@@ -151,6 +154,11 @@ class Development {
     });
     const apps = config.apps === undefined ? [] : [`ANY ${url}/apps/NAME/*`];
     this.#report.ready({ url, admin, routes: [...routes, ...apps], ms: performance.now() - since });
+    if (config.apps !== undefined && isWithoutApps(config.apps)) {
+      this.#report.note(
+        "Nothing is in this folder yet: each folder in it becomes an app; `isopod init` writes a function",
+      );
+    }
     void this.#showLogs(admin);
   }
 
@@ -185,14 +193,4 @@ function freeAddress(port: number): string {
   } catch {
     return "127.0.0.1:0";
   }
-}
-
-/** Makes the folder of the server's data, which no repository takes in. What all projects can share lies elsewhere. */
-function openDevDirectory(folder: string): string {
-  const own = join(folder, ".isopod");
-  mkdirSync(own, { recursive: true });
-  const ignore = join(own, ".gitignore");
-  if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
-  process.env["ISOPOD_CACHE"] ||= join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "isopod");
-  return join(own, "data");
 }

@@ -14,7 +14,7 @@ test("what init writes is a project that has its types, passes its test, and dep
   const env = { ISOPOD_URL: server.adminUrl, ISOPOD_DATA: join(server.directory, "data") };
   const { code, stdout } = await isopod(["init", "My Shop", "--yes"], { cwd: home.path });
   expect(code).toBe(0);
-  expect(stdout).toContain("cd My Shop && isopod dev");
+  expect(stdout).toContain("cd 'My Shop' && isopod dev");
   const folder = join(home.path, "My Shop");
   for (const file of ["isopod.toml", "my-shop.ts", "my-shop.test.ts", "isopod-env.d.ts", ".gitignore"])
     expect(existsSync(join(folder, file))).toBe(true);
@@ -34,6 +34,20 @@ test("what init writes is a project that has its types, passes its test, and dep
   const counted = await fetch(`${server.url}/words/words`, { method: "POST", body: "one two  three" });
   expect(await counted.json()).toEqual({ words: 3 });
 });
+
+test.each(["python", "program"])(
+  "the template %s is a program that is served where it is written, and deploys",
+  async (template) => {
+    if (template === "python" && Bun.which("python3", { PATH: "/usr/local/bin:/usr/bin:/bin" }) === null) return;
+    await using server = await startTestServer();
+    using home = new ProjectFolder({});
+    const env = { ISOPOD_URL: server.adminUrl, ISOPOD_DATA: join(server.directory, "data") };
+    expect((await isopod(["init", "greets", "--template", template], { cwd: home.path })).code).toBe(0);
+    expect((await isopod(["deploy", join(home.path, "greets")], { env })).stderr).toBe("");
+    expect(await (await fetch(`${server.url}/greets/Ada`)).json()).toEqual({ message: "Hello, Ada!" });
+    expect(await (await fetch(`${server.url}/greets`)).json()).toEqual({ message: "Hello, world!" });
+  },
+);
 
 test("init writes over nothing, and names what a name may be", async () => {
   using home = new ProjectFolder({ "isopod.toml": "# mine" });
@@ -86,4 +100,32 @@ export default (_: unknown, env: IsopodEnv["the-shop"]): string => env.GREETING 
     `${readFileSync(join(folder.path, "shop.ts"), "utf8")}const e = {} as IsopodEnv["the-shop"];\ne.MISSING;\n`,
   );
   expect(compile().stdout.toString()).toContain("MISSING");
+});
+
+test("a file in the folder's place is a wrong word", async () => {
+  using parent = new ProjectFolder({ file: "" });
+  const { code, stderr } = await isopod(["init", "file"], { cwd: parent.path });
+  expect([code, stderr]).toEqual([2, expect.stringContaining("a file is in its place\n")]);
+});
+
+test("Ctrl-C at a question ends the command, and nothing is written", async () => {
+  using parent = new ProjectFolder({});
+  const asked = Promise.withResolvers<void>();
+  let shown = "";
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "..", "main.ts"), "init", "asked"], {
+    cwd: parent.path,
+    env: { PATH: process.env["PATH"] ?? "" },
+    terminal: {
+      data(_terminal, bytes) {
+        shown += new TextDecoder().decode(bytes);
+        if (shown.includes("(asked) ")) asked.resolve();
+      },
+    },
+  });
+  await asked.promise;
+  child.terminal?.write("\u0003");
+  expect(await child.exited).toBe(130);
+  child.terminal?.close();
+  expect(shown).not.toContain("Abort");
+  expect(existsSync(join(parent.path, "asked"))).toBe(false);
 });

@@ -48,14 +48,50 @@ export default {
 `,
     ...restOf(name),
   }),
+  python: (name: string) => ({
+    "isopod.toml": configOf(
+      name,
+      `["GET /${name}", "GET /${name}/:name"]`,
+      `path = "./${name}"\nruntime = "python"\nhandler = "app.handle"`,
+    ),
+    [`${name}/app.py`]: `"""Greets whoever the path names. Layers and packages: docs/processes.md of Isopod."""
+import os
+
+
+def handle(event, context):
+    name = event.get("pathParameters", {}).get("name", "world")
+    print("greeting", name)
+    return {"message": f"{os.environ['GREETING']}, {name}!"}
+`,
+    ".gitignore": IGNORED,
+  }),
+  program: (name: string) => ({
+    "isopod.toml": configOf(
+      name,
+      `["GET /${name}", "GET /${name}/:name"]`,
+      `path = "./${name}"\ncommand = "./greet"\ndialect = "stdio"`,
+    ),
+    // Any executable will do, in whatever language: this one needs nothing but a shell.
+    [`${name}/greet`]: `#!/bin/sh
+# An event a line on standard input, an answer a line on standard output; standard error is the log.
+while read -r event; do
+  name=$(printf '%s' "$event" | sed -n 's/.*"pathParameters":{"name":"\\([A-Za-z0-9 ]*\\)".*/\\1/p')
+  echo "greeting \${name:-world}" >&2
+  printf '{"message":"%s, %s!"}\\n' "$GREETING" "\${name:-world}"
+done
+`,
+    ".gitignore": IGNORED,
+  }),
 };
 
-function configOf(name: string, routes: string): string {
+const IGNORED = "node_modules/\n.isopod/\n.env\n";
+
+function configOf(name: string, routes: string, program = `path = "./${name}.ts"`): string {
   return `# Every key is explained in docs/configuration.md of Isopod.
 
 [[functions]]
 name = ${JSON.stringify(name)}
-path = "./${name}.ts"
+${program}
 routes = ${routes}
 env = { GREETING = "Hello" }
 limits = { wall_ms = 5000, memory_mb = 128 }
@@ -72,6 +108,11 @@ interface IsopodEnv {
   };
 }
 `,
-    ".gitignore": "node_modules/\n.isopod/\n.env\n",
+    ".gitignore": IGNORED,
   };
+}
+
+/** Whether a file of a template is a program, which must be executable. */
+export function isProgram(text: string): boolean {
+  return text.startsWith("#!");
 }

@@ -110,6 +110,8 @@ test("mistakes are named with what was expected, and end with the code of their 
     expect([end.code, end.stdout]).toEqual([code, ""]);
     expect(end.stderr).toContain(text);
   };
+  await refused(0, "There are no such records\n", "--function", "nobody");
+  expect(await logs("--function", "nobody", "--json")).toEqual({ code: 0, stdout: "", stderr: "" });
   await refused(2, 'Cannot read --since "soon": expected how long ago', "--since", "soon");
   await refused(2, 'Cannot read --lines "-1": expected a number from 0 to 10000', "-n", "-1");
   await refused(2, "Allowed choices are debug, info, warn, error", "--level", "loud");

@@ -81,7 +81,11 @@ async function showLogs(options: LogsOptions): Promise<void> {
   const client = adminClient(options);
   const query = await queryOf(client, options);
   const paint = paintFor(process.stdout);
-  const show = (item: LogItem) => writeOut(json ? `${JSON.stringify(item)}\n` : `${logLine(item, paint)}\n`);
+  let isEmpty = true;
+  const show = (item: LogItem) => {
+    isEmpty = false;
+    return writeOut(json ? `${JSON.stringify(item)}\n` : `${logLine(item, paint)}\n`);
+  };
   let newestId: number;
   if (since !== undefined && lines === undefined) {
     newestId = await showAll(client, query, show);
@@ -90,7 +94,11 @@ async function showLogs(options: LogsOptions): Promise<void> {
     for (const item of last.items) await show(item);
     newestId = last.newestId;
   }
-  if (!follow) return;
+  if (!follow) {
+    // Not in the output, which may be read by a program.
+    if (isEmpty && lines !== 0 && !json) process.stderr.write("There are no such records\n");
+    return;
+  }
   const tell = (text: string) => process.stderr.write(`isopod: ${text}\n`);
   const events = {
     lost: (reason: string) => tell(`the connection is lost (${reason}); trying again`),

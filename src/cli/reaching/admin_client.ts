@@ -1,7 +1,7 @@
 /** The admin API, as every command calls it: one server, one caller, one project; failures that say the next step. */
 import type { StreamEvent } from "../../sdk/event_stream.ts";
 import { CommandFailure, EXIT, type ExitCode } from "../exit_codes.ts";
-import type { SharedOptions } from "./command_options.ts";
+import { DEFAULT_URL, type SharedOptions } from "./command_options.ts";
 import { errorOf, type ServerError, send } from "./server_client.ts";
 import { findTarget, type Target } from "./target.ts";
 
@@ -171,9 +171,9 @@ function hintFor({ code, message }: ServerError, status: number, { url, lookedFo
       if (message.startsWith("The key is of project")) return "--project or ISOPOD_PROJECT names it";
       return "`isopod keys create --scopes …` makes a key that may; the server's own token may everything";
     case "version_unknown":
-      return "`isopod versions NAME` lists them";
+      return "`isopod versions NAME` lists the versions";
     case "version_ambiguous":
-      return "give more digits of the version; `isopod versions NAME` lists them";
+      return "give more digits of the version; `isopod versions NAME` lists the versions";
     case "route_taken":
       return "`isopod routes` says whose routes there are";
     case "changed_meanwhile":
@@ -182,6 +182,10 @@ function hintFor({ code, message }: ServerError, status: number, { url, lookedFo
     case "draining":
     case "store_unavailable":
       return "try again in a moment";
+    case "not_found":
+      // What the gateway says of an address; the admin API would say what is not there.
+      if (!message.startsWith("Nothing answers at /v1/")) return undefined;
+      return `${url.origin} is where functions answer; name the admin API, by default ${DEFAULT_URL}`;
     default:
       return status === 404 && code.startsWith("http_") ? `is ${url.origin} the admin address of a server?` : undefined;
   }

@@ -35,14 +35,24 @@ export interface SettingsView {
   readonly schedules?: readonly { readonly name: string }[];
   readonly consumers?: readonly { readonly queue: string }[];
   readonly notFound?: string;
+  readonly process?: object;
+}
+
+/** A file of a version. */
+export interface FileView {
+  readonly path: string;
+  readonly hash: string;
+  readonly bytes: number;
+  readonly executable?: boolean;
+  readonly layer?: number;
 }
 
 /** A version. */
 export interface VersionView {
   readonly version: string;
   readonly short: string;
-  readonly files: readonly { readonly path: string; readonly hash: string; readonly bytes: number }[];
-  readonly assets?: readonly { readonly path: string; readonly hash: string }[];
+  readonly files: readonly FileView[];
+  readonly assets?: readonly FileView[];
   readonly entry: string;
   readonly exportName: string;
   readonly settings: SettingsView;

@@ -18,8 +18,9 @@ export interface ServerError {
  * @example serverUrl("localhost:8080", "/run").href // "http://localhost:8080/run"
  */
 export function serverUrl(text: string, path: string): URL {
-  const whole = /^https?:\/\//i.test(text) ? text : `http://${text}`;
-  if (!URL.canParse(whole))
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  const whole = scheme === undefined ? `http://${text}` : text;
+  if (!URL.canParse(whole) || ![undefined, "http", "https"].includes(scheme))
     throw usageError(`Cannot read the server's address "${text}": expected a URL, such as http://127.0.0.1:8080`);
   const url = new URL(whole);
   if (url.pathname === "/") url.pathname = path;

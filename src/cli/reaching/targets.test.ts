@@ -82,6 +82,11 @@ test("each kind of failure has its exit code", async () => {
   expect(wrong).toMatchObject({ code: 4 });
   expect(wrong.stderr).toContain("(unauthorized)\n  → ");
   expect(await status(["--url", "::"])).toMatchObject({ code: 2 });
+  expect(await status(["--url", "ftp://127.0.0.1:8081"])).toMatchObject({ code: 2 });
+  expect(await status(["--url", one.url], { ISOPOD_TOKEN: one.token })).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining(`${one.url} is where functions answer; name the admin API`),
+  });
 });
 
 test("a file of profiles that cannot be read is told with what was expected", () => {

@@ -2,12 +2,12 @@
  * `isopod run FILE|-`: sends a program to a server and is, for whoever started it, the program: its output is ours as
  * it is written, its log our stderr, its failure our exit code. Hanging up (Ctrl-C) ends it there as well.
  */
-import { basename } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { usageError } from "../exit_codes.ts";
 import { watchLauncher } from "../lifeline.ts";
 import { errorOf, send, serverUrl } from "../reaching/server_client.ts";
-import { messageOf } from "../terminal/terminal.ts";
+import { messageOf, paintFor } from "../terminal/terminal.ts";
 import { RunReport } from "./run_report.ts";
 
 interface RunOptions {
@@ -74,7 +74,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
       throw usageError("Cannot read standard input twice: for the program and for --input");
     const url = serverUrl(options.url, "/run");
     const code = await readInput(file);
-    const body = await formOf(file, code, options);
+    const body = await formOf(file, await joined(file, code), options);
     const headers = {
       accept: "text/event-stream",
       ...(options.key !== undefined && { authorization: `Bearer ${options.key}` }),
@@ -114,6 +114,18 @@ async function readInput(file: string): Promise<Uint8Array<ArrayBuffer>> {
     const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
     throw usageError(`Cannot read ${file}: ${isMissing ? "there is no such file" : messageOf(cause)}`);
   }
+}
+
+/** An import of a module of WebAssembly that lies beside the program. */
+const IMPORTS_WASM = /^\s*import\b[^"';]*["']\.{1,2}\/[^"'\n]+\.wasm["']/m;
+
+/** The program with the modules of WebAssembly that it imports; as it is when there are none. */
+async function joined(file: string, code: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  if (file === "-" || !IMPORTS_WASM.test(new TextDecoder().decode(code))) return code;
+  const { bundle } = await import("../deploy/bundle.ts");
+  const path = resolve(file);
+  const [bundled] = await bundle([{ name: basename(file), path, engine: "script" }], dirname(path), paintFor(process.stderr));
+  return bundled === undefined ? code : new TextEncoder().encode(bundled.code);
 }
 
 /** The program and all that goes with it, as the form that `/run` takes. */

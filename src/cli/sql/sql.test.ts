@@ -75,7 +75,9 @@ test("a database goes out and comes in, whole or as a dump", async () => {
   expect((await sql("two", "SELECT a FROM d")).stdout).toBe("a\nx\n");
   const names = JSON.parse((await sql("list", "--json")).stdout).map(({ name }: { name: string }) => name);
   expect(names).toContain("two");
-  expect((await sql("delete", "two")).code).toBe(0);
-  expect((await sql("delete", "two")).code).toBe(5);
+  const unasked = await sql("delete", "two");
+  expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining("add --yes to delete it")]);
+  expect((await sql("delete", "two", "--yes")).code).toBe(0);
+  expect((await sql("delete", "two", "--yes")).code).toBe(5);
   expect((await sql("export", "two", file("two.sqlite"))).code).toBe(5);
 });

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { CommandFailure, usageError } from "../exit_codes.ts";
 import { type AdminClient, adminClient } from "../reaching/admin_client.ts";
 import { addSharedOptions, printJson, type SharedOptions } from "../reaching/command_options.ts";
+import { mayDelete } from "../terminal/ask.ts";
 import { byteSize, cell, table } from "../terminal/table.ts";
 import { paintFor } from "../terminal/terminal.ts";
 import { exportFile, importFile, migrate } from "./sql_files.ts";
@@ -15,8 +16,15 @@ interface Result {
   readonly meta: Readonly<Record<string, number | boolean>>;
 }
 
+interface Database {
+  readonly name: string;
+  readonly dialect: "sqlite" | "postgres";
+  readonly bytes: number | null;
+}
+
 const HELP = `
-A database is what [functions.bindings] names: DB = { type = "sql", name = "shop" }. It is made when it is first used.
+A database is what [functions.bindings] names: DB = { type = "sql", name = "shop" }. One of SQLite is made when it is first
+used; one of PostgreSQL is where its url leads, and is exported and imported as a text of its rows (.sql).
 
 Examples:
   isopod sql shop "SELECT * FROM items LIMIT 10"
@@ -25,7 +33,7 @@ Examples:
   isopod sql export shop shop.sqlite
   isopod sql import shop shop.sqlite
   isopod sql list
-  isopod sql delete shop
+  isopod sql delete shop                                   asks; --yes in a script
 `;
 
 /** The command. */
@@ -33,7 +41,7 @@ export function sqlCommand(): Command {
   const query = new Command("query")
     .description("Run one statement and show its rows; what is meant when no other command is named.")
     .argument("<name>", "the database")
-    .argument("<statement>", "one statement of SQLite")
+    .argument("<statement>", "one statement, in the database's language")
     .argument("[values...]", "for the ? of the statement: numbers, null, or texts");
   const migrations = new Command("migrate")
     .description(
@@ -42,7 +50,7 @@ export function sqlCommand(): Command {
     .argument("<name>", "the database")
     .argument("<dir>", "the folder");
   const out = new Command("export")
-    .description("Write the database, as it is at one moment, into a file of SQLite.")
+    .description("Write the database, as it is at one moment, into a file of SQLite, or of PostgreSQL's rows (.sql).")
     .argument("<name>", "the database")
     .argument("<file>", "a file that is not there yet");
   const into = new Command("import")
@@ -50,7 +58,10 @@ export function sqlCommand(): Command {
     .argument("<name>", "the database")
     .argument("<file>", "the file");
   const list = new Command("list").description("List the databases of the project.");
-  const remove = new Command("delete").description("Delete a database with everything in it.").argument("<name>");
+  const remove = new Command("delete")
+    .description("Delete a database with everything in it.")
+    .argument("<name>", "the database")
+    .option("--yes", "ask nothing");
   return new Command("sql")
     .description("Look into SQL databases, migrate them, and copy them in and out.")
     .addCommand(addSharedOptions(query, "{columns, rows, meta}").addHelpText("after", HELP).action(runQuery), {
@@ -79,7 +90,7 @@ function readValue(text: string): string | number | null {
 }
 
 function showResult({ columns, rows, meta }: Result): string {
-  if (columns.length === 0) return `${meta["changes"] ?? 0} rows changed\n`;
+  if (columns.length === 0) return changed(Number(meta["changes"] ?? 0));
   const paint = paintFor(process.stdout);
   const heads = columns.map((title, at) => {
     const isNumeric = rows.length > 0 && rows.every((row) => typeof row[at] === "number" || row[at] === null);
@@ -90,8 +101,13 @@ function showResult({ columns, rows, meta }: Result): string {
   return `${table(heads, shown, paint)}${more}`;
 }
 
+function changed(rows: number): string {
+  return `${rows} ${rows === 1 ? "row" : "rows"} changed\n`;
+}
+
 function showValue(value: unknown): string {
   if (value === null) return "NULL";
+  if (Array.isArray(value)) return cell(JSON.stringify(value));
   if (typeof value !== "object") return cell(String(value));
   const { b, i, f } = value as { readonly b?: string; readonly i?: string; readonly f?: string };
   return b === undefined ? String(i ?? f) : `<${byteSize(Buffer.from(b, "base64").length)}>`;
@@ -102,7 +118,8 @@ async function runMigrate(name: string, folder: string, options: SharedOptions):
   const ask = async (sql: string) => (await query(client, name, [{ sql, params: [] }]))[0]?.rows ?? [];
   const script = (texts: readonly string[]) => client.post(pathOf(client, name, "/script"), { texts });
   const told = options.json ? () => {} : (file: string) => void process.stdout.write(`${file}\n`);
-  const { applied, before } = await migrate(folder, { ask, script, told });
+  const { dialect } = await client.get<Database>(pathOf(client, name));
+  const { applied, before } = await migrate(folder, { dialect, ask, script, told });
   if (options.json) return printJson({ applied, before });
   process.stdout.write(`${applied.length} migrations run, ${before} had been before\n`);
 }
@@ -126,14 +143,21 @@ async function runImport(name: string, file: string, options: SharedOptions): Pr
 
 async function runList(options: SharedOptions): Promise<void> {
   const client = adminClient(options);
-  const databases = await client.list<{ name: string; bytes: number }>(client.inProject("/databases"));
+  const databases = await client.list<Database>(client.inProject("/databases"));
   if (options.json) return printJson(databases);
-  const rows = databases.map(({ name, bytes }) => [cell(name), byteSize(bytes)]);
-  process.stdout.write(table(["name", { title: "size", align: "right" }], rows, paintFor(process.stdout)));
+  const rows = databases.map(({ name, dialect, bytes }) => [
+    cell(name),
+    dialect,
+    bytes === null ? "" : byteSize(bytes),
+  ]);
+  const heads = ["name", "dialect", { title: "size", align: "right" as const }];
+  process.stdout.write(table(heads, rows, paintFor(process.stdout)));
 }
 
-async function runDelete(name: string, options: SharedOptions): Promise<void> {
+async function runDelete(name: string, options: SharedOptions & { readonly yes?: boolean }): Promise<void> {
   const client = adminClient(options);
+  const what = `database ${name} with everything in it`;
+  if (!(await mayDelete(what, client.target.url.origin, options.yes))) return;
   await client.delete(pathOf(client, name));
   if (options.json) return printJson({ deleted: name });
   process.stdout.write(`deleted ${name}\n`);

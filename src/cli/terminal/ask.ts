@@ -1,16 +1,22 @@
 /** Questions to whoever sits at the terminal; scripts are never asked. */
 import { createInterface } from "node:readline/promises";
+import { usageError } from "../exit_codes.ts";
 
 /** Whether there is somebody to ask. */
 export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-/** Asks for a text; `standard` is what an empty answer stands for. */
+/** Asks for a text; `standard` is what an empty answer stands for. Ctrl-C ends the command, as everywhere. */
 export async function ask(question: string, standard: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return (await lines.question(`${question} (${standard}) `)).trim() || standard;
+  } catch (error) {
+    // Ctrl-D as well: who gives no answer wants nothing done.
+    if (!(error instanceof Error && error.name === "AbortError")) throw error;
+    process.stderr.write("\n");
+    return process.exit(130);
   } finally {
     lines.close();
   }
@@ -20,4 +26,17 @@ export async function ask(question: string, standard: string): Promise<string> {
 export async function confirm(question: string, standard: boolean): Promise<boolean> {
   const answer = (await ask(question, standard ? "Y/n" : "y/N")).toLowerCase();
   return answer === "y/n" ? standard : answer === "y" || answer === "yes";
+}
+
+/**
+ * Whether `what` is to be deleted from the server at `origin`: asks, unless `yes` says so.
+ * @throws {CommandFailure} where nobody can be asked
+ */
+export async function mayDelete(what: string, origin: string, yes: boolean | undefined): Promise<boolean> {
+  if (yes === true) return true;
+  if (!canAsk())
+    throw usageError(`Cannot ask whether to delete ${what}: this is no terminal`, "add --yes to delete it");
+  if (await confirm(`Delete ${what} from ${origin}?`, false)) return true;
+  process.stderr.write("Nothing is deleted\n");
+  return false;
 }

@@ -122,6 +122,7 @@ test("every documented route answers as documented", async () => {
   await call("runDatabaseScript", database, { texts: ["CREATE TABLE t (a)"] });
   await call("exportDatabase", database);
   await call("listDatabases", project);
+  await call("getDatabase", database);
   const file = await (await server.admin("/v1/projects/default/databases/d/file")).bytes();
   await call("importDatabase", database, file);
   await call("deleteDatabase", database);
@@ -167,6 +168,9 @@ test("every route says what is wrong with nonsense, as the document says", async
     '{"files": [{"path": "../x", "content": ""}]}': /files\.0\.path: expected a relative path/,
     '{"files": [{"path": "x.ts", "content": ""}], "settings": {"limits": {"wallMs": 0}}}': /settings\.limits\.wallMs/,
     '{"files": [{"path": "x.ts", "content": ""}], "routes": ["GET"]}': /expected a method/,
+    '{"files": [{"path": "x.ts", "content": ""}], "routes": ["GTE /x"]}':
+      /"GTE" is no method of HTTP; did you mean "GET"/,
+    '{"files": [{"path": "x.ts", "content": ""}], "settings": {"egress": ["GTE a.example"]}}': /"GTE" is no method/,
     '{"file": []}': /"file"/,
   };
   for (const [body, expected] of Object.entries(messages)) {

@@ -39,7 +39,7 @@ test("statements run in one transaction", async () => {
   const attached = await query("first", { sql: "ATTACH 'x' AS y" });
   expect([attached.status, attached.body.error.code]).toEqual([403, "binding_denied"]);
   const { body } = await ask(server, "GET", PATH);
-  expect(body.items).toContainEqual({ name: "first", bytes: expect.any(Number) });
+  expect(body.items).toContainEqual({ name: "first", dialect: "sqlite", bytes: expect.any(Number) });
 });
 
 test("a script is all or nothing", async () => {

@@ -6,26 +6,32 @@ import { ENGINE_NAMES } from "../../core/function.ts";
 import { WASM_EXPORT } from "../../core/wasm_program.ts";
 import type { DeployInput } from "../deploy/deployer.ts";
 import type { DeployedFile } from "../deploy/version_files.ts";
-import { ASSETS_MAX, assetFile, hash, name, routeRecord, settings, versionFile } from "../fields.ts";
+import { ASSETS_MAX, assetFile, hash, name, newRoute, routeRecord, settings, versionFile } from "../fields.ts";
 import { read } from "./router.ts";
 
-const fileAt = (path: z.ZodType<string>) =>
+const fileAt = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z
     .strictObject({
-      path,
+      ...shape,
       hash: hash.optional(),
       content: z.string().optional(),
       contentBase64: z.base64().optional(),
     })
-    .refine((file) => file.hash !== undefined || file.content !== undefined || file.contentBase64 !== undefined, {
+    .refine((file) => Object.keys(file).some((key) => key === "hash" || key.startsWith("content")), {
       message: "expected a hash, content or contentBase64",
     });
+
+const { path, executable, layer } = versionFile.shape;
+const codeFile = fileAt({ path, executable, layer });
 
 /** What a version is made of. */
 export const versionBody = z.strictObject({
   engine: z.enum(ENGINE_NAMES).default("script"),
-  files: z.array(fileAt(versionFile.shape.path)).max(1000).default([]),
-  assets: z.array(fileAt(assetFile.shape.path)).max(ASSETS_MAX).optional(),
+  files: z.array(codeFile).max(1000).default([]),
+  assets: z
+    .array(fileAt({ path: assetFile.shape.path }))
+    .max(ASSETS_MAX)
+    .optional(),
   entry: z.string().optional(),
   exportName: z.string().min(1).max(200).optional(),
   settings: settings.prefault({}),
@@ -34,8 +40,8 @@ export const versionBody = z.strictObject({
 
 /** A route as it is written, to `production` unless it says another alias. */
 export const routeInput = z.union([
-  routeRecord.shape.route.transform((route) => ({ route, alias: "production" })),
-  routeRecord,
+  newRoute.transform((route) => ({ route, alias: "production" })),
+  routeRecord.extend({ route: newRoute }),
 ]);
 
 /** What a deploy is made of. */
@@ -76,15 +82,10 @@ export async function readDeploy(
   };
 }
 
-function toFile({
-  path,
-  hash: known,
-  content,
-  contentBase64,
-}: z.output<typeof deployBody>["files"][number]): DeployedFile {
+function toFile({ hash: known, content, contentBase64, ...file }: z.output<typeof codeFile>): DeployedFile {
   const bytes =
     contentBase64 === undefined ? content && new TextEncoder().encode(content) : Buffer.from(contentBase64, "base64");
-  return { path, hash: known, content: content === "" ? new Uint8Array() : bytes || undefined };
+  return { ...file, hash: known, content: content === "" ? new Uint8Array() : bytes || undefined };
 }
 
 async function readForm(request: Request) {

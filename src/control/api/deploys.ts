@@ -1,6 +1,7 @@
 /** Deploys: of files, of a program that ran, of other settings. */
 import { z } from "zod";
 import { IsopodError } from "../../core/errors.ts";
+import { namedFile } from "../deploy/version_files.ts";
 import { PROGRAM_NAMES } from "../deploy/version_identity.ts";
 import { hash, name, settings } from "../fields.ts";
 import { deployBody, FORM_TYPES, readDeploy } from "./deploy_body.ts";
@@ -95,7 +96,7 @@ export function settingsEndpoints(parts: ApiParts): Endpoint[] {
           exportName,
           alias,
           settings: next,
-          files: files.map(({ path, hash: known }) => ({ path, hash: known })),
+          files: files.map(namedFile),
           assets: assets?.map(({ path, hash: known }) => ({ path, hash: known })),
         };
         return answerDeploy(parts.baseUrl(), owner, await plane.deployer.deploy(owner, input, call.expected));

@@ -25,7 +25,8 @@ export const deployedView = z.object({
 
 /** The function that a call is about, and who calls. */
 export function ownerOf({ params, who }: Call<{ project: string; function: string }, unknown, unknown>): VersionOwner {
-  return { project: params.project, name: params.function, by: who.label, isServer: who.project === undefined };
+  const { project, function: name } = params;
+  return { project, name, by: who.label, isServer: who.project === undefined, plan: who.plan };
 }
 
 /** The function after a move. */

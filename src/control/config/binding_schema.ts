@@ -26,6 +26,8 @@ export function planBindingSchema({ validateEgress }: ValueChecks) {
     mode: oneOf(["read", "read-write"]).optional(),
     ...bindingKeys(),
     allow: z.array(checked('a host with its port, such as "db.example.com:5432"', validateEgress)).optional(),
+    value_env: text("the name of an environment variable of the server").optional(),
+    value_file: text("the path of a file").optional(),
   });
 }
 
@@ -34,8 +36,6 @@ export function bindingSchema(checks: ValueChecks) {
   return z.strictObject({
     ...planBindingSchema(checks).shape,
     hosts: z.array(checked('a host, such as "api.example.com"', checks.validateHost)).optional(),
-    value_env: text("the name of an environment variable of the server").optional(),
-    value_file: text("the path of a file").optional(),
   });
 }
 

@@ -10,7 +10,7 @@ import {
   isBindingName,
   isPostgres,
 } from "../../core/binding_kinds.ts";
-import type { RawBinding, RawPlanBinding } from "./binding_schema.ts";
+import type { RawPlanBinding } from "./binding_schema.ts";
 import type { SecretConfig } from "./config.ts";
 import type { ConfigReport } from "./report.ts";
 import type { KeyPath } from "./scan.ts";
@@ -43,17 +43,17 @@ export function readBindings(raw: RawFunction, path: KeyPath, source: SecretSour
 export function readPlanBindings(
   raw: RawPlan,
   path: KeyPath,
-  report: ConfigReport,
+  source: SecretSource,
 ): ReadonlyMap<string, BindingDeclaration> {
+  const { report } = source;
   return new Map(
     entriesOf(raw.bindings, path, report).map(([binding, item]) => {
       const at = [...path, "bindings", binding];
       if (item.type === "secret")
         report.fail([...at, "type"], "a plan gives no secrets; every caller would learn them");
-      const declared = readOne(binding, item, at, report);
-      if (isPostgres(declared))
-        report.fail([...at, "dialect"], "a plan has no databases of PostgreSQL; a function may");
-      return [binding, declared];
+      const declared = readOne(binding, withoutValue(item), at, report);
+      const isOfProject = "secret" in declared.options && item.value_env === undefined && item.value_file === undefined;
+      return [binding, isOfProject ? declared : withUrl(declared, item, at, source)];
     }),
   );
 }
@@ -74,14 +74,14 @@ function entriesOf<Raw>(
 }
 
 /** Where the url of a database stands is no key of the binding itself. */
-function withoutValue({ value_env: _env, value_file: _file, ...item }: RawBinding): RawPlanBinding {
-  return item as RawPlanBinding;
+function withoutValue({ value_env: _env, value_file: _file, ...item }: RawPlanBinding): RawPlanBinding {
+  return item;
 }
 
 /** The url of a database of PostgreSQL, which the operator gives. @throws {ConfigError} */
 function withUrl(
   declared: BindingDeclaration,
-  item: RawBinding,
+  item: RawPlanBinding,
   at: KeyPath,
   source: SecretSource,
 ): BindingDeclaration {

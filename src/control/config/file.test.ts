@@ -105,6 +105,7 @@ test("reads the example of the interface", () => {
     egress: ["api.example.com", "*.example.org:443"],
     bindings: new Map(),
     origins: ["https://app.example.com"],
+    native: true,
   });
   expect(config.keys).toEqual([{ hash: HASH, plan: "paid", mayPin: false }]);
   expect(config.sandbox).toBe("bubblewrap");

@@ -7,6 +7,7 @@
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
+import { readAddresses, type TypedAddresses } from "./addresses.ts";
 import { readPlanBindings } from "./bindings.ts";
 import { readBlobs } from "./blobs.ts";
 import type { ValueChecks } from "./checks.ts";
@@ -16,10 +17,10 @@ import { readFunctions } from "./functions.ts";
 import { ConfigReport } from "./report.ts";
 import { CACHE_RULES, defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf } from "./schema.ts";
-import { readSecretKeys, type SecretReading } from "./secrets.ts";
+import { readSecretKeys, type SecretReading, type SecretSource } from "./secrets.ts";
 import { readToml } from "./toml.ts";
 import { readTriggers, triggersOf } from "./triggers.ts";
-import { address, isName, NAME_EXPECTED } from "./values.ts";
+import { isName, NAME_EXPECTED } from "./values.ts";
 
 export { ConfigError } from "./error.ts";
 
@@ -28,12 +29,9 @@ export const CONFIG_FILE_NAME = "isopod.toml";
 const FILE_BYTES_MAX = 1024 * 1024;
 
 /** What reading a configuration may need from outside. */
-export interface ConfigOptions extends ValueChecks {
+export interface ConfigOptions extends ValueChecks, TypedAddresses {
   /** The server's environment, for secrets; that of this process when left out. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** `host:port`, in the place of the file's `listen_address` and `admin_address`. */
-  readonly listen?: string | undefined;
-  readonly admin?: string | undefined;
   /** Which secrets have values; `declared` when left out. */
   readonly secrets?: SecretReading | undefined;
 }
@@ -90,15 +88,16 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   const raw = shape.data;
   const standard = defaultConfig();
   const { listen, admin } = readAddresses(raw, options, report);
-  const plans = readPlans(raw, listen, report);
   const codeless = { path: raw.codeless?.path ?? standard.codeless.path, sources: raw.codeless?.sources ?? [] };
   const rpcPath = raw.rpc?.path ?? standard.rpcPath;
   if (rpcPath === codeless.path) report.fail(["rpc", "path"], `codeless.path is "${rpcPath}" too`);
   if (rpcPath === "/") report.fail(["rpc", "path"], "every path is below it");
   const folder = dirname(resolve(file));
   const { env = process.env, secrets = "declared" } = options;
+  const source = { report, folder, env, secrets };
+  const plans = readPlans(raw, { listen, isTyped: options.listen !== undefined }, source);
   const declared = readFunctions(raw, {
-    ...{ report, folder, env, secrets },
+    ...source,
     reservedPaths: { "codeless.path": codeless.path, "rpc.path": rpcPath },
   });
   const triggers = readTriggers(raw, declared, options, report);
@@ -109,7 +108,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     admin,
     ...{ codeless, rpcPath, plans },
     apps: raw.apps === undefined ? undefined : resolve(folder, raw.apps),
-    blobs: readBlobs(raw.blobs, { report, folder, env, secrets }),
+    blobs: readBlobs(raw.blobs, source),
     previewDomains: raw.preview_domains ?? [],
     secretKeys: secrets === "unread" ? undefined : readSecretKeys(raw.secrets_key_file, env, folder, report),
     keys: readKeys(raw, plans, report),
@@ -122,51 +121,40 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
   };
 }
 
-function readAddresses(raw: RawConfig, given: ParseOptions, report: ConfigReport): { listen: Address; admin: Address } {
-  const standard = defaultConfig();
-  const listen = readAddress("--listen", given.listen) ?? raw.listen_address ?? standard.listen;
-  const admin = readAddress("--admin", given.admin) ?? raw.admin_address ?? standard.admin;
-  if (listen.port !== 0 && listen.port === admin.port && listen.host === admin.host) {
-    const key = raw.admin_address ? "admin_address" : "listen_address";
-    report.fail([key], `listen_address and admin_address are both "${listen.host}:${listen.port}"`);
-  }
-  return { listen, admin };
-}
-
-/** @throws {Error} when `text` is no address */
-function readAddress(option: string, text: string | undefined): Address | undefined {
-  if (text === undefined) return undefined;
-  const read = address.safeParse(text);
-  if (read.success) return read.data;
-  throw new Error(`Cannot read ${option} "${text}": expected a host and a port, such as 127.0.0.1:8080`);
-}
-
-function readPlans(raw: RawConfig, listen: Address, report: ConfigReport): ReadonlyMap<string, Plan> {
+/** @param isTyped whether the address is the command line's, of which no line of the file says anything */
+function readPlans(
+  raw: RawConfig,
+  { listen, isTyped }: { readonly listen: Address; readonly isTyped: boolean },
+  source: SecretSource,
+): ReadonlyMap<string, Plan> {
+  const { report } = source;
   const plans = new Map<string, Plan>();
   for (const [name, item] of Object.entries(raw.plans ?? {})) {
     if (!isName(name)) report.fail(["plans", name], `the name is not ${NAME_EXPECTED}`);
-    plans.set(name, readPlan(name, item, report));
+    plans.set(name, readPlan(name, item, source));
   }
   const anonymous = raw.plans?.[ANONYMOUS];
   if (anonymous?.run === undefined && !isLoopback(listen.host)) {
     const where = anonymous ? ["plans", ANONYMOUS] : ["listen_address"];
     const rights = 'write [plans.anonymous] with run = "none", "pinned" or "any"';
     const reach = `others can reach "${listen.host}", and nothing says what callers without a key may run`;
+    if (isTyped) throw new Error(`Cannot read --listen: ${reach}; ${rights} into the configuration`);
     report.fail(where, `${reach}; ${rights}`);
   }
   if (!anonymous) plans.set(ANONYMOUS, LOOPBACK_ANONYMOUS);
   return plans;
 }
 
-function readPlan(name: string, raw: RawPlan, report: ConfigReport): Plan {
+function readPlan(name: string, raw: RawPlan, source: SecretSource): Plan {
   return {
     name,
     run: raw.run ?? (name === ANONYMOUS ? "any" : "none"),
     limits: limitsOf(raw),
     ratePerSecond: raw.rate,
     egress: raw.egress ?? [],
-    bindings: readPlanBindings(raw, ["plans", name], report),
+    bindings: readPlanBindings(raw, ["plans", name], source),
     origins: raw.origins ?? [],
+    native: raw.native ?? true,
   };
 }
 

@@ -9,7 +9,7 @@ import { NO_BINDINGS } from "../../core/binding_kinds.ts";
 import { PAGE_BYTES } from "../../core/browser_program.ts";
 import type { EngineName } from "../../core/function.ts";
 import type { Limits } from "../../core/limits.ts";
-import { parseRoute, type RoutePattern } from "../../core/route.ts";
+import { parseNewRoute, type RoutePattern } from "../../core/route.ts";
 import { NO_TRIGGERS } from "../../core/triggers.ts";
 import { WASM_EXPORT } from "../../core/wasm_program.ts";
 import { readAssets } from "./assets.ts";
@@ -146,7 +146,7 @@ function backendsOf({ env = {} }: RawApplication): FunctionConfig["bindings"] {
 
 function readApplicationRoute(raw: RawApplication, path: KeyPath, source: FunctionSource): RoutePattern {
   try {
-    return parseRoute(`${raw.method?.toUpperCase() ?? "ANY"} ${raw.url_path}`);
+    return parseNewRoute(`${raw.method?.toUpperCase() ?? "ANY"} ${raw.url_path}`);
   } catch {
     const expected = 'expected a path of plain segments, ":name", or "*" at the very end';
     return source.report.fail([...path, "url_path"], expected);

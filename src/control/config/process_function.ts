@@ -5,10 +5,10 @@ import { type Stats, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { ProcessSettings } from "../../core/process_program.ts";
 import type { ProcessConfig } from "./config.ts";
-import { GRACE_RULE } from "./process_rules.ts";
+import { GRACE_RULE, LAYERS_MAX } from "./process_rules.ts";
 import type { ConfigReport } from "./report.ts";
 import type { KeyPath } from "./scan.ts";
-import type { RawFunction } from "./schema.ts";
+import { limitsOf, type RawFunction } from "./schema.ts";
 
 /** The ready-made runtimes, by the words that start them. */
 const RUNTIME_COMMANDS = {
@@ -18,8 +18,6 @@ const RUNTIME_COMMANDS = {
 
 /** What a shell would do more with than cut it at its spaces. */
 const SHELL_CHARACTERS = /["'$`\\|&;<>()*?[\]{}~#!\n]/;
-
-const LAYERS_MAX = 16;
 
 /**
  * What `raw` says of a program whose folder or file is at `entry`.
@@ -40,6 +38,10 @@ export function readProcess(
     if (raw.handler === undefined) fail("runtime", 'expected a handler beside it, such as "main.handle"');
   }
   const dialect = raw.dialect ?? (raw.runtime === undefined ? "runtime-api" : "stdio");
+  const { concurrencyMax = 1 } = limitsOf(raw.limits);
+  if (concurrencyMax > 1 && dialect !== "http") {
+    report.fail([...path, "limits", "concurrency"], `expected 1: a program takes more by the dialect "http" alone`);
+  }
   if (raw.readiness !== undefined && dialect !== "http")
     fail("readiness", 'only the dialect "http" has a readiness check');
   if (raw.lines !== undefined && dialect !== "stdio") fail("lines", 'only the dialect "stdio" has lines');

@@ -7,6 +7,9 @@ import { oneOf, setting, text } from "./values.ts";
 /** The rule of `grace_ms`. */
 export const GRACE_RULE = limitRule("grace_ms", 1, 200, 0, 60_000, "Time between SIGTERM and the deadline.");
 
+/** Layers of one function. */
+export const LAYERS_MAX = 16;
+
 /** The shape of the keys that only this engine knows. */
 export const PROCESS_SHAPE = {
   dialect: oneOf(DIALECTS).optional(),

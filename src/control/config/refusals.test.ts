@@ -161,6 +161,7 @@ test.each([
     'name = "a"\npath = "hello.ts"\nroutes = ["GET hello"]',
     'routes of function "a": expected a path that begins with "/", not "GET hello"',
   ],
+  ['name = "a"\npath = "hello.ts"\nroutes = ["GTE /x"]', '"GTE" is no method of HTTP; did you mean "GET"?'],
   ['name = "a"\npath = "hello.ts"\nroutes = ["GET /:x/:x"]', 'routes of function "a": ":x" stands twice'],
   ['name = "a"\npath = "hello.ts"\nroutes = ["POST /run"]', '"POST /run" is taken by codeless.path, which is "/run"'],
   ['name = "a"\npath = "hello.ts"\nroutes = ["POST /rpc/a"]', '"POST /rpc/a" is taken by rpc.path, which is "/rpc"'],
@@ -192,6 +193,10 @@ test.each([
     'bindings.KV.name of function "a": expected letters, digits, "_" and "-", at most 63',
   ],
   ['name = "a"\npath = "hello.ts"\nbindings.egress = { type = "kv" }', 'not "egress", "cache" or "module"'],
+  [
+    'name = "a"\npath = "hello.ts"\nbindings.T = { type = "tcp", allow = ["x"] }',
+    'expected a list of hosts with ports, such as ["db.example.com:5432"], not ["x"]',
+  ],
   [
     'name = "a"\npath = "hello.ts"\nbindings.T = { type = "secret", prefix = "a" }',
     'bindings.T.prefix of function "a": a secret has no such key',

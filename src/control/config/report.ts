@@ -102,7 +102,10 @@ function valueAt(value: unknown, path: KeyPath): unknown {
 
 /** A value as a message shows it: short, on one line. */
 function show(value: unknown): string {
-  if (Array.isArray(value)) return "a list";
+  if (Array.isArray(value)) {
+    const whole = `[${value.map(show).join(", ")}]`;
+    return whole.length <= SHOWN_LENGTH_MAX ? whole : "a list";
+  }
   if (typeof value === "object" && value !== null) return "a table";
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}…`;

@@ -93,6 +93,7 @@ function planSchema(checks: ValueChecks) {
     egress: z.array(egressRule(checks)).optional(),
     bindings: z.record(z.string(), planBindingSchema(checks)).optional(),
     origins: z.array(origin).optional(),
+    native: z.boolean().optional(),
   });
 }
 

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseSecretKeys } from "../tenancy/secret_box.ts";
-import type { RawBinding } from "./binding_schema.ts";
+import type { RawBinding, RawPlanBinding } from "./binding_schema.ts";
 import type { SecretConfig } from "./config.ts";
 import type { ConfigReport } from "./report.ts";
 import type { KeyPath } from "./scan.ts";
@@ -73,11 +73,11 @@ export function readSecretKeys(
 }
 
 /** The value that an item names by `value_env` or `value_file`. @throws {ConfigError} */
-export function readValue(item: RawBinding, at: KeyPath, source: SecretSource): string {
+export function readValue(item: RawPlanBinding, at: KeyPath, source: SecretSource): string {
   const { report, env, folder, secrets } = source;
   if (secrets === "unread") return "";
   const { value_file: file } = item;
-  const named = secrets === "by_name" && file === undefined ? (item.name ?? String(at.at(-1))) : undefined;
+  const named = secrets === "by_name" && file === undefined ? nameOf(item, at) : undefined;
   const variable = item.value_env ?? named;
   if (variable !== undefined && file !== undefined) {
     report.fail([...at, "value_file"], "expected either value_env or value_file; both are there");
@@ -93,6 +93,12 @@ export function readValue(item: RawBinding, at: KeyPath, source: SecretSource): 
   }
   const value = readSecretFile(resolve(folder, file));
   return value || report.fail([...at, "value_file"], `no text of up to 64 KiB can be read from "${file}"`);
+}
+
+/** What the secret of an item is called. */
+function nameOf(item: RawPlanBinding, at: KeyPath): string {
+  const { secret } = item as { readonly secret?: unknown };
+  return typeof secret === "string" ? secret : (item.name ?? String(at.at(-1)));
 }
 
 /** The file's text without the line end at its end; undefined when it cannot be read. */

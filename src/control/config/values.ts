@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import type { LimitRule } from "../../core/limits.ts";
-import { parseRoute, type RoutePattern } from "../../core/route.ts";
+import { parseNewRoute, type RoutePattern } from "../../core/route.ts";
 import type { Address, SourceRule } from "./config.ts";
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -148,7 +148,7 @@ export const keyHash: z.ZodType<string> = parsed(
 /** A route. */
 export const route: z.ZodType<RoutePattern> = parsed(
   'a method (or ANY) and a path, such as "GET /hello/:name"',
-  parseRoute,
+  parseNewRoute,
 );
 
 /** Text that a check from another room accepts: it throws when it does not. */

@@ -1,5 +1,6 @@
 /** Static files that are deployed with a version: served by it and no other, kept as long as it is. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { ask, functionPath, saying } from "../../testing/control_client.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
 
@@ -45,6 +46,37 @@ test("other settings keep the files, collecting leaves them, ranges and tags are
   const { headers } = await fetch(`${server.url}/kept/n.txt`, { headers: { "accept-encoding": "identity" } });
   const hash = new Bun.CryptoHasher("sha256").update(content).digest("hex");
   expect(headers.get("etag")).toBe(`"${hash.slice(-32)}"`);
+});
+
+test("deployed files come compressed as the client takes them, in parts, and without an instance", async () => {
+  const content = "body { color: red; }\n".repeat(200);
+  await deploy("packed", [{ path: "a.css", content }]);
+  const functions = () => (server.server.status() as { readonly pool: { readonly functions: number } }).pool.functions;
+  const before = functions();
+  const ask = (headers: Record<string, string>) =>
+    fetch(`${server.url}/packed/a.css`, { headers, decompress: false } as RequestInit);
+  const unpack = {
+    br: (bytes: Uint8Array) => brotliDecompressSync(bytes).toString(),
+    gzip: (bytes: Uint8Array) => gunzipSync(bytes).toString(),
+    zstd: (bytes: Uint8Array) => zstdDecompressSync(bytes).toString(),
+  };
+  const tags = new Set<string>();
+  for (const [encoding, text] of Object.entries(unpack)) {
+    const answer = await ask({ "accept-encoding": encoding });
+    const bytes = await answer.bytes();
+    expect([answer.status, answer.headers.get("content-encoding")]).toEqual([200, encoding]);
+    expect([text(bytes), bytes.length < content.length / 4]).toEqual([content, true]);
+    const etag = answer.headers.get("etag") ?? "";
+    tags.add(etag);
+    expect((await ask({ "accept-encoding": encoding, "if-none-match": etag })).status).toBe(304);
+  }
+  expect(tags.size).toBe(3);
+  const part = await ask({ "accept-encoding": "identity", range: "bytes=-3" });
+  expect([part.status, part.headers.get("content-range"), await part.text()]).toEqual([
+    ...[206, `bytes ${content.length - 3}-${content.length - 1}/${content.length}`, "}\n".padStart(3)],
+  ]);
+  expect((await ask({ range: `bytes=${content.length}-` })).status).toBe(416);
+  expect(functions()).toBe(before);
 });
 
 test("a form brings files beside the code", async () => {

@@ -118,6 +118,8 @@ export const planRecord = z.strictObject({
     )
     .max(64)
     .default([]),
+  /** Whether its keys may deploy programs of the `process` engine; they may when left out. */
+  native: z.boolean().optional(),
 });
 
 /** Who changed what. */

@@ -9,9 +9,9 @@ import { type BrowserProgram, PAGE_BYTES } from "../../core/browser_program.ts";
 import { functionKey } from "../../core/deployment.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { type FunctionVersion, languageOf, type Program, type VersionContents } from "../../core/function.ts";
-import { combineLimits, completeLimits } from "../../core/limits.ts";
+import { combineLimits, completeLimits, type Limits } from "../../core/limits.ts";
 import type { BlobStore } from "../../core/store.ts";
-import type { WasmProgram } from "../../core/wasm_program.ts";
+import type { WasmPreparer, WasmProgram } from "../../core/wasm_program.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
@@ -28,13 +28,15 @@ export class StoredVersions {
   readonly #assets: AssetContents;
   readonly #replica: Replica;
   readonly #box: SecretBox;
+  readonly #components: WasmPreparer;
 
-  constructor(blobs: BlobStore, replica: Replica, box: SecretBox) {
+  constructor(blobs: BlobStore, replica: Replica, box: SecretBox, components: WasmPreparer) {
     this.#blobs = blobs;
     this.#texts = new BlobTexts(blobs);
     this.#assets = new AssetContents(blobs);
     this.#replica = replica;
     this.#box = box;
+    this.#components = components;
   }
 
   /** The version `version` of a function, with the project's limits and secrets as they are now. */
@@ -47,7 +49,7 @@ export class StoredVersions {
     return {
       ...{ project, name, version, engine, instancesMax: settings.instancesMax, cache: settings.cache },
       key: [`${functionKey(project, name)}@${version}`, ...state].join("#"),
-      limits: combineLimits(completeLimits({ ...(engine === "browser" && { memoryBytes: PAGE_BYTES }), ...settings.limits }), own?.value.limits ?? {}),
+      limits: combineLimits(completeLimits({ ...ownDefaults(engine), ...settings.limits }), own?.value.limits ?? {}),
       triggers: triggersOf(settings, () => {}, `Cannot load "${name}"`),
       assets: assets && new StoredAssets(this.#assets, assets, settings.notFound, createdAt),
       contents: () => this.#contents(project, name, manifest),
@@ -60,7 +62,7 @@ export class StoredVersions {
     const env: Record<string, string> = { ...settings.env };
     const secrets: { placeholder: string; value: string; hosts: readonly string[] }[] = [];
     for (const { binding, name: secret, hosts } of secretsOf(settings)) {
-      const value = this.#secret(project, secret);
+      const value = this.secret(project, secret);
       const placeholder = placeholderOf(project, name, binding);
       env[binding] = hosts.length === 0 ? value : placeholder;
       if (hosts.length > 0) secrets.push({ placeholder, value, hosts });
@@ -77,7 +79,7 @@ export class StoredVersions {
     if (engine === "wasm") {
       const bytes = await this.#blobs.read(code);
       if (bytes === undefined) throw new IsopodError("internal", { cause: `the blob of ${entry} is gone` });
-      return { kind: "wasm", name, bytes, hash: code };
+      return this.#components.prepare({ kind: "wasm", name, bytes, hash: code });
     }
     const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
     if (engine === "browser") return storedPage(this.#blobs, manifest, { code: text, sourceMap });
@@ -88,14 +90,21 @@ export class StoredVersions {
   #withUrl(project: string, declared: BindingDeclaration): BindingDeclaration {
     const { secret } = declared.options;
     if (!isPostgres(declared) || typeof secret !== "string") return declared;
-    return { ...declared, secretUrl: { url: this.#secret(project, secret), isTrusted: false } };
+    return { ...declared, secretUrl: { url: this.secret(project, secret), isTrusted: false } };
   }
 
-  #secret(project: string, name: string): string {
+  /** The value of a project's secret. @throws {IsopodError} `start_failed` when there is none */
+  secret(project: string, name: string): string {
     const found = this.#replica.get("secrets", project, name);
     if (found !== undefined) return this.#box.open(project, name, found.value);
     throw new IsopodError("start_failed", { cause: `project "${project}" has no secret "${name}"` });
   }
+}
+
+/** Programs take one invocation at a time, unless it is said that they can do more; pages need room. */
+function ownDefaults(engine: Manifest["engine"]): Partial<Limits> {
+  if (engine === "browser") return { memoryBytes: PAGE_BYTES };
+  return engine === "process" ? { concurrencyMax: 1 } : {};
 }
 
 /** The blobs of what runs: the bundle that was made here, or the entry, with the map that lies beside it. */

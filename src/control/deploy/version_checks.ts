@@ -1,6 +1,7 @@
 /** What is asked for in a version, checked before anything of it is stored. */
 import { IsopodError } from "../../core/errors.ts";
 import { LIMIT_NAMES, type Limits } from "../../core/limits.ts";
+import type { Plan } from "../../core/plan.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { Manifest, VersionSettings } from "./records.ts";
 import { declarationsOf, secretsOf, triggersOf } from "./version_bindings.ts";
@@ -25,11 +26,14 @@ export interface VersionOwner {
   readonly by: string;
   /** Whether it is by the server's own token: a key's function reaches what is public, and what its project may. */
   readonly isServer: boolean;
+  /** Of the key; undefined for the server's own token. */
+  readonly plan?: string | undefined;
 }
 
 /** What checking takes. */
 export interface VersionChecks {
   readonly replica: Replica;
+  plans(): ReadonlyMap<string, Plan>;
   /** The checks of the bindings' languages. */
   validateEgress(rule: string): void;
   /** Whether an entry names addresses that are not public. */
@@ -43,12 +47,23 @@ export interface VersionChecks {
 /** @throws {IsopodError} `bad_request`, `forbidden` for the first mistake */
 export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: VersionInput): void {
   const { project, name } = owner;
-  const { files, assets = [], entry, settings } = input;
+  const { engine, files, assets = [], entry, settings } = input;
   const fail = (why: string): never => {
     throw new IsopodError("bad_request", { message: `Cannot deploy "${name}": ${why}` });
   };
-  const paths = new Set(files.map(({ path }) => path));
-  if (paths.size < files.length) fail("two of its files have one path");
+  const paths = new Set(files.filter(({ layer }) => layer === undefined).map(({ path }) => path));
+  if (new Set(files.map(({ layer = 0, path }) => `${layer} ${path}`)).size < files.length) {
+    fail("two of its files have one path");
+  }
+  if (engine === "process") {
+    checkNative(parts, owner);
+    const isHttp = settings.process?.dialect === "http";
+    if (!isHttp && (settings.limits.concurrencyMax ?? 1) > 1) {
+      fail('limits.concurrencyMax: expected 1: a program takes more by the dialect "http" alone');
+    }
+  } else if (settings.process !== undefined || paths.size < files.length) {
+    fail("settings.process and layers are for the engine process alone");
+  }
   if (new Set(assets.map(({ path }) => path)).size < assets.length) fail("two of its static files have one path");
   if (settings.notFound !== undefined && assets.length === 0) fail("notFound is for static files, and it has none");
   if (!paths.has(entry)) fail(`its entry "${entry}" is not among its files: ${[...paths].slice(0, 10).join(", ")}`);
@@ -76,6 +91,13 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
     if (parts.replica.get("secrets", project, secret) !== undefined) continue;
     fail(`project "${project}" has no secret "${secret}"; set it first`);
   }
+}
+
+function checkNative({ plans }: VersionChecks, { name, plan }: VersionOwner): void {
+  if (plan === undefined || plans().get(plan)?.native !== false) return;
+  throw new IsopodError("forbidden", {
+    message: `Cannot deploy "${name}": it is a program of the engine process, and the key's plan "${plan}" has native = false`,
+  });
 }
 
 function checkInside({ replica }: VersionChecks, { project, name }: VersionOwner, rule: string): void {

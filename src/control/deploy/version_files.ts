@@ -4,7 +4,14 @@
  */
 import { posix } from "node:path";
 import { IsopodError } from "../../core/errors.ts";
-import { type LoadedModule, languageOf, type ModuleLoader, moduleKindOf, type Program } from "../../core/function.ts";
+import {
+  type LoadedModule,
+  languageOf,
+  loadedModule,
+  type ModuleLoader,
+  moduleKindOf,
+  type Program,
+} from "../../core/function.ts";
 import type { BlobStore } from "../../core/store.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Build } from "../loading/function_bundles.ts";
@@ -15,10 +22,19 @@ export interface DeployedFile {
   readonly path: string;
   readonly hash?: string | undefined;
   readonly content?: Uint8Array | undefined;
+  /** Whether a program's file can be executed; it can when left out. */
+  readonly executable?: boolean | undefined;
+  /** The layer of a program that it is of, counted from 1. */
+  readonly layer?: number | undefined;
 }
 
 /** A file of a version. */
 export type VersionFile = Manifest["files"][number];
+
+/** A file of a version, as another deploy names it. */
+export function namedFile({ path, hash, executable, layer }: Omit<VersionFile, "bytes">): DeployedFile {
+  return { path, hash, ...(executable !== undefined && { executable }), ...(layer !== undefined && { layer }) };
+}
 
 /** The largest file that is code, in bytes. */
 export const CODE_BYTES_MAX = 10 * 1024 * 1024;
@@ -31,10 +47,10 @@ const EXTENSIONS = ["", ".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs", ".json", "
 export async function storeFiles(blobs: BlobStore, files: readonly DeployedFile[]): Promise<VersionFile[]> {
   const missing: string[] = [];
   const stored: VersionFile[] = [];
-  for (const { path, hash, content } of files) {
-    const found = await storeFile(blobs, hash, content);
-    if (found === undefined) missing.push(`${path} (${hash})`);
-    else stored.push({ path, ...found });
+  for (const file of files) {
+    const found = await storeFile(blobs, file.hash, file.content);
+    if (found === undefined) missing.push(`${file.path} (${file.hash})`);
+    else stored.push({ ...namedFile({ ...file, ...found }), ...found });
   }
   if (missing.length === 0) return stored;
   const some = missing.slice(0, 5).join(", ");
@@ -99,15 +115,22 @@ function createModules(blobs: BlobStore, files: readonly VersionFile[]): ModuleL
       const wanted = posix.join(posix.dirname(importer), specifier);
       const path = EXTENSIONS.map((extension) => wanted + extension).find((each) => paths.has(each));
       if (path === undefined) return fail("there is no such file in the deploy");
-      return { id: path, kind: moduleKindOf(path), code: await readText(blobs, files, path) };
+      const kind = moduleKindOf(path);
+      if (kind === "wasm") return loadedModule(path, kind, await readFile(blobs, files, path));
+      return { id: path, kind, code: await readText(blobs, files, path) };
     },
   };
 }
 
-async function readText(blobs: BlobStore, files: readonly VersionFile[], path: string): Promise<string> {
+async function readFile(blobs: BlobStore, files: readonly VersionFile[], path: string): Promise<Uint8Array> {
   const file = files.find((each) => each.path === path);
   const bytes = file && (await blobs.read(file.hash));
   if (bytes === undefined) throw new IsopodError("internal", { cause: `the blob of ${path} is gone` });
+  return bytes;
+}
+
+async function readText(blobs: BlobStore, files: readonly VersionFile[], path: string): Promise<string> {
+  const bytes = await readFile(blobs, files, path);
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {

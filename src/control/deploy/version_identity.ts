@@ -10,7 +10,7 @@ import type { Manifest, VersionSettings } from "./records.ts";
 
 /** What counts. */
 export type VersionIdentity = Pick<Manifest, "engine" | "entry" | "exportName" | "settings"> & {
-  readonly files: readonly { readonly path: string; readonly hash: string }[];
+  readonly files: readonly Omit<Manifest["files"][number], "bytes">[];
   readonly assets?: VersionIdentity["files"] | undefined;
 };
 
@@ -29,14 +29,16 @@ export function versionId({ engine, files, assets, entry, exportName, settings }
 }
 
 function named(files: VersionIdentity["files"]) {
-  return files.map(({ path, hash }) => ({ path, hash })).sort((a, b) => (a.path < b.path ? -1 : 1));
+  return files
+    .map(({ path, hash, executable, layer }) => ({ path, hash, executable, layer }))
+    .sort((a, b) => (a.layer ?? 0) - (b.layer ?? 0) || (a.path < b.path ? -1 : 1));
 }
 
 function isDefault({ env, limits, egress, secrets, bindings = {}, instancesMax, ...more }: VersionSettings): boolean {
   const set = [env, limits, egress, secrets, bindings, more.schedules ?? [], more.consumers ?? []].flatMap((each) =>
     Object.keys(each),
   );
-  return set.length === 0 && instancesMax === 16 && more.cache === undefined;
+  return set.length === 0 && instancesMax === 16 && more.cache === undefined && more.process === undefined;
 }
 
 /** JSON with the keys of each object in order, and without those that are undefined. */

@@ -26,6 +26,11 @@ export function resolveVersion(text: string, fn: string, hashes: Iterable<string
   const [only] = found ?? [];
   if (found?.length === 1 && only !== undefined) return only;
   const named = text.slice(0, 80);
+  const digits = DIGITS.exec(text)?.[1];
+  if (digits !== undefined && digits.length < SHORT_DIGITS_MIN) {
+    const message = `Cannot tell which version of function "${fn}" is "${named}": expected ${SHORT_DIGITS_MIN} digits at least.`;
+    throw new IsopodError("version_unknown", { message });
+  }
   if (found === undefined || only === undefined) {
     throw new IsopodError("version_unknown", { message: `Function "${fn}" has no version "${named}".` });
   }

@@ -6,7 +6,7 @@ import { type LambdaFunction, type Qualified, revisionIdOf } from "./functions.t
 import { arnOf, LATEST } from "./names.ts";
 import type { LambdaParts } from "./operation.ts";
 import type { CodeRecord } from "./record.ts";
-import { OWN_RUNTIME } from "./runtimes.ts";
+import { OWN_RUNTIME, PROGRAM_RUNTIME } from "./runtimes.ts";
 
 const MB = 1024 * 1024;
 
@@ -24,8 +24,10 @@ export function codeRecordOf(parts: LambdaParts, { account, name, record }: Lamb
   if (same !== undefined) return { ...same, version: hash };
   const entry = manifest?.entry.replace(/\.[^./]+$/, "") ?? "main";
   return {
-    ...{ version: hash, files, runtime: OWN_RUNTIME, role: NO_ROLE },
-    handler: `${entry}.${manifest?.exportName ?? "default"}`,
+    ...{ version: hash, files, role: NO_ROLE },
+    ...(manifest?.engine === "process"
+      ? { runtime: PROGRAM_RUNTIME, handler: manifest.settings.process?.handler ?? manifest.exportName }
+      : { runtime: OWN_RUNTIME, handler: `${entry}.${manifest?.exportName ?? "default"}` }),
     description: manifest?.message ?? "",
     codeSha256: Buffer.from(hash.slice("sha256-".length), "hex").toString("base64"),
     codeBytes: manifest?.files.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0,

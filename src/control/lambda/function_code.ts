@@ -11,7 +11,7 @@ import { LambdaError } from "./failures.ts";
 import { changeFunctionRecord, type LambdaFunction } from "./functions.ts";
 import { type LambdaCall, ownerOf } from "./operation.ts";
 import { type CodeRecord, type LambdaRecord, withCode } from "./record.ts";
-import { codeOfRuntime } from "./runtimes.ts";
+import { codeOfRuntime, type RuntimeCode } from "./runtimes.ts";
 import { readZip } from "./zip_files.ts";
 
 /** Files of a version, less those that are added to them. */
@@ -38,6 +38,8 @@ export interface NewCode extends Omit<CodeRecord, "version" | "at" | "files"> {
   readonly files: readonly DeployedFile[];
   readonly assets?: Manifest["assets"] | undefined;
   readonly settings: VersionSettings;
+  /** What is run of the files, where that stays as it is. */
+  readonly kept?: Omit<RuntimeCode, "files" | "process"> | undefined;
 }
 
 /**
@@ -48,14 +50,17 @@ export interface NewCode extends Omit<CodeRecord, "version" | "at" | "files"> {
 export async function deployCode(
   call: LambdaCall,
   name: string,
-  { files, assets, settings, ...shown }: NewCode,
+  { files, assets, settings, kept, ...shown }: NewCode,
   expected: Expected,
   change: (record: LambdaRecord) => LambdaRecord = (record) => record,
 ): Promise<LambdaFunction> {
   const { plane, wallNow } = call.parts;
-  const code = codeOfRuntime(shown.runtime, files, shown.handler);
-  const kept = assets?.map(({ path, hash }) => ({ path, hash }));
-  const input = { ...code, settings, alias: PRODUCTION, ...(kept && { assets: kept }) };
+  const { process, ...code } =
+    kept === undefined
+      ? codeOfRuntime(shown.runtime, files, shown.handler)
+      : { ...kept, files, process: settings.process };
+  const served = assets?.map(({ path, hash }) => ({ path, hash }));
+  const input = { ...code, settings: { ...settings, process }, alias: PRODUCTION, ...(served && { assets: served }) };
   const { version } = await plane.deployer.deploy(ownerOf(call, name), input, expected).catch(asConflict(name));
   const deployed = plane.replica.get("versions", call.caller.project, name, version)?.value.files ?? [];
   return changeFunctionRecord(call, name, "lambda-code", (before) => {

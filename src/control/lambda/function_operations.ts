@@ -1,6 +1,7 @@
 /** Functions: made of a zip, changed, shown, listed, deleted. */
 import { z } from "zod";
 import type { Manifest } from "../deploy/records.ts";
+import { namedFile } from "../deploy/version_files.ts";
 import { codeRecordOf, configurationOf, NO_ROLE } from "./configuration.ts";
 import { invalid, LambdaError } from "./failures.ts";
 import { architectures, configurationShape, settingsOf, tags, zipFile } from "./function_body.ts";
@@ -90,22 +91,29 @@ async function updateConfiguration(call: LambdaCall): Promise<Response> {
     ...{ role: said.Role ?? code.role, description: said.Description ?? code.description },
   };
   const runs = [said.Runtime, said.Handler, said.Timeout, said.MemorySize, said.Environment];
-  if (runs.every((each) => each === undefined || each === null)) {
+  if (!runs.some(isSaid)) {
     const changed = await changeFunctionRecord(call, found.name, "lambda-configuration", (before) =>
       withCode(before, { ...next, at: call.parts.wallNow() }),
     );
     return answerChange(call, changed, false);
   }
   const { version: _version, at: _at, files: _files, ...shown } = next;
-  const files = withoutOwnFiles(manifest.files).map(({ path, hash }) => ({ path, hash }));
   const settings = settingsOf(said, next.runtime, manifest.settings);
+  const runsAnother = isSaid(said.Runtime) || isSaid(said.Handler);
+  const files = (runsAnother ? withoutOwnFiles(manifest.files) : manifest.files).map(namedFile);
+  const { engine, entry, exportName, assets } = manifest;
+  const kept = runsAnother ? undefined : { engine, entry, exportName };
   const changed = await deployCode(
     call,
     found.name,
-    { ...shown, files, settings, assets: manifest.assets },
+    { ...shown, files, settings, assets, kept },
     said.RevisionId === undefined || said.RevisionId === null ? undefined : revision,
   );
   return answerChange(call, changed, false);
+}
+
+function isSaid(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 /** What `$LATEST` stands for. */

@@ -9,6 +9,7 @@ import {
   invoked,
   lambdaClient,
   makeKey,
+  payloadOf,
   ROLE as Role,
   NODE_RUNTIME as Runtime,
   statusOf as status,
@@ -103,6 +104,43 @@ describe("creating", () => {
     expect(await call("any")).toEqual({ said: "two", handler: "other" });
   });
 
+  test.skipIf(Bun.which("python3", { PATH: "/usr/local/bin:/usr/bin:/bin" }) === null)(
+    "a handler in Python, with AWS's context (skipped where the machine has no python3)",
+    async () => {
+      const source = `import os
+def handle(event, context):
+    if event.get("fail"): raise ValueError("no such thing")
+    names = ("function_name", "function_version", "memory_limit_in_mb", "aws_request_id", "invoked_function_arn", "client_context")
+    return {"event": event, "left": context.get_remaining_time_in_millis() > 0, "a": os.environ.get("A"), **{name: getattr(context, name) for name in names}}
+`;
+      const more = { Runtime: "python3.9" as aws.Runtime, Handler: "src/app.handle" };
+      const Code = { ZipFile: zipOf({ "src/app.py": source }) };
+      const { FunctionArn, Runtime } = await create("snake", { ...more, Code, Environment: { Variables: { A: "1" } } });
+      expect(Runtime).toBe("python3.9" as aws.Runtime);
+      const ClientContext = Buffer.from('{"custom":{"b":2}}').toString("base64");
+      const answer = await client.send(
+        new aws.InvokeCommand({ FunctionName: "snake", Payload: '{"n":1}', ClientContext }),
+      );
+      expect(payloadOf(answer)).toEqual({
+        ...{ event: { n: 1 }, left: true, a: "1", function_name: "snake", function_version: expect.any(String) },
+        ...{ memory_limit_in_mb: 128, aws_request_id: answer.$metadata.requestId, invoked_function_arn: FunctionArn },
+        client_context: { custom: { b: 2 } },
+      });
+      const failing = await client.send(new aws.InvokeCommand({ FunctionName: "snake", Payload: '{"fail":1}' }));
+      expect(failing.FunctionError).toBe("Unhandled");
+      expect(payloadOf(failing)).toMatchObject({ errorType: "ValueError", errorMessage: "no such thing" });
+      // Of another runtime it is another program; with another limit it is the same.
+      await client.send(new aws.UpdateFunctionConfigurationCommand({ FunctionName: "snake", Timeout: 5 }));
+      expect(await call("snake")).toMatchObject({ event: {} });
+      const broken = { FunctionName: "snake", ZipFile: zipOf({ "src/app.py": "import nothing_of_this_name" }) };
+      const { name, message } = await failed(client.send(new aws.UpdateFunctionCodeCommand(broken)));
+      expect([name, message]).toEqual([
+        "InvalidParameterValueException",
+        expect.stringContaining("No module named 'nothing_of_this_name'"),
+      ]);
+    },
+  );
+
   test.each<[string, Partial<aws.CreateFunctionCommandInput>, string]>([
     ["boot", { Runtime: "provided.al2023" as aws.Runtime }, "InvalidParameterValueException"],
     [
@@ -112,7 +150,8 @@ describe("creating", () => {
     ],
     ["Upper", {}, "InvalidParameterValueException"],
     ["one:live", {}, "InvalidParameterValueException"],
-    ["py", { Runtime: "python3.12" as aws.Runtime }, "InvalidParameterValueException"],
+    ["py", { Runtime: "python3.99" as aws.Runtime }, "InvalidParameterValueException"],
+    ["ruby", { Runtime: "ruby3.3" as aws.Runtime }, "InvalidParameterValueException"],
     ["lay", { Layers: ["arn:aws:lambda:x:123456789012:layer:l:1"] }, "InvalidParameterValueException"],
     ["s3", { Code: { S3Bucket: "b", S3Key: "k" } }, "InvalidParameterValueException"],
     ["img", { PackageType: "Image" as aws.PackageType }, "InvalidParameterValueException"],

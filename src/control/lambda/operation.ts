@@ -85,7 +85,7 @@ export function readWith<Schema extends z.ZodType>(schema: Schema, value: unknow
 
 /** Whose function it is, for the control plane. */
 export function ownerOf({ caller: { who, project } }: LambdaCall, name: string): VersionOwner {
-  return { project, name, by: who.label, isServer: who.project === undefined };
+  return { project, name, by: who.label, isServer: who.project === undefined, plan: who.plan };
 }
 
 const PAGE_ITEMS = 50;

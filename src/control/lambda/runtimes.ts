@@ -9,12 +9,18 @@ import type { DeployedFile } from "../deploy/version_files.ts";
 // The module's text, whatever its types say: it runs in sandboxes alone.
 import adapterModule from "./adapter/handler.ts" with { type: "text" };
 import { invalid } from "./failures.ts";
+import { programSettings, pythonOf } from "./machine_programs.ts";
 
 /** The runtime that is shown of what was not created by this API: a module with a `fetch`. */
 export const OWN_RUNTIME = "isopod.script";
+/** The same of a program. */
+export const PROGRAM_RUNTIME = "provided.al2023";
 
 /** What a runtime makes of the files of a zip. */
-export type RuntimeCode = Pick<VersionInput, "engine" | "files" | "entry" | "exportName">;
+export interface RuntimeCode extends Pick<VersionInput, "engine" | "files" | "entry" | "exportName"> {
+  /** How a program is started, when that is not by its entry. */
+  readonly process?: VersionInput["settings"]["process"];
+}
 
 interface RuntimeRule {
   /** The names of AWS that it answers to. */
@@ -25,7 +31,7 @@ interface RuntimeRule {
   /** Invocations of one instance at a time; the engine's own default when left out. */
   readonly concurrency?: number;
   /** @throws {LambdaError} `InvalidParameterValueException` */
-  code(files: readonly DeployedFile[], handler: string): Omit<RuntimeCode, "engine">;
+  code(files: readonly DeployedFile[], handler: string, runtime: string): Omit<RuntimeCode, "engine">;
 }
 
 /** Those that there are. */
@@ -36,10 +42,14 @@ const RUNTIMES: readonly RuntimeRule[] = [
   },
   {
     pattern: /^provided(\.al2(023)?)?$/,
-    shown: "provided.al2023",
+    shown: PROGRAM_RUNTIME,
     engine: "process",
     concurrency: 1,
     code: bootstrapCode,
+  },
+  {
+    ...{ pattern: /^python3\.\d{1,2}$/, shown: "python3.x", engine: "process", concurrency: 1 },
+    code: pythonCode,
   },
   { pattern: /^isopod\.script$/, shown: OWN_RUNTIME, engine: "script", code: fetchCode },
 ];
@@ -64,7 +74,7 @@ export function codeOfRuntime(runtime: string, files: readonly DeployedFile[], h
   const { engine, code } = findRuntime(runtime);
   const inTheWay = files.find(({ path }) => path.split("/")[0] === OWN_FOLDER);
   if (inTheWay !== undefined) invalid(`The folder "${OWN_FOLDER}" of the zip is taken by what adapts handlers.`);
-  return { engine, ...code(files, handler) };
+  return { engine, ...code(files, handler, runtime) };
 }
 
 /** The files of a version without those that were added here: what a zip had. */
@@ -100,6 +110,24 @@ function bootstrapCode(files: readonly DeployedFile[], handler: string): Omit<Ru
     invalid(`The zip holds no ${BOOTSTRAP}: expected an executable of that name at its top.`);
   }
   return { files, entry: BOOTSTRAP, exportName: handler };
+}
+
+/** A module of Python whose `function(event, context)` is called, by the machine's own Python. */
+function pythonCode(files: readonly DeployedFile[], handler: string, runtime: string): Omit<RuntimeCode, "engine"> {
+  const [, module, name] = /^([\w./-]+)\.([A-Za-z_]\w*)$/.exec(handler) ?? [];
+  if (module === undefined || name === undefined) {
+    invalid(`Cannot read the handler "${handler.slice(0, 128)}": expected MODULE.FUNCTION, such as app.handler.`);
+  }
+  const path = module.replaceAll(".", "/");
+  const entry = [`${path}.py`, `${path}/__init__.py`].find((each) => files.some((file) => file.path === each));
+  if (entry === undefined) {
+    invalid(`The handler "${handler.slice(0, 128)}" is in no file of the zip: expected ${path}.py.`);
+  }
+  const process = {
+    ...programSettings(handler),
+    command: [pythonOf(runtime), "/var/runtime/python.py", "runtime-api"],
+  };
+  return { files, entry, exportName: handler, process };
 }
 
 /** `src/index.handler` is the export `handler` of `src/index` with whichever extension. */

@@ -8,7 +8,7 @@ import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import { exports, legacy } from "resolve.exports";
 import { IsopodError } from "../../core/errors.ts";
-import { type LoadedModule, type ModuleLoader, moduleKindOf } from "../../core/function.ts";
+import { type LoadedModule, loadedModule, type ModuleLoader, moduleKindOf } from "../../core/function.ts";
 
 /** The largest module, in bytes. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
@@ -51,7 +51,7 @@ export function createFileModules(
       if (isHidden(path.slice(root.length)) || denied.has(path)) fail("such files are never given to programs");
       if (statSync(path).size > FILE_BYTES_MAX) fail("it is larger than 16 MiB");
       found({ specifier, folder, path, fingerprint: fingerprintOf(path), target });
-      return { id: path, kind: moduleKindOf(path), code: await Bun.file(path).text() };
+      return loadedModule(path, moduleKindOf(path), await Bun.file(path).bytes());
     },
   };
 }

@@ -13,6 +13,7 @@ import { type AnyProgram, DEFAULT_PROJECT, type FunctionVersion } from "../../co
 import { completeLimits } from "../../core/limits.ts";
 import type { ProcessProgram } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
+import type { WasmPreparer, WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { FunctionConfig, ProcessConfig } from "../config/config.ts";
 import { findVersion } from "../deploy/version_names.ts";
@@ -30,13 +31,15 @@ export interface LoadedFunction {
 /** Loads functions, and remembers the versions that it made. */
 export class FunctionLoader {
   readonly #build: Build;
+  readonly #components: WasmPreparer;
   #known = new Map<string, FunctionVersion>();
   readonly #trees = new DiskTrees();
   /** By function; a build costs a process, and most reloads change one function of many. */
   #bundles = new Map<string, FunctionBundle>();
 
-  constructor(build: Build) {
+  constructor(build: Build, components: WasmPreparer) {
     this.#build = build;
+    this.#components = components;
   }
 
   /** Loads all of `functions`. @throws {Error} naming the function and its file */
@@ -67,8 +70,10 @@ export class FunctionLoader {
       const bytes = await readFile(config.path).catch((reason) => {
         throw fail(reason);
       });
-      const { path } = config;
-      const made = makeVersion(config, { kind: "wasm", name: basename(path), bytes, hash: hashOf(bytes) });
+      const program = { kind: "wasm", name: basename(config.path), bytes, hash: hashOf(bytes) } as const;
+      const made = makeVersion(config, program, () => this.#components.prepare(program));
+      // Made now, and not when the first request waits for it; what is wrong with it is told to each request.
+      await this.#components.prepare(program, signal).catch(() => {});
       return { version: this.#known.get(made.key) ?? made, routes: config.routes };
     }
     const isPage = config.engine === "browser";
@@ -105,7 +110,11 @@ export class FunctionLoader {
   }
 }
 
-function makeVersion(config: FunctionConfig, program: AnyProgram): FunctionVersion {
+function makeVersion(
+  config: FunctionConfig,
+  program: AnyProgram,
+  prepare?: () => Promise<WasmProgram>,
+): FunctionVersion {
   const { name, engine, instancesMax, cache, secrets } = config;
   const values = secrets.map(({ binding, hosts, value, placeholder }) => [
     binding,
@@ -130,7 +139,7 @@ function makeVersion(config: FunctionConfig, program: AnyProgram): FunctionVersi
     ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
     ...{ engine, limits, instancesMax, cache, triggers: calls },
     assets: assets && new DiskAssets(assets.folder, assets.fallback),
-    contents: () => Promise.resolve(contents),
+    contents: async () => (prepare === undefined ? contents : { ...contents, program: await prepare() }),
   };
 }
 

@@ -27,10 +27,10 @@ export class PublishedCallers {
   of(file: { readonly plans: ReadonlyMap<string, Plan>; readonly keys: readonly KeyRecord[] }): Callers {
     const plans = new Map<string, Plan>();
     for (const { key, value } of this.#replica.all("plans")) {
-      const { run, limits, ratePerSecond, egress, origins } = value;
+      const { run, limits, ratePerSecond, egress, origins, native = true } = value;
       const [, name = ""] = key;
       const bindings = declarationsOf(value.bindings, `Cannot read plan "${name}"`);
-      plans.set(name, { name, run, limits, ratePerSecond, egress, bindings, origins });
+      plans.set(name, { name, run, limits, ratePerSecond, egress, bindings, origins, native });
     }
     for (const [name, plan] of file.plans) plans.set(name, plan);
     const keys: CallerKey[] = this.#replica.all("keys").map(({ key, value }) => {

@@ -4,7 +4,7 @@ import type { Store } from "../../core/store.ts";
 import type { Expected } from "../deploy/pointers.ts";
 import { readJson, secretRecord } from "../deploy/records.ts";
 import { changeRecord, deleteRecord } from "../deploy/stored_records.ts";
-import { secretsOf } from "../deploy/version_bindings.ts";
+import { secretNamesOf } from "../deploy/version_bindings.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { Audit } from "./audit.ts";
 import { checkQuota } from "./quotas.ts";
@@ -104,7 +104,7 @@ export class ProjectSecrets {
         .flatMap(({ targets }) => targets)
         .some(({ version }) => {
           const settings = replica.get("versions", project, name, version)?.value.settings;
-          return settings !== undefined && secretsOf(settings).some((each) => each.name === secret);
+          return settings !== undefined && secretNamesOf(settings).includes(secret);
         });
       return used ? [name] : [];
     });

@@ -11,7 +11,8 @@ import { onlyChild, UsageReader } from "../../sandbox/usage.ts";
 import { deferred } from "../../stdx/deferred.ts";
 import { Connection } from "../../wire/connection.ts";
 import { FRAME, type FrameType, HOST_ACCEPTS } from "../../wire/frame.ts";
-import { encodeParcel, parseJson } from "../../wire/heads.ts";
+import { parseJson } from "../../wire/heads.ts";
+import { encodeParcel } from "../../wire/parcels.ts";
 import { Patrol } from "./patrol.ts";
 import { type TabOwner, TabProcess } from "./tab_process.ts";
 

@@ -3,7 +3,7 @@
  * Types only.
  */
 import type { InvocationContext } from "../../core/guest.ts";
-import type { LoadParcel } from "../../wire/heads.ts";
+import type { LoadParcel } from "../../wire/parcels.ts";
 
 /** What a module's default export comes down to. */
 export type Handler = (request: Request, env: Record<string, unknown>, context: InvocationContext) => unknown;

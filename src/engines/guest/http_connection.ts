@@ -1,9 +1,9 @@
 /**
- * One connection to the server that a program finds: requests one at a time, answered when there is something to answer.
- * It does not know what the requests mean.
+ * A connection of the program to the server that it finds in its sandbox: requests one at a time, answered when there is
+ * something to answer. It does not know what the requests mean.
  */
-import type { BodySink, Handler, RawConnection, RawPeer, Reply } from "./http_exchange.ts";
 import { HttpError, HttpParser } from "./http_parser.ts";
+import type { BodySink, Handler, Reply } from "./http_reply.ts";
 
 /** A request that has begun must be complete within this time, in milliseconds; waiting for an answer has no end. */
 const REQUEST_MS_MAX = 900_000;
@@ -17,21 +17,24 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   413: "Payload Too Large",
 };
 
-type Socket = Bun.Socket<HttpConnection>;
+type Socket = Bun.Socket<Connection>;
+const NO_TRAILERS: ReadonlyMap<string, string> = new Map();
 const NOTHING = new Uint8Array(0);
 const LINE_END = Buffer.from("\r\n");
+const CONNECTED = "HTTP/1.1 200 Connection established\r\n\r\n";
 
-/** One connection of a program, and the answer of its present request. */
-export class HttpConnection implements Reply, RawConnection {
+/** The connection. */
+export class Connection implements Reply {
   readonly #socket: Socket;
   readonly #parser: HttpParser;
   readonly #handler: Handler;
   #sink: BodySink | undefined;
   #isBusy = false;
+  /** Takes what comes once the connection is no HTTP any more. */
+  #tunnel: BodySink | undefined;
   #unsent: Uint8Array[] = [];
   #timer: Timer | undefined;
   #closing = false;
-  #peer: RawPeer | undefined;
   onDrain: (() => void) | undefined;
   onGone: (() => void) | undefined;
   isGone = false;
@@ -58,7 +61,7 @@ export class HttpConnection implements Reply, RawConnection {
   }
 
   receive(bytes: Uint8Array): void {
-    if (this.#peer !== undefined) return this.#peer.data(bytes);
+    if (this.#tunnel !== undefined) return this.#tunnel.data(bytes);
     try {
       this.#parser.push(bytes, () => this.#isBusy);
     } catch (error) {
@@ -89,35 +92,40 @@ export class HttpConnection implements Reply, RawConnection {
     this.#push(Buffer.from(head, "latin1"));
   }
 
+  tunnel(sink: BodySink, head = CONNECTED): void {
+    if (this.isGone) return;
+    this.#tunnel = sink;
+    this.#push(Buffer.from(head, "latin1"));
+    const ahead = this.#parser.takeRest();
+    if (ahead.length > 0) sink.data(ahead);
+  }
+
+  connected(): void {
+    this.#push(Buffer.from(CONNECTED));
+    this.#answered();
+  }
+
+  /** The program sends nothing more. */
+  ended(): void {
+    if (this.#tunnel === undefined) this.#socket.end();
+    else this.#tunnel.end(NO_TRAILERS);
+  }
+
   write(bytes: Uint8Array): boolean {
-    if (bytes.length > 0) this.#push(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, LINE_END]));
+    if (this.#tunnel !== undefined) this.#push(bytes);
+    else if (bytes.length > 0)
+      this.#push(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, LINE_END]));
     return this.#unsent.length === 0;
   }
 
   finish(complete: boolean): void {
     if (!complete) return void this.#socket.terminate();
+    if (this.#tunnel !== undefined) {
+      this.#closing = true;
+      return this.#answered();
+    }
     this.#push(Buffer.from("0\r\n\r\n"));
     this.#answered();
-  }
-
-  openTunnel(): void {
-    this.#push(Buffer.from("HTTP/1.1 200 Connection established\r\n\r\n"));
-    this.#answered();
-  }
-
-  takeOver(head: string, peer: RawPeer): RawConnection {
-    this.#peer = peer;
-    this.#push(Buffer.from(head, "latin1"));
-    return this;
-  }
-
-  transfer(bytes: Uint8Array): boolean {
-    this.#push(bytes);
-    return this.#unsent.length === 0;
-  }
-
-  cut(): void {
-    this.#socket.terminate();
   }
 
   pause(): void {
@@ -137,8 +145,7 @@ export class HttpConnection implements Reply, RawConnection {
       }
       this.#unsent.shift();
     }
-    if (this.#peer !== undefined) this.#peer.drained();
-    else if (this.#closing && !this.#isBusy) this.#socket.end();
+    if (this.#closing && !this.#isBusy) this.#socket.end();
     else this.onDrain?.();
   }
 
@@ -146,8 +153,7 @@ export class HttpConnection implements Reply, RawConnection {
     this.isGone = true;
     this.#stopTimer();
     this.#unsent = [];
-    this.#peer?.gone();
-    const sink = this.#sink;
+    const sink = this.#sink ?? this.#tunnel;
     this.#sink = undefined;
     sink?.cut?.();
     this.onGone?.();
@@ -165,8 +171,7 @@ export class HttpConnection implements Reply, RawConnection {
   #push(bytes: Uint8Array): void {
     if (this.isGone) return;
     const written = this.#unsent.length > 0 ? 0 : Math.max(0, this.#socket.write(bytes));
-    if (written < bytes.length)
-      this.#unsent.push(this.#peer === undefined ? bytes.subarray(written) : bytes.slice(written));
+    if (written < bytes.length) this.#unsent.push(bytes.subarray(written));
   }
 
   #stopTimer(): void {

@@ -61,6 +61,13 @@ export class HttpParser {
     return this.#stage !== "head" || this.#held.length > 0;
   }
 
+  /** What was sent ahead of its turn, which is no request after all. */
+  takeRest(): Uint8Array {
+    const rest = this.#held;
+    this.#held = Buffer.alloc(0);
+    return rest;
+  }
+
   /**
    * Takes bytes; `isStopped` is asked before each further request, and what follows is kept.
    * @throws {HttpError} when they are no request

@@ -1,5 +1,5 @@
 /** Closes the guest down: resource limits, then the seccomp filter that leaves it computing and one channel. */
-import { decodeParcel, type HelloParcel } from "../../wire/heads.ts";
+import { decodeParcel, type HelloParcel } from "../../wire/parcels.ts";
 import { installFilter, setResourceLimit, softLimit } from "./libc.ts";
 
 /** Linux's number of the limit on private writable memory. */

@@ -6,9 +6,8 @@
  */
 
 import { DATA_BYTES_MAX } from "../../wire/frame.ts";
+import { SOCKET_OP, socketFrame } from "../../wire/socket_frames.ts";
 import type { WireStream } from "../../wire/stream.ts";
-
-const OP = { text: 1, binary: 2, close: 8 } as const;
 
 /** Where an end sends what its function writes. */
 interface Peer {
@@ -149,7 +148,7 @@ export function bindSocket(socket: PairSocket, stream: WireStream): BoundSocket 
   const send = (op: number, body: Uint8Array) => {
     if (ended) return;
     if (body.length > MESSAGE_BYTES_MAX) return socket.close(1009, `A message is over ${MESSAGE_BYTES_MAX} bytes`);
-    queue.push(framed(op, body));
+    queue.push(socketFrame(op, body));
     queuedBytes += body.length + 1;
     drain();
     if (queuedBytes > QUEUE_BYTES_MAX) {
@@ -161,12 +160,12 @@ export function bindSocket(socket: PairSocket, stream: WireStream): BoundSocket 
   socket.accept();
   socket.addEventListener("message", (event) => {
     const { data } = event as MessageEvent<string | ArrayBuffer>;
-    if (typeof data === "string") send(OP.text, encoder.encode(data));
-    else send(OP.binary, new Uint8Array(data));
+    if (typeof data === "string") send(SOCKET_OP.text, encoder.encode(data));
+    else send(SOCKET_OP.binary, new Uint8Array(data));
   });
   socket.addEventListener("close", (event) => {
     const { code, reason } = event as CloseEvent;
-    send(OP.close, encoder.encode(JSON.stringify({ code, reason })));
+    send(SOCKET_OP.close, encoder.encode(JSON.stringify({ code, reason })));
     ended = true;
     drain();
   });
@@ -175,8 +174,8 @@ export function bindSocket(socket: PairSocket, stream: WireStream): BoundSocket 
     data(payload) {
       stream.consumed(payload.length);
       const body = payload.subarray(1);
-      if (payload[0] === OP.text) socket.send(decoder.decode(body));
-      else if (payload[0] === OP.binary) socket.send(body.slice().buffer);
+      if (payload[0] === SOCKET_OP.text) socket.send(decoder.decode(body));
+      else if (payload[0] === SOCKET_OP.binary) socket.send(body.slice().buffer);
       else {
         const { code, reason } = JSON.parse(decoder.decode(body)) as { code: number; reason: string };
         socket.close(code, reason);
@@ -187,11 +186,4 @@ export function bindSocket(socket: PairSocket, stream: WireStream): BoundSocket 
     },
     gone: () => socket.close(1006, ""),
   };
-}
-
-function framed(op: number, body: Uint8Array): Uint8Array {
-  const message = new Uint8Array(1 + body.length);
-  message[0] = op;
-  message.set(body, 1);
-  return message;
 }

@@ -11,10 +11,6 @@ def ask(method, url, body=None):
         with urllib.request.urlopen(urllib.request.Request(url, method=method, data=body), timeout=10) as r: return [r.status, r.read().decode("latin1")]
     except urllib.error.HTTPError as e: return [e.code, e.read().decode("latin1")]
 BOUND = os.environ["ISOPOD_BINDINGS"]
-def tunnel():
-    s = rt.socket.create_connection(("127.0.0.1", 9002))
-    s.sendall(b"CONNECT example.org:443 HTTP/1.1\\r\\n\\r\\n")
-    return s.recv(100).decode()
 def handle(event):
     what = event["queryStringParameters"]
     if what["do"] == "kv": return [ask("PUT", BOUND + "/CACHE/values/a%2Fb", b"v" * 300000)[0], ask("GET", BOUND + "/CACHE/values/a%2Fb")[1] == "v" * 300000,
@@ -24,8 +20,7 @@ def handle(event):
         c.request("POST", what["url"], b"body", {"x-own": "1"})
         r = c.getresponse()
         return [r.status, r.read().decode()]
-    if what["do"] == "fetch": return ask("POST", what["url"], b"body")
-    return tunnel()
+    return ask("POST", what["url"], b"body")
 rt.serve(handle)
 `;
 
@@ -70,8 +65,4 @@ test("the proxy reaches what the function may reach, and nothing else", async ()
   expect(JSON.parse(denied[1])).toMatchObject({ error: { code: "egress_denied" } });
   const secure = (await ask(`do=proxied&url=${encodeURIComponent("https://example.org/")}`)) as [number, string];
   expect(JSON.parse(secure[1])).toMatchObject({ error: { code: "egress_denied" } });
-});
-
-test("tunnels are refused with what to do instead", async () => {
-  expect(await ask("do=tunnel")).toStartWith("HTTP/1.1 501");
 });

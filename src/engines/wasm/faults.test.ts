@@ -20,7 +20,6 @@ const UNLOADABLE: Readonly<Record<string, Fault>> = {
   garbage: { ...bytes(1, 0, 0, 0, 255, 1, 2, 3), told: "it is not valid: WebAssembly.Module doesn't parse at byte 8" },
   short: { ...bytes(), told: "it is not valid" },
   text: { wasm: new TextEncoder().encode("export default 1"), told: "it is not valid" },
-  component: { ...bytes(0x0d, 0, 1, 0), told: "it is a component, and modules are what can be run" },
   export: { wat: '(module (func (export "other")))', told: 'no function "handle" among its exports: other' },
   global: { wat: '(module (global (export "handle") i32 (i32.const 1)))', told: 'no function "handle"' },
   import: {

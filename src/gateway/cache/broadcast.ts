@@ -2,10 +2,13 @@
  * The body of one answer for several readers: read once, as fast as the fastest reads, and gathered as a whole as far as
  * there is room to keep it.
  *
- * Where there is no room, or it is too long, it goes on without being gathered; who is then further behind than
- * `LAG_BYTES_MAX` is cut off, so that a slow reader holds up nobody.
+ * Where there is no room, or it is too long, it goes on without being gathered; what who is further behind than
+ * `LAG_BYTES_MAX` has not had yet goes to a file, so that a slow reader holds up nobody. Where that cannot be, he is cut
+ * off.
  */
 import type { Reservation } from "../../stdx/share_list.ts";
+import type { OverflowFile } from "./overflow.ts";
+import { Tail } from "./tail.ts";
 
 /** What came of gathering. */
 export interface GatherEnd {
@@ -27,18 +30,20 @@ export interface Reading {
 interface Reader {
   /** Bytes that it has. */
   at: number;
-  /** The number of the piece that it has next, and how much of that it has. */
-  piece: number;
-  within: number;
   cut(how: ReaderEnd): void;
+}
+
+/** Where what is gathered, and what nobody may wait for, has its room. */
+export interface BroadcastRoom {
+  /** Takes room for what is gathered, and says how to tell that it was lost. */
+  reserve(lost: () => void): Reservation;
+  /** A file for what slow readers have not had yet. */
+  overflow(): OverflowFile;
 }
 
 const LAG_BYTES_MAX = 1024 * 1024;
 /** What a piece takes beside its bytes: many small ones must not take more room than they are counted for. */
 const PIECE_BYTES = 128;
-/** Of what is whole already, as much is given at a time. */
-const GIVEN_BYTES = 256 * 1024;
-
 /** The body. */
 export class Broadcast {
   readonly #source: ReadableStreamDefaultReader<Uint8Array>;
@@ -46,40 +51,32 @@ export class Broadcast {
   readonly #end: GatherEnd;
   readonly #room: Reservation;
   readonly #readers = new Set<Reader>();
-  /** What is at hand; the first is the piece of this number. */
-  #pieces: Uint8Array[] = [];
-  #first = 0;
-  /** Bytes that have come. */
-  #to = 0;
+  readonly #tail: Tail;
   #taken = 0;
   #gathers = true;
   #state: "reading" | "whole" | "failed" = "reading";
   #reading: Promise<void> | undefined;
 
-  /** @param reserve takes room for what is gathered, and says how to tell that it was lost */
-  constructor(
-    source: ReadableStream<Uint8Array>,
-    bytesMax: number,
-    reserve: (lost: () => void) => Reservation,
-    end: GatherEnd,
-  ) {
+  constructor(source: ReadableStream<Uint8Array>, bytesMax: number, room: BroadcastRoom, end: GatherEnd) {
     this.#source = source.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     this.#bytesMax = bytesMax;
     this.#end = end;
-    this.#room = reserve(() => this.#giveUp());
+    this.#tail = new Tail(() => room.overflow());
+    this.#room = room.reserve(() => this.#giveUp());
   }
 
   /** A reader from the beginning; undefined when the beginning is not at hand any more. */
   open(): Reading | undefined {
-    if (this.#first > 0 || this.#state === "failed") return undefined;
+    if (this.#tail.from > 0 || this.#state === "failed") return undefined;
     const { promise: ended, resolve } = Promise.withResolvers<Awaited<Reading["ended"]>>();
     let own: ReadableStreamDefaultController<Uint8Array>;
     const leave = (how: ReaderEnd) => {
       this.#readers.delete(reader);
       resolve({ how, bytes: reader.at });
+      if (!this.#gathers) this.#trim();
     };
     const reader: Reader = {
-      ...{ at: 0, piece: 0, within: 0 },
+      at: 0,
       cut: (how) => {
         leave(how);
         // Without a reason: Bun prints the reason of every stream that it serves.
@@ -93,13 +90,17 @@ export class Broadcast {
           own = controller;
         },
         pull: async (controller) => {
-          while (reader.at === this.#to && this.#state === "reading" && this.#readers.has(reader)) await this.#more();
+          while (reader.at === this.#tail.to && this.#state === "reading" && this.#readers.has(reader))
+            await this.#more();
           if (!this.#readers.has(reader)) return;
           if (this.#state === "failed") return reader.cut("failed");
-          const piece = this.#next(reader);
-          if (piece !== undefined) controller.enqueue(piece);
+          const piece = await this.#next(reader);
+          if (!this.#readers.has(reader)) return;
+          if (piece === undefined) return reader.cut("too slow");
+          reader.at += piece.length;
+          if (piece.length > 0) controller.enqueue(piece);
           if (!this.#gathers) this.#trim();
-          if (this.#state !== "whole" || reader.at < this.#to) return;
+          if (this.#state !== "whole" || reader.at < this.#tail.to) return;
           leave("whole");
           controller.close();
         },
@@ -130,6 +131,7 @@ export class Broadcast {
       if (this.#state !== "reading") return;
       if (done) this.#finish();
       else if (value.length > 0) this.#add(value);
+      if (!this.#gathers) await this.#relieve();
     } catch {
       this.#fail();
     }
@@ -138,27 +140,21 @@ export class Broadcast {
   #fail(): void {
     this.#giveUp();
     this.#state = "failed";
+    this.#tail.end();
   }
 
   #add(value: Uint8Array): void {
     this.#taken += value.length + PIECE_BYTES;
-    this.#to += value.length;
-    // The sender may use its bytes again.
-    this.#pieces.push(value.slice());
-    if (!this.#gathers) this.#cutOff();
-    else if (this.#taken > this.#bytesMax || !this.#room.grow(value.length + PIECE_BYTES)) this.#giveUp();
+    this.#tail.add(value);
+    if (!this.#gathers) return;
+    if (this.#taken > this.#bytesMax || !this.#room.grow(value.length + PIECE_BYTES)) this.#giveUp();
   }
 
   #finish(): void {
     this.#state = "whole";
     if (!this.#gathers) return;
-    const body = Buffer.concat(this.#pieces, this.#to);
     // Who is still reading reads what is kept.
-    this.#pieces = body.length === 0 ? [] : [body];
-    for (const reader of this.#readers) {
-      reader.piece = 0;
-      reader.within = reader.at;
-    }
+    const body = this.#tail.joined();
     this.#room.end();
     this.#end.whole(body);
   }
@@ -169,32 +165,29 @@ export class Broadcast {
     this.#gathers = false;
     this.#room.end();
     this.#end.given();
-    this.#cutOff();
+    this.#relieve();
   }
 
-  #cutOff(): void {
-    for (const reader of [...this.#readers]) if (this.#to - reader.at > LAG_BYTES_MAX) reader.cut("too slow");
+  /** Sees to it that little is in memory: the next bytes come when that is so. */
+  async #relieve(): Promise<void> {
     this.#trim();
+    if (this.#tail.memoryBytes <= LAG_BYTES_MAX || (await this.#tail.spill(LAG_BYTES_MAX))) return;
+    for (const reader of [...this.#readers]) if (this.#tail.to - reader.at > LAG_BYTES_MAX) reader.cut("too slow");
   }
 
   /** Forgets what every reader has. */
   #trim(): void {
-    let least = this.#first + this.#pieces.length;
-    for (const { piece } of this.#readers) least = Math.min(least, piece);
-    this.#pieces.splice(0, least - this.#first);
-    this.#first = least;
+    let least = this.#tail.to;
+    for (const { at } of this.#readers) least = Math.min(least, at);
+    this.#tail.trim(least);
   }
 
-  /** What a reader has not had yet, as much of it as is given at a time. */
-  #next(reader: Reader): Uint8Array | undefined {
-    const piece = this.#pieces[reader.piece - this.#first];
-    if (piece === undefined) return undefined;
-    const given = piece.subarray(reader.within, reader.within + GIVEN_BYTES);
-    reader.at += given.length;
-    reader.within += given.length;
-    if (reader.within < piece.length) return given;
-    reader.piece += 1;
-    reader.within = 0;
-    return given;
+  /** What a reader has not had yet, as much of it as is given at a time; undefined when it is lost. */
+  async #next(reader: Reader): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#tail.read(reader.at);
+    } catch {
+      return undefined;
+    }
   }
 }

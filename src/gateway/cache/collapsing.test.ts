@@ -1,5 +1,7 @@
 /** Identical requests in flight: what runs once, what is never held up, and who cannot harm whom. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { deploy } from "../../testing/control_client.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
 
@@ -98,6 +100,22 @@ test("get a stream as it arrives, the late ones from its beginning", async () =>
   await open(at);
   for (const answer of [first, ...late]) expect((await answer.arrayBuffer()).byteLength).toBe(3_000_003);
   expect((await get(at)).cache).toStartWith("isopod; hit; ttl=");
+});
+
+test("get all of a long answer, however much slower than another they read it", async () => {
+  const bytes = 40_000_000;
+  const at = address({ stream: String(bytes) });
+  const first = await fetch(server.url + at);
+  const slow = await Promise.all(Array.from({ length: 3 }, () => fetch(server.url + at)));
+  expect(await runsOf(at)).toBe(1);
+  await open(at);
+  // These read nothing until the first has all.
+  expect((await first.arrayBuffer()).byteLength).toBe(bytes + 3);
+  await slow[2]?.body?.cancel();
+  for (const answer of slow.slice(0, 2)) expect((await answer.arrayBuffer()).byteLength).toBe(bytes + 3);
+  expect(await runsOf(at)).toBe(1);
+  expect(existsSync(join(server.directory, "data", "cache"))).toBe(true);
+  expect(readdirSync(join(server.directory, "data", "cache"))).toEqual([]);
 });
 
 test("go on when the first hangs up, before the head and within the body", async () => {

@@ -10,6 +10,7 @@ import type { Landed } from "./flights.ts";
 import type { Addresses } from "./habits.ts";
 import { keptHeaders, refreshed, tagsOf, untagged } from "./kept_headers.ts";
 import { LandedBody, LandedEntry, LandedStream } from "./landed.ts";
+import type { Overflow } from "./overflow.ts";
 import { type Lifetime, lifetimeOf, saysNothing } from "./policy.ts";
 import type { Purges } from "./purges.ts";
 import { type CacheRequest, isConditional, isPlain } from "./request.ts";
@@ -22,6 +23,8 @@ export interface KeeperOptions {
   readonly addresses: Addresses;
   /** Of one answer. */
   readonly entryBytesMax: number;
+  /** Where slow readers find what is not gathered. */
+  readonly overflow: Overflow;
 }
 
 /** What came of asking: an answer for who asked alone, or one for more. */
@@ -92,7 +95,7 @@ export class Keeper {
     this.#noted(request, true, lifetime);
     const about = { request, response, lifetime, isStale: known !== undefined };
     if (body instanceof ReadableStream) {
-      const { entries, entryBytesMax } = this.#options;
+      const { entries, entryBytesMax, overflow } = this.#options;
       const end = {
         whole: (all: Uint8Array) => {
           this.#keep(run, lifetime, { status, headers, body: keptBody(all), tags: tagsOf(headers) });
@@ -100,8 +103,11 @@ export class Keeper {
         },
         given: closed,
       };
-      const reserve = (lost: () => void) => entries.reserve(request.project, lost);
-      return together(new LandedStream(about, new Broadcast(body, entryBytesMax, reserve, end)));
+      const room = {
+        reserve: (lost: () => void) => entries.reserve(request.project, lost),
+        overflow: () => overflow.file(request.project),
+      };
+      return together(new LandedStream(about, new Broadcast(body, entryBytesMax, room, end)));
     }
     // A copy: what has come in one read with others would keep their bytes, too.
     const whole = body === null ? new Uint8Array() : body.slice();

@@ -138,7 +138,10 @@ test("a flood of addresses, variants and tags stays within the memory, and the s
     () => "/f/vary?vary=x-v",
     (index) => ({ "x-v": "v".repeat(6000) + index }),
   );
-  const last = await fetch(`${server.url}/f/vary?vary=x-v`, { headers: { "x-v": `${"v".repeat(6000)}499` } });
+  // Of those that came at once, any may have pushed out any other: this one comes by itself.
+  const ask = () => fetch(`${server.url}/f/vary?vary=x-v`, { headers: { "x-v": "another" } });
+  await (await ask()).arrayBuffer();
+  const last = await ask();
   expect(last.headers.get("cache-status")).toStartWith("isopod; hit");
 });
 

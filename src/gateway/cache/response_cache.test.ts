@@ -45,6 +45,7 @@ cache = false
 [plans.anonymous]
 run = "any"
 concurrency = 1000
+bindings.KV = { type = "kv", name = "programs" }
 [plans.paid]
 run = "any"
 [[keys]]
@@ -335,6 +336,18 @@ describe("programs", () => {
     expect(keyed).not.toBe(one);
     expect(await sent("one", { headers: { authorization: `Bearer ${KEY}` } })).toBe(keyed);
     expect(await sent("one", { headers: { accept: "text/event-stream" } })).not.toContain(one);
+  });
+
+  test("are not given stale while they run for nobody, and are where they fail and have said so", async () => {
+    const kept = (cc: string, before = "") =>
+      `export default async (r, env, ctx) => { ${before} return new Response(ctx.requestId, { headers: { "cache-control": "${cc}" } }); }`;
+    const stale = kept("max-age=0, stale-while-revalidate=60");
+    expect(await text(stale)).not.toBe(await text(stale));
+    const once =
+      "if ((await env.KV.get('ran')) !== null) throw new Error('fails'); await env.KV.put('ran', 'yes', { ifRevision: 0 });";
+    const failing = kept("max-age=0, stale-if-error=60", once);
+    const first = await text(failing);
+    expect(await text(failing)).toBe(first);
   });
 
   test("run each time when they say nothing, and scripts always do", async () => {

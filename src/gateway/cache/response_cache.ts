@@ -15,6 +15,7 @@ import { Entries } from "./entries.ts";
 import { type Flight, Flights, unlessGone } from "./flights.ts";
 import { Addresses } from "./habits.ts";
 import { type Asked, Keeper } from "./keeper.ts";
+import { Overflow, type OverflowOptions } from "./overflow.ts";
 import { type CacheHead, satisfies } from "./policy.ts";
 import { Purges } from "./purges.ts";
 import { type IsThere, Refreshes } from "./refreshes.ts";
@@ -24,6 +25,8 @@ import { type CacheRequest, isPlain } from "./request.ts";
 export interface ResponseCacheOptions {
   readonly clock: Clock;
   readonly bytesMax: number;
+  /** For the files of long answers with slow readers. */
+  readonly overflow: OverflowOptions;
 }
 
 /** The largest share of the cache that one answer may have, and the largest answer. */
@@ -39,21 +42,28 @@ export class ResponseCache implements CacheAdmin {
   readonly #flights = new Flights();
   readonly #purges = new Purges();
   readonly #addresses = new Addresses();
+  readonly #overflow: Overflow;
   readonly #keeper: Keeper;
   readonly #refreshes: Refreshes;
 
-  constructor({ clock, bytesMax }: ResponseCacheOptions) {
+  constructor({ clock, bytesMax, overflow }: ResponseCacheOptions) {
     this.#clock = clock;
     this.#entries = new Entries(bytesMax);
     const entryBytesMax = Math.min(ENTRY_BYTES_MAX, bytesMax * ENTRY_SHARE_MAX);
     const kept = { clock, entries: this.#entries, purges: this.#purges, addresses: this.#addresses };
-    this.#keeper = new Keeper({ ...kept, entryBytesMax });
+    this.#overflow = new Overflow(overflow);
+    this.#keeper = new Keeper({ ...kept, entryBytesMax, overflow: this.#overflow });
     this.#refreshes = new Refreshes(this.#keeper);
   }
 
   /** Bytes that are kept, or are being gathered. */
   get bytes(): number {
     return this.#entries.bytes;
+  }
+
+  /** Bytes in files that slow readers have not had yet. */
+  get overflowBytes(): number {
+    return this.#overflow.bytes;
   }
 
   /** The kept answer to a request, when it is fresh: the short way, which asks nobody. */

@@ -18,7 +18,7 @@ import {
 import { type Body, type HeaderList, type Invoker, NO_PARAMS } from "../../core/invocation.ts";
 import { combineLimits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
-import { isWasm, type WasmProgram } from "../../core/wasm_program.ts";
+import { isWasm, type WasmPreparer, type WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Sender } from "../admission.ts";
 import { answerCachedProgram } from "../cache/cached_program.ts";
@@ -37,6 +37,7 @@ export interface CodelessParts {
   readonly sources: Sources;
   readonly pins: Pins;
   readonly builder: ProgramBuilder;
+  readonly components: WasmPreparer;
   readonly codeBytesMax: number;
   /** Of answers; undefined where nothing is cached. */
   readonly cache: ResponseCache | undefined;
@@ -120,7 +121,7 @@ export class Codeless {
       throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
     }
     if ("bytes" in source) {
-      if (parsed.engine === undefined) return source;
+      if (parsed.engine === undefined) return this.#parts.components.prepare(source, signal);
       throw new IsopodError("bad_request", {
         message: "Cannot run the program in a browser: it is a WebAssembly module.",
       });

@@ -88,6 +88,7 @@ export async function parseCodelessRequest(head: CodelessHead, options: Codeless
   if (head.method !== "POST") {
     throw new IsopodError("method_not_allowed", {
       message: `Cannot ${head.method.slice(0, 32)} ${pathname}: send the program with POST, or name a source below the path.`,
+      allow: ["POST"],
     });
   }
   return sentProgram(head, options, base);
@@ -108,6 +109,7 @@ function namedSource(head: CodelessHead, rest: string): Pick<CodelessRequest, "s
   if (head.method !== "GET" && head.method !== "HEAD" && head.method !== "POST") {
     throw new IsopodError("method_not_allowed", {
       message: `Cannot ${head.method.slice(0, 32)} a source: use GET, or POST with the program's input.`,
+      allow: ["GET", "HEAD", "POST"],
     });
   }
   const source = sourceOfPath(rest);

@@ -1,6 +1,6 @@
 /** What programs from the network import: further files under the allowed sources, by relative or absolute address. */
 import { IsopodError } from "../../core/errors.ts";
-import { type LoadedModule, type ModuleLoader, moduleKindOf } from "../../core/function.ts";
+import { type LoadedModule, loadedModule, type ModuleLoader, moduleKindOf } from "../../core/function.ts";
 import type { Sources } from "./sources.ts";
 
 /** A loader over `sources`. */
@@ -10,7 +10,7 @@ export function createRemoteModules(sources: Sources): ModuleLoader {
       const { url, bytes, language } = await sources.fetch(resolveImport(specifier, importer), { signal });
       const named = moduleKindOf(new URL(url).pathname);
       const kind = named === "text" ? (language === "javascript" ? "js" : "ts") : named;
-      return { id: url, kind, code: new TextDecoder().decode(bytes) };
+      return loadedModule(url, kind, bytes);
     },
   };
 }

@@ -63,6 +63,43 @@ test("every key stands below its project and bucket, and none leads out", async 
   }
 });
 
+test("of many who put under conditions that S3 does not have, on two servers, one wins", async () => {
+  using store = new S3Server();
+  await using one = new BlobRig({ store });
+  await using two = new BlobRig({ store });
+  const etagOf = (answer: { readonly headers: readonly (readonly [string, string])[] }) =>
+    answer.headers.find(([name]) => name === "etag")?.[1] ?? "";
+  for (let round = 0; round < 5; round += 1) {
+    const etag = etagOf(await one.put("k", `first ${round}`));
+    const put = (n: number) =>
+      (n % 2 === 0 ? one : two).put("k", `${round}.${n}`, { headers: { "if-match": `"other", ${etag}` } });
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => put(n)));
+    const won = answers.flatMap(({ status }, n) => (status === 200 ? [n] : []));
+    expect(won).toHaveLength(1);
+    expect(await two.text("k")).toBe(`${round}.${won[0]}`);
+  }
+});
+
+test("a date that held when the body came, and does not when it is put, holds no more", async () => {
+  using store = new S3Server();
+  await using one = new BlobRig({ store });
+  await using two = new BlobRig({ store });
+  const sending = Promise.withResolvers<void>();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await sending.promise;
+      controller.enqueue(new TextEncoder().encode("late"));
+      controller.close();
+    },
+  });
+  const headers = { "if-unmodified-since": new Date(Date.now() - 60_000).toUTCString() };
+  const late = one.put("k", body, { headers });
+  await two.put("k", "early");
+  sending.resolve();
+  expect((await late).status).toBe(412);
+  expect(await one.text("k")).toBe("early");
+});
+
 test("a project that is removed leaves no object and no upload on the store", async () => {
   await using rig = new S3Rig();
   await rig.put("k", "other", { grant: bucketGrant({ project: "default2" }) });

@@ -5,7 +5,7 @@
 import type { Clock } from "../../../core/clock.ts";
 import { type BlobBackend, type Bucket, type Incoming, rangeOf } from "../backend.ts";
 import { Life } from "../life.ts";
-import { type BlobObject, type Conditions, holds, type PutFacts, type UploadedPart } from "../object.ts";
+import { type BlobObject, holds, type PutFacts, type UploadedPart } from "../object.ts";
 import { ended } from "../refused.ts";
 import { eachAtOnce } from "./at_once.ts";
 import { checkedBody } from "./body.ts";
@@ -95,10 +95,7 @@ class S3Backend implements BlobBackend {
     const signal = this.#until(given);
     return this.#life.during(async () => {
       const of = this.#of(bucket, key);
-      const headersWith = (md5: string) => ({
-        ...headersOf({ ...facts, checksums: { ...facts.checksums, md5 } }),
-        ...conditionHeaders(conditions),
-      });
+      const headersWith = (md5: string) => headersOf({ ...facts, checksums: { ...facts.checksums, md5 } });
       headersWith(ANY_MD5);
       // Said before the bytes are sent, where it can be.
       const before = await this.#changes.head(of);
@@ -106,9 +103,9 @@ class S3Backend implements BlobBackend {
       const count = await this.#options.usage.of(bucket.project);
       const place = count.room.enter(() => count.bytes - (before?.size ?? 0));
       return this.#options.spool.during({ body, signal }, { checksums: facts.checksums, place }, (file) => {
-        const step = async () => {
-          const headers = headersWith(file.md5);
-          const expected = "if-match" in headers || "if-none-match" in headers ? [200, 404, 409, 412] : [200];
+        const step = async (condition: Readonly<Record<string, string>>) => {
+          const headers = { ...headersWith(file.md5), ...condition };
+          const expected = Object.keys(condition).length > 0 ? [200, 404, 409, 412] : [200];
           const answer = await this.#client.send({ method: "PUT", key: of.name, headers, body: file }, expected);
           return answer.status === 200;
         };
@@ -178,11 +175,4 @@ class S3Backend implements BlobBackend {
   #of(bucket: Bucket, key: string): ObjectOf {
     return { project: bucket.project, name: nameOf(this.#client.prefix, bucket, key), key };
   }
-}
-
-/** What S3 decides itself. */
-function conditionHeaders({ etagMatches, etagDoesNotMatch }: Conditions): Record<string, string> {
-  if (etagDoesNotMatch?.includes("*")) return { "if-none-match": "*" };
-  const [etag] = etagMatches ?? [];
-  return etagMatches?.length === 1 && etag !== undefined && etag !== "*" ? { "if-match": `"${etag}"` } : {};
 }

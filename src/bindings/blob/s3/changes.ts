@@ -1,15 +1,15 @@
 /**
  * Changes of objects on the store: those of one key take turns, so that what each one counts is what it has changed.
  *
- * Conditions are asked of the object in its turn, and handed to the store as far as S3 has them, which decides where another
- * server writes to the same bucket.
+ * Conditions are asked of the object in its turn. What is put under one replaces the very object that was asked, or the
+ * store refuses it, which decides where another server writes to the same bucket; then the new object is asked.
  */
 import { IsopodError } from "../../../core/errors.ts";
 import { type BlobObject, type Conditions, holds } from "../object.ts";
 import type { S3Client } from "./client.ts";
 import { objectOf } from "./headers.ts";
 import { Turns } from "./turns.ts";
-import { countOf, type Usage } from "./usage.ts";
+import { type Count, countOf, type Usage } from "./usage.ts";
 
 /** Which object: its project, its name below the server's prefix, its key. */
 export interface ObjectOf {
@@ -23,9 +23,12 @@ export interface Replacing {
   readonly conditions: Conditions;
   /** Of the object, when they are to be counted before. */
   readonly bytes: number | undefined;
-  /** Puts it; false where the store says that a condition does not hold. */
-  step(): Promise<boolean>;
+  /** Puts it, under the headers' condition; false where the store says that it does not hold. */
+  step(condition: Readonly<Record<string, string>>): Promise<boolean>;
 }
+
+/** As often an object that others change meanwhile is asked anew. */
+const TRIES_MAX = 20;
 
 /** The changes. */
 export class S3Changes {
@@ -48,28 +51,43 @@ export class S3Changes {
   replace(of: ObjectOf, { conditions, bytes, step }: Replacing): Promise<BlobObject | undefined> {
     return this.#turns.take(of.name, async () => {
       const count = await this.#usage.of(of.project);
-      const before = await this.head(of);
-      if (!holds(conditions, before)) return undefined;
-      const kept = before === undefined ? 0 : countOf(of.name, before.size);
-      const ahead = bytes === undefined ? 0 : Math.max(0, countOf(of.name, bytes) - kept);
-      count.grow(ahead);
-      let made: BlobObject | undefined;
-      let isDone = false;
-      try {
-        isDone = await step();
-      } finally {
-        // Whatever the store has answered, what is there now is what counts; where it does not say, what was counted stays.
-        const found = await this.head(of).then(
-          (object) => ({ object }),
-          () => undefined,
-        );
-        made = found?.object;
-        if (found !== undefined) count.add((made === undefined ? 0 : countOf(of.name, made.size)) - kept - ahead);
+      const isConditional = Object.values(conditions).some((value) => value !== undefined);
+      for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+        const before = await this.head(of);
+        if (!holds(conditions, before)) return undefined;
+        const condition = isConditional ? conditionOf(before) : {};
+        const made = await this.#replaced(of, before, { count, bytes, step: () => step(condition) });
+        if (made !== undefined) return made;
       }
-      if (!isDone) return undefined;
-      if (made !== undefined) return made;
-      throw new IsopodError("binding_failed", { message: "Cannot put: the store does not say what it has put" });
+      throw new IsopodError("binding_failed", { message: "Cannot put: the object is changed by others all the time" });
     });
+  }
+
+  /** Takes the place of `before`; undefined where that is not there any more. */
+  async #replaced(
+    of: ObjectOf,
+    before: BlobObject | undefined,
+    { count, bytes, step }: { count: Count; bytes: number | undefined; step(): Promise<boolean> },
+  ): Promise<BlobObject | undefined> {
+    const kept = before === undefined ? 0 : countOf(of.name, before.size);
+    const ahead = bytes === undefined ? 0 : Math.max(0, countOf(of.name, bytes) - kept);
+    count.grow(ahead);
+    let made: BlobObject | undefined;
+    let isDone = false;
+    try {
+      isDone = await step();
+    } finally {
+      // Whatever the store has answered, what is there now is what counts; where it does not say, what was counted stays.
+      const found = await this.head(of).then(
+        (object) => ({ object }),
+        () => undefined,
+      );
+      made = found?.object;
+      if (found !== undefined) count.add((made === undefined ? 0 : countOf(of.name, made.size)) - kept - ahead);
+    }
+    if (!isDone) return undefined;
+    if (made !== undefined) return made;
+    throw new IsopodError("binding_failed", { message: "Cannot put: the store does not say what it has put" });
   }
 
   /** Removes an object, if it is there. @throws {IsopodError} */
@@ -82,4 +100,9 @@ export class S3Changes {
       count.add(-countOf(of.name, before.size));
     });
   }
+}
+
+/** What S3 holds a put against, so that it takes the place of this object and of no other. */
+function conditionOf(before: BlobObject | undefined): Record<string, string> {
+  return before === undefined ? { "if-none-match": "*" } : { "if-match": `"${before.etag}"` };
 }

@@ -1,5 +1,5 @@
 /** Values of KV in the forms that programs ask for. */
-import { decodeParcel } from "../../../wire/heads.ts";
+import { decodeParcel } from "../../../wire/parcels.ts";
 
 const FORMS = ["text", "json", "bytes", "arrayBuffer", "stream"] as const;
 type FormName = (typeof FORMS)[number];

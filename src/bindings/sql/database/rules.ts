@@ -17,9 +17,12 @@ export const SHAPING = codes(
   ...["DROP_TABLE", "DROP_INDEX", "DROP_VIEW", "DROP_TRIGGER", "DROP_VTABLE", "ALTER_TABLE", "REINDEX", "ANALYZE"],
 );
 
-/** Pragmas that tell of one table, and one that full-text search asks by itself. */
+/** Pragmas that tell of one table. */
 const TELLING = new Set(["table_info", "table_xinfo", "index_list", "foreign_key_list"]);
-const TELLING_OF_ALL = new Set(["table_list", "index_info", "index_xinfo", "foreign_key_check", "data_version"]);
+/** Those that tell of all. */
+const TELLING_OF_ALL = new Set(["table_list", "index_info", "index_xinfo", "foreign_key_check"]);
+/** What full-text search and `rtree` ask by themselves; nobody may set them. */
+const ASKED = new Set(["data_version", "page_size"]);
 /** Checks foreign keys at the end of a transaction, and ends with it. */
 const DEFERRING = "defer_foreign_keys";
 /** What virtual tables may be of. */
@@ -96,6 +99,7 @@ function pragmaRefusal({ mode, tables }: Rights, name: string, value: string | n
     return undefined;
   }
   if (TELLING_OF_ALL.has(pragma) && tables === undefined) return undefined;
+  if (ASKED.has(pragma) && value === null && tables === undefined) return undefined;
   return `PRAGMA ${name} is not available`;
 }
 

@@ -16,6 +16,9 @@ export const sqlGuest: GuestBinding = {
 /** Requests up to this many characters go in the address of the call, which saves a body. */
 const ADDRESS_LENGTH_MAX = 16_384;
 
+/** From where a session goes on: from now. */
+const BOOKMARK = "first-primary";
+
 /** How the results of a statement are read. */
 interface StatementOptions {
   /** Integers beyond 2^53 as BigInt, and not as text. */
@@ -56,6 +59,15 @@ class SqlDatabase {
     const started = performance.now();
     const { count } = (await this.#ask({ o: "exec", t: [String(sql)] })) as { count: number };
     return { count, duration: performance.now() - started };
+  }
+
+  /** D1's sessions: there is one copy of a database, which every read sees as it is, so that each has all that is asked. */
+  withSession(_constraintOrBookmark?: string): object {
+    return {
+      prepare: (sql: string, options?: StatementOptions) => this.prepare(sql, options),
+      batch: (statements: readonly SqlStatement[]) => this.batch(statements),
+      getBookmark: () => BOOKMARK,
+    };
   }
 
   async #ask(request: unknown): Promise<unknown> {

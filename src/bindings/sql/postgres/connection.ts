@@ -7,15 +7,19 @@
  */
 import type { Socket } from "node:net";
 import type { Client as PgClient } from "pg";
+import type Cursor from "pg-cursor";
 import type { SqlLimits } from "../limits.ts";
 import type { DatabaseAddress } from "./address.ts";
 import { type BackendKey, requestCancel } from "./cancelling.ts";
-import { RowReader } from "./row_reader.ts";
+import { ConnectionEnd } from "./connection_end.ts";
+import { RowReader, type TextRow } from "./row_reader.ts";
 import { StreamGuard } from "./stream_guard.ts";
 
 const CONNECT_MS_MAX = 10_000;
 /** What a server may say until it is ready, and while nothing is asked of it. */
 const IDLE_BYTES_MAX = 256 * 1024;
+/** Rows of a statement of ours. */
+const LIST_ROWS_MAX = 1000;
 /** How often a server looks whether we are still there while it works. */
 const CHECK_CLIENT = "SET LOCAL client_connection_check_interval = 2000";
 
@@ -28,29 +32,27 @@ interface OpenClient extends BackendKey {
 /** A connection. */
 export class PgConnection {
   readonly #client: PgClient;
+  readonly #Cursor: typeof Cursor;
   readonly #open: OpenClient;
   readonly #address: DatabaseAddress;
   readonly #guard: StreamGuard;
   readonly #resultBytesMax: number;
-  /** Rejects when the connection is gone: what was asked of it is not answered any more, and not always failed either. */
-  readonly #gone: Promise<never>;
+  readonly #end = new ConnectionEnd();
   #checksClient = false;
   #broken = false;
   #used = false;
 
-  private constructor(client: PgClient, address: DatabaseAddress, limits: SqlLimits) {
+  private constructor(client: PgClient, cursor: typeof Cursor, address: DatabaseAddress, limits: SqlLimits) {
+    this.#Cursor = cursor;
     this.#client = client;
     this.#open = client as unknown as OpenClient;
     this.#address = address;
     // Bytes come as twice their number of digits, and each value with its length.
     this.#resultBytesMax = 2 * limits.resultBytesMax + 4 * 1024 * 1024;
     this.#guard = new StreamGuard(limits);
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {});
-    this.#gone = promise;
-    const broke = (error?: Error) => {
+    const broke = (error = new Error("the connection has ended")) => {
       this.#broken = true;
-      reject(error ?? new Error("the connection has ended"));
+      this.#end.tell(error);
     };
     client.on("error", broke);
     client.on("end", () => broke());
@@ -58,14 +60,18 @@ export class PgConnection {
 
   /** Opens one; gives up when `signal` fires. @throws {Error} of the way, or with an SQLSTATE as its code */
   static async open(address: DatabaseAddress, limits: SqlLimits, signal: AbortSignal): Promise<PgConnection> {
-    const { Client } = (await import("pg")).default;
+    // Loaded by those who have such a database only.
+    const [{ Client }, { default: Cursor }] = await Promise.all([
+      import("pg").then((library) => library.default),
+      import("pg-cursor"),
+    ]);
     const { host, port, user, password, database, options, tls } = address;
     const client = new Client({
       ...{ host, port, user, database, ssl: tls ?? false, keepAlive: true, connectionTimeoutMillis: CONNECT_MS_MAX },
       ...{ password: () => password, sslnegotiation: "postgres" },
       types: { getTypeParser: () => (text: string) => text } as never,
     });
-    const opened = new PgConnection(client, address, limits);
+    const opened = new PgConnection(client, Cursor, address, limits);
     const startup = { user, database, application_name: "isopod", ...(options !== undefined && { options }) };
     opened.#open.getStartupConf = () => startup;
     await opened.#connect(signal);
@@ -81,10 +87,7 @@ export class PgConnection {
     const giveUp = () => this.destroy();
     signal.addEventListener("abort", giveUp);
     try {
-      // Nobody listens to the first when the other was faster.
-      const connected = this.#client.connect();
-      connected.catch(() => {});
-      await Promise.race([connected, this.#gone]);
+      await this.#end.before(this.#client.connect());
       if (signal.aborted) throw signal.reason;
       this.#checksClient = await this.control(`BEGIN; ${CHECK_CLIENT}; ROLLBACK`).then(
         () => true,
@@ -116,7 +119,7 @@ export class PgConnection {
 
   /** Begins a transaction, in which results may come. */
   async begin(isReadOnly: boolean): Promise<void> {
-    this.#guard.allow(this.#resultBytesMax);
+    this.allowResults();
     const begin = isReadOnly ? "BEGIN READ ONLY" : "BEGIN";
     await this.control(this.#checksClient ? `${begin}; ${CHECK_CLIENT}` : begin);
   }
@@ -128,18 +131,46 @@ export class PgConnection {
     this.#used = true;
   }
 
+  /** Ends the transaction. @throws {Error} also when the server has undone it and does not call that an error */
+  async commit(): Promise<void> {
+    const { command } = await this.#end.before(this.#client.query("COMMIT"));
+    if (command !== "COMMIT") throw Object.assign(new Error("the transaction was undone"), { code: "40000" });
+  }
+
   /** Runs a statement of ours. */
   async control(sql: string): Promise<void> {
-    const run = this.#client.query(sql);
-    run.catch(() => {});
-    await Promise.race([run, this.#gone]);
+    await this.#end.before(this.#client.query(sql));
   }
 
   /** Begins a statement of somebody else's. */
-  async rows(sql: string, values: readonly (string | Buffer | null)[]): Promise<RowReader> {
-    const { default: Cursor } = await import("pg-cursor");
-    const cursor = this.#client.query(new Cursor<(string | null)[]>(sql, [...values], { rowMode: "array" }));
-    return new RowReader(cursor, this.#gone);
+  rows(sql: string, values: readonly (string | Buffer | null)[]): RowReader {
+    const cursor = new this.#Cursor<(string | null)[]>(sql, [...values], { rowMode: "array" });
+    const { stream } = this.#open.connection;
+    return new RowReader(cursor, this.#end, (ask) => {
+      // What it takes to ask leaves in one write.
+      stream.cork();
+      ask(this.#client);
+      stream.uncork();
+    });
+  }
+
+  /** The first rows of a statement of ours. */
+  async table(sql: string, rowsMax: number, values: readonly string[] = []): Promise<readonly TextRow[]> {
+    this.allowResults();
+    const reader = this.rows(sql, values);
+    const rows = await reader.read(rowsMax);
+    await reader.close();
+    return rows;
+  }
+
+  /** The first column of a statement of ours, 1000 rows at the most. */
+  async list(sql: string, values: readonly string[]): Promise<(string | null)[]> {
+    return (await this.table(sql, LIST_ROWS_MAX, values)).map(([first = null]) => first);
+  }
+
+  /** Lets results come, of as many bytes as those of one call may be. */
+  allowResults(): void {
+    this.#guard.allow(this.#resultBytesMax);
   }
 
   /** Asks the server, over a connection of its own, to end what runs. Settles when it has been asked. */

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { IsopodError } from "../../../core/errors.ts";
 import { codeOf, PostgresRig } from "../../../testing/postgres_rig.ts";
 import { PostgresServer, postgresFolder } from "../../../testing/postgres_server.ts";
+import type { PgConnection } from "./connection.ts";
 
 const missing = postgresFolder() === undefined;
 const name = missing ? "calls of PostgreSQL (skipped: it is not installed)" : "calls of PostgreSQL";
@@ -90,7 +91,8 @@ describe.skipIf(missing)(name, () => {
       const since = performance.now();
       ender.abort();
       expect(await asked).toBe("client_gone");
-      expect(performance.now() - since).toBeLessThan(250);
+      // 20 ms on a quiet machine; a query that nobody ends takes a minute.
+      expect(performance.now() - since).toBeLessThan(10_000);
       await until(active, (found) => found === 0);
     }
     expect(await code("SELECT 1", { signal: AbortSignal.abort() })).toBe("client_gone");
@@ -131,13 +133,15 @@ describe.skipIf(missing)(name, () => {
     expect(await refused({ o: "batch", s: Array(1001).fill(["SELECT 1"]) })).toBe("batchStatementsMax");
     expect(await refused({ o: "query", s: [["SELECT 1", ...Array(101).fill(1)]] })).toBe("parametersMax");
     expect(await refused({ o: "query", s: [["SELECT 1", "x".repeat(5 * MB)]] })).toBe("requestBytesMax");
-    const since = performance.now();
+    // Processor time: reading such a text takes as long as it is long.
+    const before = process.cpuUsage();
     const texts = ["--\n", "/*", "$a$ $b$", "E'\\", "''", "(", "$", "?", "a;"].map((text) => text.repeat(1_000_000));
     for (const text of texts) {
       expect(await codeOf(rig.ask({ o: "exec", t: [text.slice(0, 3 * MB)] }))).not.toBe("internal");
     }
     expect(await codeOf(rig.ask({ o: "exec", t: Array(1e6).fill("") }))).toBe("bad_request");
-    expect(performance.now() - since).toBeLessThan(5000);
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system).toBeLessThan(5_000_000);
   });
 
   test("are made again when others got in their way", async () => {
@@ -197,7 +201,7 @@ describe.skipIf(missing)(name, () => {
     const sleeping = code("SELECT pg_sleep(60)");
     await until(active, (found) => found > 0);
     await server.admin(end);
-    expect(await sleeping).toBe("database_ended");
+    expect(await sleeping).toBe("database_lost");
     for (let round = 0; round < 5; round += 1) {
       await Promise.all(Array.from({ length: 8 }, () => query("SELECT 1")));
       await server.admin(end);
@@ -210,16 +214,40 @@ describe.skipIf(missing)(name, () => {
       `SELECT pid FROM pg_stat_activity WHERE ${active} AND query LIKE 'SELECT pg_sleep%'`,
     );
     process.kill(Number(pid), "SIGKILL");
-    await expect(killed).rejects.toMatchObject({ code: "database_ended" });
-    expect(await other).toBe("database_ended");
+    await expect(killed).rejects.toMatchObject({ code: "database_lost" });
+    expect(await other).toBe("database_lost");
     await server.crash();
     const third = code("SELECT pg_sleep(60)");
     await until(active, (found) => found > 0);
     await server.crash();
-    expect(await third).toBe("database_ended");
+    expect(await third).toBe("database_lost");
     expect(await code("SELECT 1")).toBe("none");
     expect((await query("SELECT count(*) FROM kept")).r).toEqual([[0]]);
   }, 60_000);
+
+  test("that read for a while let go of their connection when their reader stops, hangs up, or comes to no end", async () => {
+    await using narrow = new PostgresRig(() => server.url("one", "one"), { poolLimits: { connectionsMax: 1 } });
+    const database = { project: "p", url: server.url("one", "one"), isTrusted: true };
+    async function* numbers(connection: PgConnection): AsyncGenerator<number> {
+      for (let n = 0; ; n += 1) yield n + (await connection.table("SELECT 1", 1)).length;
+    }
+    const read = (workMs: number, signal: AbortSignal) =>
+      narrow.postgres.reading({ ...database, workMs, signal }, numbers);
+    const never = new AbortController().signal;
+    const stopped = read(10_000, never);
+    expect((await stopped.next()).value).toBe(1);
+    await stopped.return(undefined);
+    expect(await narrow.code("SELECT 1")).toBe("none");
+    const ender = new AbortController();
+    const left = read(10_000, ender.signal);
+    await left.next();
+    ender.abort();
+    expect(await narrow.code("SELECT 1")).toBe("none");
+    const slow = read(100, never);
+    await slow.next();
+    expect(await narrow.code("SELECT 1")).toBe("none");
+    await expect(slow.next()).rejects.toMatchObject({ code: "sql_timeout" });
+  });
 
   test("end with the binding", async () => {
     const closing = new PostgresRig(() => server.url("one", "one"));
@@ -227,7 +255,7 @@ describe.skipIf(missing)(name, () => {
     const idle = await closing.code("SELECT 1");
     await until(active, (found) => found > 0);
     await closing[Symbol.asyncDispose]();
-    expect([idle, await sleeping, await closing.code("SELECT 1")]).toEqual(["none", "database_ended", "draining"]);
+    expect([idle, await sleeping, await closing.code("SELECT 1")]).toEqual(["none", "database_lost", "draining"]);
     await until(active, (found) => found === 0);
   });
 });

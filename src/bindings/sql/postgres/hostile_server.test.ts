@@ -80,7 +80,7 @@ test("a message that makes no sense ends its connection, and nothing else", asyn
       const { code } = await lie((socket) => socket.write(Buffer.concat([first, each])), 150);
       expect([
         each.toString("hex"),
-        ["none", "database_ended", "sql_error", "sql_timeout", "result_too_large"].includes(code),
+        ["none", "database_ended", "database_lost", "sql_error", "sql_timeout", "result_too_large"].includes(code),
       ]).toEqual([each.toString("hex"), true]);
     }
   }
@@ -124,8 +124,8 @@ test("what never ends is ended: rows, notices, silence, and half a connection", 
   expect(process.memoryUsage().rss - before).toBeLessThan(128 * 1024 * 1024);
   const silent = await lie(() => {}, 200);
   expect([silent.code, silent.tookMs < 1500]).toEqual(["sql_timeout", true]);
-  expect((await lie((socket) => socket.end(), 2000)).code).toBe("database_ended");
-  expect((await lie((socket) => socket.destroy(), 2000)).code).toBe("database_ended");
+  expect((await lie((socket) => socket.end(), 2000)).code).toBe("database_lost");
+  expect((await lie((socket) => socket.destroy(), 2000)).code).toBe("database_lost");
   const slow = await lie((socket) => {
     const one = message("N", "SNOTICE\0\0");
     let at = 0;

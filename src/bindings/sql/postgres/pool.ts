@@ -20,8 +20,7 @@ export interface Taker extends PoolKey {
   open(): Promise<PgConnection>;
 }
 
-interface Group {
-  readonly project: string;
+interface Group extends PoolKey {
   readonly idle: PgConnection[];
   /** Those who wait, first come first; each is told to look again. */
   readonly waiting: Set<() => void>;
@@ -113,7 +112,7 @@ export class PgPool {
     const name = `${project}\n${database}`;
     let group = this.#groups.get(name);
     if (group === undefined) {
-      group = { project, idle: [], waiting: new Set(), waitingBytes: 0, open: 0, usedAt: this.#clock.now() };
+      group = { project, database, idle: [], waiting: new Set(), waitingBytes: 0, open: 0, usedAt: this.#clock.now() };
       this.#groups.set(name, group);
     }
     return group;
@@ -121,11 +120,13 @@ export class PgPool {
 
   /** Whether the group may have one more; the idle ones of others make room. */
   #hasRoom(group: Group): boolean {
-    const { connectionsMax, projectConnectionsMax, serverConnectionsMax } = this.#limits;
+    const { connectionsMax, projectConnectionsMax, databaseConnectionsMax, serverConnectionsMax } = this.#limits;
     if (group.open >= connectionsMax) return false;
     const all = [...this.#groups.values()];
     const own = all.filter(({ project }) => project === group.project);
     if (count(own) >= projectConnectionsMax && !this.#closeIdle(own)) return false;
+    const same = all.filter(({ database }) => database === group.database);
+    if (count(same) >= databaseConnectionsMax && !this.#closeIdle(same)) return false;
     return count(all) < serverConnectionsMax || this.#closeIdle(all);
   }
 

@@ -6,6 +6,8 @@ export interface PgPoolLimits {
   readonly connectionsMax: number;
   /** Of one project. */
   readonly projectConnectionsMax: number;
+  /** Of all projects to one database as one role. */
+  readonly databaseConnectionsMax: number;
   /** Of the server. */
   readonly serverConnectionsMax: number;
   /** Calls of one project that wait for a connection to one database. */
@@ -19,6 +21,7 @@ export interface PgPoolLimits {
 export const PG_POOL_LIMITS: PgPoolLimits = {
   connectionsMax: 8,
   projectConnectionsMax: 16,
+  databaseConnectionsMax: 32,
   serverConnectionsMax: 64,
   waitingMax: 1000,
   waitingBytesMax: 64 * 1024 * 1024,

@@ -4,65 +4,65 @@
  * server's, which a statement could set.
  */
 import { parseBoundedJson } from "../../../core/bounded_json.ts";
-import type { Clock } from "../../../core/clock.ts";
 import { IsopodError } from "../../../core/errors.ts";
 import { checkCount, checkRequest, type SqlRequest } from "../database/request.ts";
+import type { SqlGrant } from "../grant.ts";
 import { SQL_LIMITS, type SqlLimits } from "../limits.ts";
-import { type IsPublic, readAddress } from "./address.ts";
 import { CallClock } from "./call_clock.ts";
-import { PgConnection } from "./connection.ts";
-import { isEnd, isWorthRetrying, nameConnectFailure, nameFailure } from "./failures.ts";
-import { PgPool } from "./pool.ts";
-import type { PgPoolLimits } from "./pool_limits.ts";
-import type { PgMode } from "./rules.ts";
+import type { PgConnection } from "./connection.ts";
+import { keyOf, PgConnections, type PgConnectionsOptions, type PgDatabase } from "./connections.ts";
+import { withoutDumps } from "./dumps.ts";
+import { isEnd, isStandby, isWorthRetrying, NotCommitted, nameFailure } from "./failures.ts";
+import { type ReportRights, RoleRights } from "./rights.ts";
 import { checkTransaction, NotBegun, type PgResult, runTransaction, type Transaction } from "./run.ts";
 import { splitStatements } from "./scanner.ts";
 
-/** A database, as a project may use it. */
-export interface PgDatabase {
-  readonly project: string;
-  /** The database's URL, with its password. */
-  readonly url: string;
-  /** Whether the operator has given the URL, and not a tenant. */
-  readonly isTrusted: boolean;
-}
-
 /** A call. */
-export interface PgCall extends PgDatabase {
-  readonly mode: PgMode;
+export interface PgCall extends PgDatabase, SqlGrant {
   /** As `database/request.ts` reads it. */
   readonly request: Uint8Array;
   /** How long it may take, in milliseconds. */
   readonly workMs: number;
   readonly signal: AbortSignal;
+  /** Whether whoever administers asks: texts may be as long as a request, and dumps have words of their own. */
+  readonly isAdministration?: boolean | undefined;
+}
+
+/** What reads a database by a connection of its own for a while. */
+export interface PgReading extends PgDatabase {
+  readonly workMs: number;
+  readonly signal: AbortSignal;
 }
 
 /** How it is set up. */
-export interface PostgresOptions {
-  readonly clock: Clock;
-  readonly isPublic: IsPublic;
+export interface PostgresOptions extends PgConnectionsOptions {
   readonly limits?: Partial<SqlLimits> | undefined;
-  readonly poolLimits?: Partial<PgPoolLimits> | undefined;
+  /** Hears of roles that may do more than their grant says. */
+  report?: ReportRights;
 }
 
 /** A request is read on the event loop that all share, and not in a process of the database's. */
 const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
+/** Statements of a text that whoever administers has sent. */
+const SCRIPT_STATEMENTS_MAX = 100_000;
 /** Attempts of a transaction that others got in the way of. */
 const ATTEMPTS_MAX = 5;
-/** How long a server may take to end a session, or a process that did not hear. */
-const RELEASE_MS_MAX = 5000;
 
 /** The databases. */
 export class Postgres {
   readonly #options: PostgresOptions;
   readonly #limits: SqlLimits;
-  readonly #pool: PgPool;
-  readonly #releasing = new Set<Promise<void>>();
+  readonly #ownLimits: SqlLimits;
+  readonly #connections: PgConnections;
+  readonly #rights: RoleRights;
 
   constructor(options: PostgresOptions) {
     this.#options = options;
     this.#limits = { ...SQL_LIMITS, requestBytesMax: REQUEST_BYTES_MAX, ...options.limits };
-    this.#pool = new PgPool(options.clock, options.poolLimits);
+    const statementBytesMax = this.#limits.requestBytesMax;
+    this.#ownLimits = { ...this.#limits, statementBytesMax, batchStatementsMax: SCRIPT_STATEMENTS_MAX };
+    this.#connections = new PgConnections(options, this.#limits);
+    this.#rights = new RoleRights(options.clock, options.report ?? (() => {}));
   }
 
   /** The limits in force. */
@@ -77,7 +77,33 @@ export class Postgres {
       const answer = await this.#run(this.#read(call.request), call, clock);
       return new TextEncoder().encode(JSON.stringify(answer));
     } catch (error) {
-      throw clock.reason ?? nameFailure(error);
+      throw clock.reason ?? nameFailure(error, call.mode);
+    } finally {
+      clock.stop();
+    }
+  }
+
+  /** What `read` makes of a connection that it has for itself, until its end or its reader's. @throws {IsopodError} */
+  async *reading<T>(call: PgReading, read: (connection: PgConnection) => AsyncGenerator<T>): AsyncGenerator<T> {
+    const clock = new CallClock(this.#options.clock, call.workMs, call.signal);
+    try {
+      const connection = await this.#connections.take(call, 0, clock);
+      let isOver = false;
+      const end = () => {
+        if (!isOver) this.#connections.release(call, connection, clock);
+        isOver = true;
+      };
+      // Whoever has stopped reading does not come back to let go of it.
+      clock.signal.addEventListener("abort", end);
+      try {
+        clock.attach(connection);
+        yield* read(connection);
+      } finally {
+        clock.attach(undefined);
+        end();
+      }
+    } catch (error) {
+      throw clock.reason ?? nameFailure(error, "read");
     } finally {
       clock.stop();
     }
@@ -85,8 +111,7 @@ export class Postgres {
 
   /** Ends every connection. Settles when the servers have been told. */
   async close(): Promise<void> {
-    this.#pool.close();
-    await Promise.all(this.#releasing);
+    await this.#connections.close();
   }
 
   #read(request: Uint8Array): SqlRequest {
@@ -99,35 +124,55 @@ export class Postgres {
   }
 
   async #run(request: SqlRequest, call: PgCall, clock: CallClock): Promise<unknown> {
-    const { mode } = call;
+    const grant: SqlGrant = call;
     if ("statements" in request) {
       const { statements, isFirst } = request;
-      return await this.#transact({ statements, mode, isFirst }, call, clock);
+      return await this.#transact({ statements, grant, isFirst }, call, clock);
     }
-    const statements = request.texts.flatMap((text) => splitStatements(text, this.#limits));
-    checkCount(statements.length, this.#limits);
+    const isOwn = request.kind === "script" && call.isAdministration === true;
+    const limits = isOwn ? this.#ownLimits : this.#limits;
+    const split = request.texts.flatMap((text) => splitStatements(text, limits));
+    const statements = isOwn ? withoutDumps(split) : split;
+    checkCount(statements.length, limits);
     const asked = statements.map((sql) => ({ sql, values: [] }));
     const groups = request.kind === "script" ? [asked] : asked.map((each) => [each]);
-    for (const group of groups) await this.#transact({ statements: group, mode, isFirst: false }, call, clock);
+    for (const group of groups) await this.#transact({ statements: group, grant, isFirst: false }, call, clock, limits);
     return { count: asked.length };
   }
 
   /** Makes a transaction; on another connection where one that lay idle was dead before it began. */
-  async #transact(transaction: Transaction, call: PgCall, clock: CallClock): Promise<PgResult[]> {
-    checkTransaction(transaction, this.#limits);
+  async #transact(
+    transaction: Transaction,
+    call: PgCall,
+    clock: CallClock,
+    limits: SqlLimits = this.#limits,
+  ): Promise<PgResult[]> {
+    checkTransaction(transaction, limits);
     for (;;) {
-      const connection = await this.#take(call, clock);
+      const connection = await this.#connections.take(call, call.request.length, clock);
       try {
         clock.attach(connection);
+        await this.#checkRights(connection, call);
         return await this.#attempt(connection, transaction, clock);
       } catch (error) {
+        // Whoever connects anew may be led to the one that takes changes.
+        if (call.mode === "read-write" && isStandby(error)) connection.destroy();
         if (!(error instanceof NotBegun)) throw error;
-        if (!connection.used || !isEnd(error.cause) || clock.reason !== undefined) throw error.cause;
+        const { cause } = error;
+        if (!connection.used || !isEnd(cause) || clock.reason !== undefined) {
+          throw isEnd(cause) ? new NotCommitted(cause) : cause;
+        }
       } finally {
         clock.attach(undefined);
-        this.#release(call, connection, clock.reason !== undefined);
+        this.#connections.release(call, connection, clock);
       }
     }
+  }
+
+  async #checkRights(connection: PgConnection, call: PgCall): Promise<void> {
+    const { project, tables } = call;
+    if (tables === undefined) return;
+    await this.#rights.check(connection, { project, tables, key: JSON.stringify([keyOf(call).database, tables]) });
   }
 
   /** Makes a transaction, again where others got in its way: nothing of it has been done then. */
@@ -142,54 +187,4 @@ export class Postgres {
       }
     }
   }
-
-  #take(call: PgCall, { signal }: CallClock): Promise<PgConnection> {
-    const bytes = call.request.length;
-    return this.#pool.take({ ...keyOf(call), bytes, signal, open: () => this.#open(call, signal) });
-  }
-
-  async #open({ url, isTrusted }: PgDatabase, signal: AbortSignal): Promise<PgConnection> {
-    const address = await readAddress(url, isTrusted ? undefined : this.#options.isPublic);
-    signal.throwIfAborted();
-    return await PgConnection.open(address, this.#limits, signal).catch((error) => {
-      throw nameConnectFailure(error);
-    });
-  }
-
-  /** Gives a connection back when its session is over; nobody waits for that. */
-  #release(database: PgDatabase, connection: PgConnection, isCancelled: boolean): void {
-    const release = (isCancelled ? this.#endCancelled(database, connection) : this.#reset(connection)).finally(() => {
-      this.#pool.give(keyOf(database), connection);
-      this.#releasing.delete(release);
-    });
-    this.#releasing.add(release);
-  }
-
-  async #reset(connection: PgConnection): Promise<void> {
-    const cancelTimer = this.#options.clock.after(RELEASE_MS_MAX, () => connection.destroy());
-    if (!connection.broken) await connection.reset().catch(() => connection.destroy());
-    cancelTimer();
-  }
-
-  /**
-   * What was cancelled is not used again: a cancel that comes late would hit whoever is next. A routine may have caught the
-   * cancel and go on without a connection; then its process is ended from another one, as far as the role may.
-   */
-  async #endCancelled(database: PgDatabase, connection: PgConnection): Promise<void> {
-    const wasHeard = !connection.broken;
-    connection.destroy();
-    if (wasHeard || connection.processID === 0) return;
-    const ender = new AbortController();
-    const cancelTimer = this.#options.clock.after(RELEASE_MS_MAX, () => ender.abort(new IsopodError("sql_timeout")));
-    const other = await this.#open(database, ender.signal).catch(() => undefined);
-    ender.signal.addEventListener("abort", () => other?.destroy());
-    const backend = `pid = ${connection.processID} AND datname = current_database()`;
-    await other?.control(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${backend}`).catch(() => {});
-    cancelTimer();
-    other?.close();
-  }
-}
-
-function keyOf({ project, url, isTrusted }: PgDatabase): { project: string; database: string } {
-  return { project, database: `${isTrusted}\n${url}` };
 }

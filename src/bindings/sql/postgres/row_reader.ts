@@ -1,6 +1,7 @@
 /** The rows of one statement, a few at a time, as PostgreSQL writes them: texts, and null. */
-import type { FieldDef } from "pg";
+import type { Client, FieldDef } from "pg";
 import type Cursor from "pg-cursor";
+import type { ConnectionEnd } from "./connection_end.ts";
 
 /** A row. */
 export type TextRow = readonly (string | null)[];
@@ -8,18 +9,24 @@ export type TextRow = readonly (string | null)[];
 /** A column. */
 export type Column = Pick<FieldDef, "name" | "dataTypeID">;
 
+/** Has the client ask for something. */
+export type Ask = (ask: (client: Client) => void) => void;
+
 /** Reads from a portal of the server, which keeps what was not asked for. */
 export class RowReader {
   readonly #cursor: Cursor<(string | null)[]>;
-  readonly #gone: Promise<never>;
+  readonly #end: ConnectionEnd;
+  readonly #ask: Ask;
+  #isBegun = false;
   #columns: readonly Column[] = [];
   #changes = 0;
   #isDone = false;
 
-  /** @param gone rejects when the connection ends */
-  constructor(cursor: Cursor<(string | null)[]>, gone: Promise<never>) {
+  /** The statement begins with the first rows that are read. */
+  constructor(cursor: Cursor<(string | null)[]>, end: ConnectionEnd, ask: Ask) {
     this.#cursor = cursor;
-    this.#gone = gone;
+    this.#end = end;
+    this.#ask = ask;
   }
 
   /** Known from the first rows on. */
@@ -40,7 +47,7 @@ export class RowReader {
   /** At most `count` rows; fewer at the end. @throws {Error} with an SQLSTATE as its code, or of the way */
   read(count: number): Promise<readonly TextRow[]> {
     const read = new Promise<readonly TextRow[]>((resolve, reject) => {
-      this.#cursor.read(count, (error, rows, result) => {
+      const told: Cursor.ResultCallback<(string | null)[]> = (error, rows, result) => {
         if (error) {
           this.#isDone = true;
           return reject(error);
@@ -50,15 +57,20 @@ export class RowReader {
         const isChange = result?.command !== undefined && result.command !== "SELECT";
         if (isChange && typeof result.rowCount === "number") this.#changes = result.rowCount;
         resolve(rows);
+      };
+      this.#ask((client) => {
+        if (!this.#isBegun) client.query(this.#cursor);
+        this.#isBegun = true;
+        this.#cursor.read(count, told);
       });
     });
-    return Promise.race([read, this.#gone]);
+    return this.#end.before(read);
   }
 
   /** Gives up what was not read. */
   async close(): Promise<void> {
-    if (this.#isDone) return;
+    if (this.#isDone || !this.#isBegun) return;
     this.#isDone = true;
-    await Promise.race([this.#cursor.close(), this.#gone]);
+    await this.#end.before(this.#cursor.close());
   }
 }

@@ -2,10 +2,12 @@
 import { Refusal } from "../database/refusal.ts";
 import type { Asked } from "../database/request.ts";
 import type { SqlValue } from "../database/values.ts";
+import type { SqlGrant } from "../grant.ts";
 import type { SqlLimits } from "../limits.ts";
 import type { PgConnection } from "./connection.ts";
+import { isEnd, NotCommitted } from "./failures.ts";
 import type { Column, RowReader, TextRow } from "./row_reader.ts";
-import { checkStatement, type PgMode } from "./rules.ts";
+import { checkStatement } from "./rules.ts";
 import { withNumberedParameters } from "./scanner.ts";
 import { bindValue, readText, sizeOf, type Told } from "./values.ts";
 
@@ -31,7 +33,7 @@ export class NotBegun extends Error {
 /** Statements that are one transaction. */
 export interface Transaction {
   readonly statements: readonly Asked[];
-  readonly mode: PgMode;
+  readonly grant: SqlGrant;
   /** Whether only the first row of each is wanted. */
   readonly isFirst: boolean;
 }
@@ -43,33 +45,35 @@ interface Tally {
 }
 
 /** Refuses what need not be sent to be refused. @throws {Refusal} */
-export function checkTransaction({ statements, mode }: Transaction, limits: SqlLimits): void {
+export function checkTransaction({ statements, grant }: Transaction, limits: SqlLimits): void {
   for (const { sql, values } of statements) {
-    checkStatement(sql, mode, limits);
+    checkStatement(sql, grant, limits);
     for (const value of values) checkValue(boundBytes(value), limits);
   }
 }
 
-/** Runs statements, all in one transaction. @throws {Refusal}, {NotBegun}, or what PostgreSQL refuses */
+/** Runs statements, all in one transaction. @throws {Refusal}, {NotBegun}, {NotCommitted}, or what PostgreSQL refuses */
 export async function runTransaction(
   connection: PgConnection,
-  { statements, mode, isFirst }: Transaction,
+  { statements, grant, isFirst }: Transaction,
   limits: SqlLimits,
 ): Promise<PgResult[]> {
-  const isReadOnly = mode === "read";
+  const isReadOnly = grant.mode === "read";
   await connection.begin(isReadOnly).catch((cause) => {
     throw new NotBegun(cause);
   });
   const tally: Tally = { rows: 0, bytes: 0 };
   const results: PgResult[] = [];
+  let commits = false;
   try {
     for (const statement of statements) results.push(await runOne(connection, statement, limits, tally, isFirst));
+    commits = !isReadOnly;
     // Not all that changes something is refused in a read-only transaction: large objects are not, before version 16.
-    await connection.control(isReadOnly ? "ROLLBACK" : "COMMIT");
+    await (isReadOnly ? connection.control("ROLLBACK") : connection.commit());
     return results;
   } catch (error) {
     if (!connection.broken) await connection.control("ROLLBACK").catch(() => connection.destroy());
-    throw error;
+    throw !commits && isEnd(error) ? new NotCommitted(error) : error;
   }
 }
 
@@ -81,7 +85,7 @@ async function runOne(
   isFirst: boolean,
 ): Promise<PgResult> {
   const started = performance.now();
-  const reader = await connection.rows(withNumberedParameters(sql), values.map(bindValue));
+  const reader = connection.rows(withNumberedParameters(sql), values.map(bindValue));
   const rows: Told[][] = [];
   try {
     for (let wanted = isFirst ? 1 : ROWS_FIRST; ; ) {

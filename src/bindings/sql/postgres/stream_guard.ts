@@ -43,6 +43,14 @@ export class StreamGuard {
     this.#messageLeft = 0;
     const emit = stream.emit.bind(stream) as (event: string, ...args: unknown[]) => boolean;
     stream.emit = ((event: string, ...args: unknown[]) => {
+      if (event !== "data") return tell(event, args);
+      // What the client answers to one piece leaves in one write.
+      stream.cork();
+      const told = tell(event, args);
+      stream.uncork();
+      return told;
+    }) as Socket["emit"];
+    const tell = (event: string, args: unknown[]) => {
       try {
         if (event === "data" && this.#stream === stream) this.#count(args[0] as Buffer);
         return emit(event, ...args);
@@ -50,7 +58,7 @@ export class StreamGuard {
         stream.destroy(error as Error);
         return true;
       }
-    }) as Socket["emit"];
+    };
   }
 
   #count(chunk: Buffer): void {

@@ -4,7 +4,7 @@
  *
  * No request waits for one: a browser has six connections to a host, and the temporary tab needs one of them.
  */
-import type { BodySink, Reply } from "../../guest/http_exchange.ts";
+import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import { type CaptureRequest, pdfOptions, type Viewport } from "./capture_options.ts";
 import type { CdpValue } from "./cdp.ts";
 import type { PageContext, Place } from "./contexts.ts";

@@ -5,7 +5,7 @@
  * Some wait with a blank tab. What a browser keeps for a page (cookies, storage, caches, locks) is a context's, and goes
  * with it.
  */
-import type { Handler } from "../../guest/http_exchange.ts";
+import type { Handler } from "../../guest/http_reply.ts";
 import { listen } from "../../guest/http_server.ts";
 import { PROXY_PORT } from "./flags.ts";
 import type { LoadedPage } from "./loaded_page.ts";

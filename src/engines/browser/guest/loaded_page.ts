@@ -1,5 +1,5 @@
 /** A program as its page finds it: the document, the module, and the files, each at its address. */
-import type { LoadParcel } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 
 /** Below it is what is ours on a page's origin. */
 export const OWN_PATH = "/__isopod/";

@@ -2,7 +2,7 @@
  * What a context can reach: the page's own resources, its socket, and what it may ask of the browser. Everything else, of
  * whatever scheme, method or address, is refused.
  */
-import type { BodySink, Handler, Reply } from "../../guest/http_exchange.ts";
+import type { BodySink, Handler, Reply } from "../../guest/http_reply.ts";
 import type { RequestStart } from "../../guest/http_parser.ts";
 import type { PageContext } from "./contexts.ts";
 import { OWN_PATH } from "./loaded_page.ts";
@@ -39,7 +39,7 @@ export function pageHandler(context: PageContext, host: PageRequestHost): Handle
     const target = targetOf(head);
     if (page === undefined || target.host !== page.host) return refuse(reply);
     if (head.method === "CONNECT") {
-      reply.openTunnel();
+      reply.connected();
       return IGNORE;
     }
     const { path } = target;

@@ -1,9 +1,10 @@
 /** The pages of one browser: each tab with its place, its page and its process, from the host's wish to the end. */
 import type { Connection } from "../../../wire/connection.ts";
 import { FRAME } from "../../../wire/frame.ts";
-import { type LoadParcel, parseJson } from "../../../wire/heads.ts";
+import { parseJson } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
-import type { BodySink, Reply } from "../../guest/http_exchange.ts";
+import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import { Captures } from "./captures.ts";
 import { startOf } from "./chromium.ts";
 import { Contexts, type PageContext, type Place } from "./contexts.ts";

@@ -7,7 +7,7 @@
 import type { Connection } from "../../../wire/connection.ts";
 import { FRAME, FrameDecoder, type FrameType, GUEST_ACCEPTS } from "../../../wire/frame.ts";
 import { FrameBuffer } from "../../../wire/frame_buffer.ts";
-import { decodeParcel, encodeParcel, type LoadParcel } from "../../../wire/heads.ts";
+import { decodeParcel, encodeParcel, type LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Place } from "./contexts.ts";
 import type { ByteSocket, SocketOwner } from "./websocket.ts";

@@ -4,7 +4,7 @@
  * Chromium's own WebSocket is the other end, so that nothing is negotiated. Bun's server has WebSockets, but answers no
  * CONNECT, by which browsers reach them through a proxy, and cannot be told to wait before it reads on.
  */
-import type { RawConnection, RawPeer, Reply } from "../../guest/http_exchange.ts";
+import type { BodySink, Reply } from "../../guest/http_reply.ts";
 
 /** What RFC 6455 has a server prove that it knows. */
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -25,9 +25,9 @@ export interface SocketOwner {
 }
 
 /** One WebSocket. */
-export class ByteSocket implements RawPeer {
+export class ByteSocket implements BodySink {
   readonly #owner: SocketOwner;
-  readonly #connection: RawConnection;
+  readonly #reply: Reply;
   #held: Uint8Array = new Uint8Array(0);
   /** Of the frame that is being read. */
   #left = 0;
@@ -40,7 +40,9 @@ export class ByteSocket implements RawPeer {
     this.#owner = owner;
     const accept = new Bun.CryptoHasher("sha1").update(key + ACCEPT_GUID).digest("base64");
     const head = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`;
-    this.#connection = reply.takeOver(head, this);
+    this.#reply = reply;
+    reply.onDrain = () => owner.drained();
+    reply.tunnel(this, head);
   }
 
   /** Sends bytes as one message; false when they wait, and `drained` is called when they have left. */
@@ -57,26 +59,26 @@ export class ByteSocket implements RawPeer {
       new DataView(frame.buffer).setUint32(6, length);
     }
     frame.set(bytes, head);
-    return this.#connection.transfer(frame);
+    return this.#reply.write(frame);
   }
 
   pause(): void {
-    this.#connection.pause();
+    this.#reply.pause();
   }
 
   resume(): void {
-    this.#connection.resume();
+    this.#reply.resume();
   }
 
   close(): void {
-    this.#connection.cut();
+    this.#reply.finish(false);
   }
 
-  drained(): void {
-    this.#owner.drained();
+  end(): void {
+    this.close();
   }
 
-  gone(): void {
+  cut(): void {
     this.#owner.gone();
   }
 

@@ -2,12 +2,12 @@
  * What is bound to a function, over HTTP on the sandbox's own loopback, and a proxy to what it may reach outside.
  *
  * A request to `/isopod/bindings/NAME/...` is the call that the guest half of the binding would make for a script; the proxy
- * takes requests in the absolute form. The host decides about both, as it does for every guest.
+ * takes requests in the absolute form, and opens tunnels. The host decides about all of them, as it does for every guest.
  */
 import type { GuestAnswer, GuestPort } from "../../../core/guest.ts";
-import { type BodyReceiver, receiveBody } from "../../guest/bodies.ts";
-import type { BodySink, Reply } from "../../guest/http_exchange.ts";
+import { receiveBody } from "../../guest/bodies.ts";
 import type { RequestStart } from "../../guest/http_parser.ts";
+import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import { IGNORE, JSON_TYPE } from "./replies.ts";
 
 const BOUND = /^\/isopod\/bindings\/([A-Za-z_][A-Za-z0-9_]{0,63})(\/.*)?$/;
@@ -29,57 +29,77 @@ export function boundCall(port: GuestPort, head: RequestStart, reply: Reply): Bo
 
 /** Answers a request to the proxy. */
 export function proxiedCall(port: GuestPort, head: RequestStart, reply: Reply): BodySink {
+  if (head.method === "CONNECT") return openTunnel(port, head, reply);
   if (/^https?:\/\//i.test(head.sent) && URL.canParse(head.sent))
     return forward(port, "egress", head.sent, head, reply);
-  const message =
-    head.method === "CONNECT"
-      ? "Cannot open a tunnel: ask for https addresses in the absolute form, and the host speaks TLS"
-      : "Cannot forward the request: expected an absolute address";
-  refuse(reply, head.method === "CONNECT" ? 501 : 400, "bad_request", message);
+  refuse(reply, 400, "bad_request", "Cannot forward the request: expected an absolute address");
   return IGNORE;
 }
 
 function forward(port: GuestPort, name: string, url: string, head: RequestStart, reply: Reply): BodySink {
   const headers = [...head.headers].filter(([each]) => !HOP.has(each));
   const hasBody = head.headers.has("transfer-encoding") || Number(head.headers.get("content-length") ?? 0) > 0;
+  const sent = hasBody ? upload(reply) : undefined;
+  const call = { method: head.method, url, headers, body: sent?.stream ?? null } as const;
+  port.call(name, { ...call, signal: goneSignal(reply), redirect: "manual" }).then(
+    (answer) => send(answer, reply),
+    (error: { code?: string; message?: string }) => refuseCall(reply, error),
+  );
+  return sent?.sink ?? IGNORE;
+}
+
+/** A connection to a host and a port, for what ordinary programs speak over it: mostly TLS. */
+function openTunnel(port: GuestPort, { sent: url }: RequestStart, reply: Reply): BodySink {
+  const { stream: body, sink } = upload(reply);
+  const call = { method: "CONNECT", url, headers: [], body, redirect: "manual" } as const;
+  port.call("egress", { ...call, signal: goneSignal(reply) }).then(
+    (answer) => {
+      reply.tunnel(sink);
+      pass(answer.body, reply);
+    },
+    (error: { code?: string; message?: string }) => refuseCall(reply, error),
+  );
+  return IGNORE;
+}
+
+function goneSignal(reply: Reply): AbortSignal {
   const gone = new AbortController();
   reply.onGone = () => gone.abort();
+  return gone.signal;
+}
+
+/** What the program sends, as a stream that holds it up while it is not read. */
+function upload(reply: Reply): { readonly stream: ReadableStream<Uint8Array>; readonly sink: BodySink } {
   let unread = 0;
-  const body: BodyReceiver | undefined = hasBody
-    ? receiveBody(
-        (bytes) => {
-          unread -= bytes;
-          if (unread < UNREAD_BYTES_MAX) reply.resume();
-        },
-        () => reply.resume(),
-      )
-    : undefined;
-  const call = { method: head.method, url, headers, body: body?.stream ?? null, signal: gone.signal } as const;
-  port.call(name, { ...call, redirect: "manual" }).then(
-    (answer) => send(answer, reply),
-    (error: { code?: string; message?: string }) => {
-      const code = error.code || "binding_failed";
-      refuse(reply, /denied|limit/.test(code) ? 403 : 502, code, error.message ?? "The call failed");
+  const body = receiveBody(
+    (bytes) => {
+      unread -= bytes;
+      if (unread < UNREAD_BYTES_MAX) reply.resume();
     },
+    () => reply.resume(),
   );
-  return {
+  const sink: BodySink = {
     data(bytes) {
-      if (body === undefined) return;
       body.data(bytes);
       unread += bytes.length;
       if (unread >= UNREAD_BYTES_MAX) reply.pause();
     },
-    end: () => body?.end(),
-    cut: () => body?.fail(new Error("The program gave the request up")),
+    end: () => body.end(),
+    cut: () => body.fail(new Error("The program gave the request up")),
   };
+  return { stream: body.stream, sink };
 }
 
 async function send({ status, headers, body }: GuestAnswer, reply: Reply): Promise<void> {
   const kept = headers.filter(([name]) => !HOP.has(name.toLowerCase()));
   if (body === null) return reply.send(status, Object.fromEntries(kept));
   reply.begin(status, kept);
+  await pass(body, reply);
+}
+
+async function pass(body: GuestAnswer["body"], reply: Reply): Promise<void> {
   try {
-    for await (const chunk of body) {
+    for await (const chunk of body ?? []) {
       if (reply.isGone) return;
       if (reply.write(chunk)) continue;
       await new Promise<void>((resolve) => {
@@ -90,6 +110,11 @@ async function send({ status, headers, body }: GuestAnswer, reply: Reply): Promi
   } catch {
     reply.finish(false);
   }
+}
+
+function refuseCall(reply: Reply, { code, message }: { readonly code?: string; readonly message?: string }): void {
+  const said = code || "binding_failed";
+  refuse(reply, /denied|limit/.test(said) ? 403 : 502, said, message ?? "The call failed");
 }
 
 function refuse(reply: Reply, status: number, code: string, message: string): void {

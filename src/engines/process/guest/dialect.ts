@@ -1,5 +1,5 @@
 /** What a dialect is to the guest: it starts a program and hands invocations to it. */
-import type { LoadParcel } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Child } from "./child.ts";
 

@@ -1,5 +1,5 @@
 /** The environment of programs, as AWS documents it for its functions, with what Isopod adds. */
-import type { LoadParcel } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 
 /** Where the guest listens. */
 export const API_PORT = 9001;

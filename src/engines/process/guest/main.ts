@@ -6,7 +6,7 @@
  * the sandbox lets both of them do, and nothing that it does to its guest is felt by anybody else.
  */
 import { FRAME, type FrameType } from "../../../wire/frame.ts";
-import { decodeParcel, type LoadParcel } from "../../../wire/heads.ts";
+import { decodeParcel, type LoadParcel } from "../../../wire/parcels.ts";
 import { type Channel, openChannel } from "../../guest/channel.ts";
 import { collectOrphans, filesAt } from "../../guest/first_process.ts";
 import { exit, hideProcess } from "../../guest/libc.ts";

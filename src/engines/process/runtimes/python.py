@@ -1,45 +1,93 @@
-"""The ready-made runtime for Python: loads `module.function` and answers events, one JSON document a line.
+"""The ready-made runtime for Python: loads `module.function` and calls it for each event.
 
-What handlers print goes to the log. An error is answered as AWS writes it; it does not end the runtime.
+Events come as JSON documents, one a line; or, with `runtime-api` as its argument, from AWS's Runtime API, which says more of
+each of them. What handlers print goes to the log. An error is answered as AWS writes it; it does not end the runtime.
 """
 
 import importlib
 import json
 import os
 import sys
+import time
 import traceback
 
 
 class Context:
     """What a handler is given beside the event."""
 
-    def __init__(self):
+    def __init__(self, headers={}):
         self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
         self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
         self.memory_limit_in_mb = int(os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"])
+        self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        self.aws_request_id = headers.get("Lambda-Runtime-Aws-Request-Id")
+        self.invoked_function_arn = headers.get("Lambda-Runtime-Invoked-Function-Arn")
+        self.client_context = json.loads(headers.get("Lambda-Runtime-Client-Context") or "null")
+        self.identity = None
+        self._deadline = int(headers.get("Lambda-Runtime-Deadline-Ms") or 0)
+
+    def get_remaining_time_in_millis(self):
+        return max(0, self._deadline - int(time.time() * 1000)) if self._deadline else None
 
 
-def main():
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
+def error_of(error):
+    traceback.print_exc()
+    return {
+        "errorType": type(error).__name__,
+        "errorMessage": str(error),
+        "stackTrace": traceback.format_tb(error.__traceback__),
+    }
+
+
+def load():
     sys.stdout.reconfigure(line_buffering=True)
     sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], "/opt/python"]
     module, _, name = os.environ["_HANDLER"].rpartition(".")
-    handler = getattr(importlib.import_module(module.replace("/", ".")), name)
+    return getattr(importlib.import_module(module.replace("/", ".")), name)
+
+
+def serve_lines():
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    handler = load()
     context = Context()
     for line in sys.stdin.buffer:
         try:
             answer = json.dumps(handler(json.loads(line), context))
         except Exception as error:
-            traceback.print_exc()
-            answer = json.dumps(
-                {
-                    "errorType": type(error).__name__,
-                    "errorMessage": str(error),
-                    "stackTrace": traceback.format_tb(error.__traceback__),
-                }
-            )
+            answer = json.dumps(error_of(error))
         answers.write(answer.encode() + b"\n")
 
 
-main()
+def serve_runtime_api():
+    import http.client
+
+    api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+
+    def call(method, path, value=None):
+        api.request(method, "/2018-06-01/runtime/" + path, value)
+        answer = api.getresponse()
+        return answer.headers, answer.read()
+
+    try:
+        handler = load()
+    except Exception as error:
+        call("POST", "init/error", json.dumps(error_of(error)))
+        sys.exit(1)
+    while True:
+        headers, event = call("GET", "invocation/next")
+        at = "invocation/" + headers["Lambda-Runtime-Aws-Request-Id"]
+        os.environ["_X_AMZN_TRACE_ID"] = headers.get("Lambda-Runtime-Trace-Id") or ""
+        try:
+            answer = json.dumps(handler(json.loads(event), Context(headers)))
+        except Exception as error:
+            call("POST", at + "/error", json.dumps(error_of(error)))
+        else:
+            call("POST", at + "/response", answer)
+
+
+if sys.argv[1:] == ["runtime-api"]:
+    serve_runtime_api()
+else:
+    serve_lines()

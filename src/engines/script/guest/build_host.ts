@@ -5,7 +5,7 @@
  * since Bun's bundler opens folders; it has no network, no files but its own, and nothing to execute.
  */
 import type { GuestPort } from "../../../core/guest.ts";
-import type { LoadParcel } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "../../guest/channel.ts";
 import { Invocation } from "../../guest/invocations.ts";
@@ -80,6 +80,7 @@ export class BuildHost implements ProgramRunner {
             });
             build.onLoad({ filter: /.*/, namespace: "host" }, ({ path }) => {
               const { code, kind } = this.#found.get(path) as Found;
+              if (kind === "wasm") return { contents: wasmModule(path, code), loader: "js" };
               return { contents: code, loader: kind as "ts" };
             });
           },
@@ -110,6 +111,19 @@ export class BuildHost implements ProgramRunner {
     if (!this.#found.has(answer.url)) this.#found.set(answer.url, { code, kind });
     return answer.url;
   }
+}
+
+/** The source of what exports a compiled module. @throws {TypeError} when it is none */
+function wasmModule(path: string, base64: string): string {
+  const bytes = Uint8Array.fromBase64(base64);
+  if (bytes[4] === 0x0d) throw new TypeError(`${path} is a component, and scripts import modules of WebAssembly`);
+  try {
+    new WebAssembly.Module(bytes);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/ \(evaluating '.*'\)$/s, "") : String(error);
+    throw new TypeError(`${path} is no valid module of WebAssembly: ${why}`);
+  }
+  return `export default new WebAssembly.Module(Uint8Array.fromBase64("${base64}"));`;
 }
 
 /** A source map without the sources, which are most of it and nobody reads. */

@@ -6,7 +6,7 @@
  */
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { FRAME } from "../../../wire/frame.ts";
-import type { LoadParcel } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "../../guest/channel.ts";
 import { createConsole } from "../../guest/console.ts";

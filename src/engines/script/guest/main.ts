@@ -6,7 +6,7 @@
  */
 import type { GuestBinding, GuestGlobal, GuestPort } from "../../../core/guest.ts";
 import { FRAME, type FrameType } from "../../../wire/frame.ts";
-import { decodeParcel, type LoadParcel } from "../../../wire/heads.ts";
+import { decodeParcel, type LoadParcel } from "../../../wire/parcels.ts";
 import { createPort } from "../../guest/calls.ts";
 import { type Channel, openChannel } from "../../guest/channel.ts";
 import type { ProgramAdapter } from "../../guest/evaluated.ts";

@@ -4,7 +4,8 @@
  * The code is parsed and transpiled here and not on the host: parsing is work that a hostile source can make long,
  * and Bun runs macros while it transpiles. The seal is in place before this file sees a byte of it.
  */
-import type { LoadParcel, ResetReason } from "../../../wire/heads.ts";
+import type { ResetReason } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
 import { describeSafely, InvalidResult } from "../../guest/failures.ts";
 import { asHandler, objectOf } from "../../guest/handlers.ts";

@@ -5,7 +5,7 @@
  * nothing left to wait for. A module's handler is called with the request; its console goes to the log.
  */
 import { FRAME } from "../../../wire/frame.ts";
-import type { LoadParcel } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "../../guest/channel.ts";
 import { createConsole, type Level } from "../../guest/console.ts";

@@ -4,7 +4,7 @@
  * The first use of each part (parser, module loader, Request, Response, JSON) costs about as much as a small program;
  * paid here, it is not on the way of whoever gets this guest. Nothing of it is seen by the program.
  */
-import type { LoadParcel } from "../../../wire/heads.ts";
+import type { LoadParcel } from "../../../wire/parcels.ts";
 import { createConsole } from "../../guest/console.ts";
 import { INSPECTOR } from "./inspector.ts";
 import { parseProgram } from "./program.ts";

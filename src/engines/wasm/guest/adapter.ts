@@ -1,8 +1,8 @@
 /**
- * The adapter for modules of WebAssembly: checks a module, and makes a handler of it by the ABI that it is spoken to. The
- * module is compiled once; every invocation has an instance, and a memory, of its own.
+ * The adapter for WebAssembly: checks a module, and makes a handler of it by the ABI that it is spoken to; what was made of
+ * a component goes its own way. Modules are compiled once; every invocation has an instance, and a memory, of its own.
  */
-import type { LoadParcel } from "../../../wire/heads.ts";
+import { decodeParcel, type LoadParcel } from "../../../wire/parcels.ts";
 import type { Handler, PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
 import { withoutPlace } from "./engine_messages.ts";
 import { handleHandler } from "./handle/module.ts";
@@ -14,15 +14,25 @@ import { commandHandler, isCommand } from "./wasi/command.ts";
 /** Takes modules. */
 export const wasmAdapter: ProgramAdapter = {
   read(load, bytes): PendingProgram | undefined {
-    if (load.language !== "wasm") return undefined;
+    if (load.language !== "wasm" && load.language !== "component") return undefined;
     return {
       isModule: true,
       async evaluate() {
-        return { handler: await loadModule(load, bytes), exported: {}, own: {} };
+        const loading = load.language === "wasm" ? loadModule(load, bytes) : loadComponent(load, bytes);
+        return { handler: await loading, exported: {}, own: {} };
       },
     };
   },
 };
+
+/** What runs components comes with the program, so that no other guest pays for it. */
+async function loadComponent(load: LoadParcel, payload: Uint8Array): Promise<Handler> {
+  const { json: runtime, bytes } = decodeParcel(payload);
+  const address = URL.createObjectURL(new File([runtime as string], "components.js"));
+  const { componentHandler } = (await import(address)) as typeof import("./component/component.ts");
+  URL.revokeObjectURL(address);
+  return componentHandler(load, bytes);
+}
 
 const MEMORY_BYTES = 128 * 1024 * 1024;
 
@@ -30,7 +40,6 @@ async function loadModule(load: LoadParcel, bytes: Uint8Array): Promise<Handler>
   const fail = (why: string): never => {
     throw new TypeError(`Cannot load module: ${why} (${load.name})`);
   };
-  if (bytes[4] === 0x0d && bytes[6] === 1) fail("it is a component, and modules are what can be run");
   let module: WebAssembly.Module;
   try {
     module = new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>);

@@ -7,7 +7,8 @@
  */
 import { Connection } from "../../../../wire/connection.ts";
 import { FRAME, GUEST_ACCEPTS } from "../../../../wire/frame.ts";
-import { decodeParcel, parseJson } from "../../../../wire/heads.ts";
+import { parseJson } from "../../../../wire/heads.ts";
+import { decodeParcel } from "../../../../wire/parcels.ts";
 import { installResponse } from "../../../guest/program_response.ts";
 import { PageBrowser } from "./page_binding.ts";
 import type { PageParts } from "./page_parts.ts";

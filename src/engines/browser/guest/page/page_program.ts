@@ -2,7 +2,7 @@
 
 import type { Connection } from "../../../../wire/connection.ts";
 import { FRAME } from "../../../../wire/frame.ts";
-import type { LoadParcel } from "../../../../wire/heads.ts";
+import type { LoadParcel } from "../../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../../wire/stream.ts";
 import { createPort } from "../../../guest/calls.ts";
 import { createConsole } from "../../../guest/console.ts";

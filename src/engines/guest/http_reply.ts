@@ -1,4 +1,4 @@
-/** A request to a guest's server and its answer, as handlers see them. */
+/** What a request of the program is to those who answer it: a body to take, and the way of the answer. */
 import type { RequestStart } from "./http_parser.ts";
 
 /** Takes the body of a request. */
@@ -16,6 +16,10 @@ export interface Reply {
   begin(status: number, headers: readonly (readonly [string, string])[]): void;
   /** A piece of the body; false when the program does not read, and `onDrain` is called once it does. */
   write(bytes: Uint8Array): boolean;
+  /** Answers with `head` that the connection is no HTTP from here on: `sink` takes what comes, `write` and `finish` answer as it is. */
+  tunnel(sink: BodySink, head?: string): void;
+  /** Answers CONNECT: what follows on the connection are requests to whoever was named. */
+  connected(): void;
   /** The body is complete, or is not and never will be. */
   finish(complete: boolean): void;
   onDrain: (() => void) | undefined;
@@ -25,27 +29,6 @@ export interface Reply {
   pause(): void;
   resume(): void;
   readonly isGone: boolean;
-  /** Answers CONNECT: what follows on this connection are requests to whoever was named. */
-  openTunnel(): void;
-  /** Answers with `head` and gives the connection up to what comes after HTTP: all bytes from here on are `peer`'s. */
-  takeOver(head: string, peer: RawPeer): RawConnection;
-}
-
-/** A connection that is no longer HTTP, for who writes to it. */
-export interface RawConnection {
-  /** Sends bytes, which are copied when they do not leave at once; false when they wait, and `drained` is told once they have left. */
-  transfer(bytes: Uint8Array): boolean;
-  pause(): void;
-  resume(): void;
-  /** Ends it at once. */
-  cut(): void;
-}
-
-/** Who takes what comes over such a connection. */
-export interface RawPeer {
-  data(bytes: Uint8Array): void;
-  drained(): void;
-  gone(): void;
 }
 
 /** Answers requests: what it returns takes the body. */

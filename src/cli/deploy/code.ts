@@ -1,0 +1,79 @@
+/** What functions run, gathered for a deploy: scripts as bundles, modules as they are, programs with all their files. */
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { type DeclaredFunction, readProgram } from "../project_file.ts";
+import type { Paint } from "../terminal/terminal.ts";
+import { readPageFiles } from "./asset_files.ts";
+import { type BundleSource, bundle } from "./bundle.ts";
+
+/** A file to be deployed. */
+export interface PlannedFile {
+  readonly path: string;
+  readonly hash: string;
+  readonly content: Uint8Array<ArrayBuffer>;
+  /** Said of programs only. */
+  readonly executable?: boolean | undefined;
+  /** The layer of a program that it is of, counted from 1. */
+  readonly layer?: number | undefined;
+}
+
+/** What one function runs. */
+export interface FunctionCode {
+  readonly entry: string;
+  readonly files: readonly PlannedFile[];
+  /** Files that it is made of, relative to the project's folder, where mistakes can be shown in them. */
+  readonly sources: readonly string[];
+}
+
+/** Gathers it for all of `functions`, in their order. @throws {CommandFailure} for what is broken */
+export async function gatherCode(
+  functions: readonly DeclaredFunction[],
+  folder: string,
+  paint: Paint,
+): Promise<FunctionCode[]> {
+  const bundles = await bundleAll(
+    functions.filter(({ engine }) => engine === "script" || engine === "browser"),
+    folder,
+    paint,
+  );
+  return Promise.all(
+    functions.map(async (declared) => {
+      const bundled = bundles.get(declared.name);
+      if (bundled !== undefined) return { ...bundled, files: [...bundled.files, ...pageOf(declared)] };
+      if (declared.engine === "process") return programOf(declared);
+      const entry = basename(declared.path);
+      return { entry, files: [plannedFile(entry, new Uint8Array(readFileSync(declared.path)))], sources: [] };
+    }),
+  );
+}
+
+/** A file by its contents. */
+export function plannedFile(path: string, content: Uint8Array<ArrayBuffer>): PlannedFile {
+  return { path, content, hash: `sha256-${new Bun.CryptoHasher("sha256").update(content).digest("hex")}` };
+}
+
+/** The page of a function that runs in one, and the files beside it. */
+function pageOf({ name, pageFolder, path }: DeclaredFunction): PlannedFile[] {
+  const files = pageFolder === undefined ? [] : readPageFiles(name, pageFolder, path);
+  return files.map((file) => plannedFile(file.path, file.content));
+}
+
+async function bundleAll(scripts: readonly BundleSource[], folder: string, paint: Paint) {
+  const bundles = await bundle(scripts, folder, paint);
+  const utf8 = new TextEncoder();
+  return new Map(
+    bundles.map(({ entry, code, map, sources }, index): [string, FunctionCode] => {
+      const files = [plannedFile(entry, utf8.encode(code)), plannedFile(`${entry}.map`, utf8.encode(map))];
+      return [(scripts[index] as BundleSource).name, { entry, files, sources }];
+    }),
+  );
+}
+
+async function programOf(declared: DeclaredFunction): Promise<FunctionCode> {
+  const files = await readProgram(declared);
+  const own = files.filter(({ layer }) => layer === undefined).map(({ path }) => path);
+  const words = declared.settings.process?.command ?? ["bootstrap"];
+  const named = words.map((word) => word.replace(/^(\/var\/task\/|\.\/)/, "")).find((word) => own.includes(word));
+  // What a command begins is its own business; the entry is what the version is shown by.
+  return { entry: named ?? own[0] ?? "bootstrap", files, sources: [] };
+}
