@@ -59,9 +59,21 @@ export async function measureBrowser({ node }: Tools, { rounds, scale }: Pace): 
     ...tabs.map(({ count, perSecond }) => [`computing handler, ${count} tabs, req/s`, perSecond] as const),
   ] as const;
   const goals: Goal[] = [
-    goal("warm hello in a page at 32 connections against puppeteer", ratio, RATIO_WANTED, "times", ratio >= RATIO_WANTED),
+    goal(
+      "warm hello in a page at 32 connections against puppeteer",
+      ratio,
+      RATIO_WANTED,
+      "times",
+      ratio >= RATIO_WANTED,
+    ),
     goal("a pooled tab to its first answer", starts.tab, TAB_MS_WANTED, "ms", starts.tab < TAB_MS_WANTED),
-    goal("memory of a further function", memory.functionMb, FUNCTION_MB_WANTED, "MB", memory.functionMb <= FUNCTION_MB_WANTED),
+    goal(
+      "memory of a further function",
+      memory.functionMb,
+      FUNCTION_MB_WANTED,
+      "MB",
+      memory.functionMb <= FUNCTION_MB_WANTED,
+    ),
   ];
   return {
     text: [
@@ -81,7 +93,11 @@ function goal(what: string, reached: number, wanted: number, unit: string, pass:
 
 async function warmHello(node: string, rounds: number, scale: number): Promise<Map<string, Measurement>> {
   const chromium = await requireChromium(process.env["ISOPOD_CHROMIUM"]);
-  await using puppeteer = await startPeer("puppeteer", [node, join(import.meta.dir, "peers", "puppeteer.mjs"), chromium]);
+  await using puppeteer = await startPeer("puppeteer", [
+    node,
+    join(import.meta.dir, "peers", "puppeteer.mjs"),
+    chromium,
+  ]);
   const config = PLAN + functionTable("hello", "hello.ts", "instances = 1");
   await using isopod = await startIsopod({ name: "Isopod, page", config, files: { "hello.ts": HELLO } });
   const found = new Map<string, Measurement[]>();

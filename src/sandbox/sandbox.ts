@@ -8,7 +8,14 @@ import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GuestProcess } from "../core/engine.ts";
 import { IsopodError } from "../core/errors.ts";
-import { BUBBLEWRAP_LAYERS, bubblewrapArgs, FORKED_LAYERS, findBubblewrap, type Mounts, NESTING_LAYERS } from "./bubblewrap.ts";
+import {
+  BUBBLEWRAP_LAYERS,
+  bubblewrapArgs,
+  FORKED_LAYERS,
+  findBubblewrap,
+  type Mounts,
+  NESTING_LAYERS,
+} from "./bubblewrap.ts";
 import { type Cgroups, openCgroups } from "./cgroup.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
 import { closeAll, socketPair } from "./native.ts";

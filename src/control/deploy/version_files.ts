@@ -95,7 +95,14 @@ export async function bundleFiles(
   signal: AbortSignal,
 ): Promise<Program> {
   const code = await readText(blobs, files, entry);
-  const source = { name: posix.basename(entry), language: languageOf(entry), code, hash: hashOf(code), url: entry, target };
+  const source = {
+    name: posix.basename(entry),
+    language: languageOf(entry),
+    code,
+    hash: hashOf(code),
+    url: entry,
+    target,
+  };
   // A single file without imports needs no joining, and its mistakes are found when it is loaded.
   return build(source, createModules(blobs, files), signal, files.length > 1);
 }

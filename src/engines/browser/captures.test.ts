@@ -23,7 +23,10 @@ const GREEN = '<body style="margin:0"><div style="width:60px;height:3000px;backg
 describe.skipIf(noChromium)("what a page can have of its browser", () => {
   let server: TestServer;
   beforeAll(async () => {
-    const files = { "dot.svg": '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect width="10" height="10" fill="#00f"/></svg>' };
+    const files = {
+      "dot.svg":
+        '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect width="10" height="10" fill="#00f"/></svg>',
+    };
     server = await startPages({ page: { code: CODE, files } });
     await ask({ kind: "screenshot" });
   }, 60_000);
@@ -33,7 +36,12 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
 
   test("a picture of the page as it is, of a part of it, in another size, and of HTML", async () => {
     const own = await picture({ body: RED });
-    expect([own.width, own.height, own.at(5, 5), own.at(45, 5)]).toEqual([800, 600, [255, 0, 0, 255], [255, 255, 255, 255]]);
+    expect([own.width, own.height, own.at(5, 5), own.at(45, 5)]).toEqual([
+      800,
+      600,
+      [255, 0, 0, 255],
+      [255, 255, 255, 255],
+    ]);
     const part = await picture({ selector: "#red" });
     expect([part.width, part.height]).toEqual([40, 20]);
     const sized = await picture({ viewport: { width: 100, height: 50, deviceScaleFactor: 2 } });
@@ -50,7 +58,9 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
   }, 60_000);
 
   test("a PDF of the page, and of HTML of several pages", async () => {
-    const own = readPdf(await (await ask({ kind: "pdf", body: "<p>Of the page itself</p>", format: "Letter" })).bytes());
+    const own = readPdf(
+      await (await ask({ kind: "pdf", body: "<p>Of the page itself</p>", format: "Letter" })).bytes(),
+    );
     expect([own.pages, own.width, own.height]).toEqual([1, 612, 792]);
     expect(own.texts.join("")).toContain("itself");
     const html = "<p>one</p><p style='break-before: page'>two</p><p style='break-before: page'>three</p>";
@@ -82,13 +92,25 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
     const page = ["http://run.localhost/", "?a=1"];
     const query = await fetch(`${server.url}/run?a=1&engine=browser`, { method: "POST", body: code });
     expect(await query.json()).toEqual(page);
-    const header = await fetch(`${server.url}/run?a=1`, { method: "POST", body: code, headers: { "isopod-engine": "browser" } });
+    const header = await fetch(`${server.url}/run?a=1`, {
+      method: "POST",
+      body: code,
+      headers: { "isopod-engine": "browser" },
+    });
     expect(await header.json()).toEqual(page);
-    const envelope = (more: object) => fetch(`${server.url}/run?a=1`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code, ...more }) });
+    const envelope = (more: object) =>
+      fetch(`${server.url}/run?a=1`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ code, ...more }),
+      });
     expect(await (await envelope({ engine: "browser" })).json()).toEqual(page);
     expect((await envelope({ engine: "process" })).status).toBe(400);
-    const typed = "export default async (r: Request, env: Record<string, string>, ctx: any) => [env.A, ctx.args, await r.text()]";
-    expect(await (await envelope({ engine: "browser", code: typed, env: { A: "b" }, args: [1], input: "in" })).json()).toEqual(["b", [1], "in"]);
+    const typed =
+      "export default async (r: Request, env: Record<string, string>, ctx: any) => [env.A, ctx.args, await r.text()]";
+    expect(
+      await (await envelope({ engine: "browser", code: typed, env: { A: "b" }, args: [1], input: "in" })).json(),
+    ).toEqual(["b", [1], "in"]);
   }, 60_000);
 
   test("a program of /run that fails says what it failed of, and where", async () => {
@@ -97,11 +119,18 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
       return [answer.status, ((await answer.json()) as { error: Record<string, unknown> }).error] as const;
     };
     const [status, thrown] = await run("const fine = 1;\nexport default () => { throw new RangeError('too far') }");
-    expect([status, thrown]).toMatchObject([500, { code: "uncaught_exception", message: "RangeError: too far (program.ts:2:30)", line: 2 }]);
-    expect((await run("throw new Error('at the top')"))[1]).toMatchObject({ message: "Error: at the top (program.ts:1:7)" });
+    expect([status, thrown]).toMatchObject([
+      500,
+      { code: "uncaught_exception", message: "RangeError: too far (program.ts:2:30)", line: 2 },
+    ]);
+    expect((await run("throw new Error('at the top')"))[1]).toMatchObject({
+      message: "Error: at the top (program.ts:1:7)",
+    });
     expect((await run("export default 5"))[1]["message"]).toContain("expected a function");
     expect((await run("export const a = 1"))[1]["message"]).toContain("export default is missing");
     expect((await run("export default ("))[1]).toMatchObject({ code: "syntax_error" });
-    expect((await run("import fs from 'node:fs'; export default () => fs"))[1]).toMatchObject({ code: "unresolved_import" });
+    expect((await run("import fs from 'node:fs'; export default () => fs"))[1]).toMatchObject({
+      code: "unresolved_import",
+    });
   }, 60_000);
 });

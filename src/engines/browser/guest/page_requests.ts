@@ -2,8 +2,9 @@
  * What a context can reach: the page's own resources, its socket, and what it may ask of the browser. Everything else, of
  * whatever scheme, method or address, is refused.
  */
-import type { BodySink, Handler, Reply } from "../../guest/http_reply.ts";
+
 import type { RequestStart } from "../../guest/http_parser.ts";
+import type { BodySink, Handler, Reply } from "../../guest/http_reply.ts";
 import type { PageContext } from "./contexts.ts";
 import { OWN_PATH } from "./loaded_page.ts";
 import type { Tab } from "./tab.ts";
