@@ -46,21 +46,7 @@ export interface Plant {
 /** Makes what runs code; nothing is started yet. @throws {Error} */
 export async function createPlant(config: Config, dataDirectory: string, telemetry: Telemetry): Promise<Plant> {
   const { metrics, report } = telemetry;
-  const guest = await prepareGuest(dataDirectory, report);
-  const processGuest = once(() => prepareProcessGuest(dataDirectory, report));
-  const browserGuest = once(() => prepareBrowserGuest(dataDirectory, report));
-  // Now, and not when the first request waits for it.
-  if (config.functions.some((each) => each.engine === "process")) await processGuest();
-  if (config.functions.some((each) => each.engine === "browser")) await browserGuest();
-  const parts: EngineParts = {
-    ...guest,
-    processGuest,
-    browserGuest,
-    chromium: process.env["ISOPOD_CHROMIUM"] || undefined,
-    directory: join(dataDirectory, "sandbox"),
-    isolation: config.sandbox,
-    memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
-  };
+  const parts = await engineParts(config, dataDirectory, report);
   const engine = ENGINES.waiting(parts);
   const launching = new Map(ENGINES.launching.map((create) => create(parts)).map((each) => [each.name, each]));
   const quotas: DataQuotas = { bytesMax: (type) => quotaOf(type, {}) };
@@ -115,6 +101,22 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
     }),
   };
   return plant;
+}
+
+async function engineParts(config: Config, dataDirectory: string, report: Telemetry["report"]): Promise<EngineParts> {
+  const guest = await prepareGuest(dataDirectory, report);
+  const processGuest = once(() => prepareProcessGuest(dataDirectory, report));
+  const browserGuest = once(() => prepareBrowserGuest(dataDirectory, report));
+  // Now, and not when the first request waits for it.
+  if (config.functions.some((each) => each.engine === "process")) await processGuest();
+  if (config.functions.some((each) => each.engine === "browser")) await browserGuest();
+  return {
+    ...{ ...guest, processGuest, browserGuest },
+    chromium: process.env["ISOPOD_CHROMIUM"] || undefined,
+    directory: join(dataDirectory, "sandbox"),
+    isolation: config.sandbox,
+    memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
+  };
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -19,9 +19,6 @@ import { type TabOwner, TabProcess } from "./tab_process.ts";
 /** A browser must be there within this time, in milliseconds. */
 const START_MS = 20_000;
 
-/** A browser that has had this many tabs is replaced. */
-const TABS_MAX = 5000;
-
 /** One that is older than this is replaced, in milliseconds. */
 const AGE_MS = 60 * 60 * 1000;
 
@@ -43,10 +40,13 @@ export class Browser implements TabOwner {
   readonly #hello = deferred<void>();
   readonly #startedAt = performance.now();
   readonly #patrol: Patrol;
+  readonly #tabsMax: number;
   #opened = 0;
 
-  constructor(process: GuestProcess) {
+  /** @param tabsMax after so many tabs it has served its time */
+  constructor(process: GuestProcess, tabsMax: number) {
     this.#process = process;
+    this.#tabsMax = tabsMax;
     this.#connection = new Connection({
       side: "host",
       accepts: HOST_ACCEPTS,
@@ -74,7 +74,7 @@ export class Browser implements TabOwner {
 
   /** Whether it has served its time. */
   get isSpent(): boolean {
-    return this.#opened >= TABS_MAX || performance.now() - this.#startedAt > AGE_MS || this.#patrol.isFat;
+    return this.#opened >= this.#tabsMax || performance.now() - this.#startedAt > AGE_MS || this.#patrol.isFat;
   }
 
   /** Opens a tab. @throws {IsopodError} `start_failed` */

@@ -36,6 +36,8 @@ export interface BrowserEngineOptions {
   /** Where what sandboxes stand on is laid. */
   readonly directory: string;
   readonly uids?: UidRange | undefined;
+  /** A browser that has had so many tabs is replaced; 5000 when left out. */
+  readonly tabsMax?: number | undefined;
 }
 
 const GUEST = "guest.js";
@@ -50,6 +52,9 @@ const RLIMIT = { CORE: 4, NPROC: 6, NOFILE: 7, MSGQUEUE: 12 } as const;
 /** Threads and processes of a browser with some hundred tabs, and open files of each process. */
 const THREADS_MAX = 16_384;
 const FILES_MAX = 8192;
+
+/** Tabs that a browser has before it is replaced. */
+const TABS_MAX = 5000;
 
 /** What a browser may write: its profile, and what its processes share. In bytes. */
 const TMP_BYTES = 256 * 1024 * 1024;
@@ -78,7 +83,8 @@ export function createBrowserEngine(options: BrowserEngineOptions): Engine {
   };
   const browsers = new Browsers(async () => {
     const { sandbox, args, binds } = await open();
-    const browser = new Browser(sandbox.start(args, false, { tmpBytes: TMP_BYTES, binds, devices: DEVICES }));
+    const process = sandbox.start(args, false, { tmpBytes: TMP_BYTES, binds, devices: DEVICES });
+    const browser = new Browser(process, options.tabsMax ?? TABS_MAX);
     layers = browser.layers;
     return browser;
   });

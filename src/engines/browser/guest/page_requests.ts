@@ -66,7 +66,7 @@ function capture(
   const tab = host.tabOf(context, token);
   if (tab === undefined || !/^\d{1,9}$/.test(id)) return refuse(reply);
   if (method === "POST") return host.capture(tab, Number(id), reply);
-  const made = tab.takeCapture(Number(id));
+  const made = tab.made.take(Number(id));
   if (made === undefined) return refuse(reply);
   reply.send(200, { "content-type": "application/octet-stream", "cache-control": "no-store" }, made);
   return IGNORE;

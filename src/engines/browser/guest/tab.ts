@@ -10,6 +10,7 @@ import { FrameBuffer } from "../../../wire/frame_buffer.ts";
 import { decodeParcel, encodeParcel, type LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Place } from "./contexts.ts";
+import { MadeCaptures } from "./made_captures.ts";
 import type { ByteSocket, SocketOwner } from "./websocket.ts";
 
 /** What a tab needs of the guest. */
@@ -35,9 +36,6 @@ const STUCK_MS = 25;
 const SILENCE_MS = 100;
 const LEFT = "The page was closed, or was led to another address";
 
-/** Made and not fetched; a page fetches at once. */
-const CAPTURES_MAX = 64;
-
 /** A tab. */
 export class Tab implements StreamEvents {
   /** What its context is named by. */
@@ -57,7 +55,8 @@ export class Tab implements StreamEvents {
   #socket: ByteSocket | undefined;
   /** What the host is owed, of bytes that the page has not taken. */
   #owed = 0;
-  readonly #captures = new Map<number, Uint8Array>();
+  /** What the browser has made for the page and it has not fetched. */
+  readonly made = new MadeCaptures();
   #received = 0;
   #flushAsked = false;
   #over = false;
@@ -88,17 +87,9 @@ export class Tab implements StreamEvents {
   /** What its page has asked of the browser is made, and waits to be fetched; or there is none, and why. */
   captured(id: number, result: Uint8Array | string): void {
     if (this.#over) return;
-    if (typeof result !== "string") this.#captures.set(id, result);
-    for (const oldest of this.#captures.keys()) if (this.#captures.size > CAPTURES_MAX) this.#captures.delete(oldest);
+    if (typeof result !== "string") this.made.keep(id, result);
     const told = typeof result === "string" ? { error: result } : {};
     this.#frame(FRAME.load, id, new TextEncoder().encode(JSON.stringify(told)));
-  }
-
-  /** Hands out what was made, once. */
-  takeCapture(id: number): Uint8Array | undefined {
-    const made = this.#captures.get(id);
-    this.#captures.delete(id);
-    return made;
   }
 
   /** Stops what the page runs, unless it answers what it is asked meanwhile. */
