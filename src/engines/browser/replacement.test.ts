@@ -56,9 +56,9 @@ describe.skipIf(noChromium)("browsers", () => {
       expect(next.process.due).toBe(false);
       // Those of before still answer.
       await Promise.all(old.map(({ instance }) => instance.ping()));
-      const { pid } = old[0]?.process as GuestProcess;
+      const pids = old.map(({ process }) => process.pid);
       for (const { process } of old) process.kill();
-      await goneAfter([pid], 5000);
+      await goneAfter(pids, 5000);
       await next.instance.ping();
     });
   }, 60_000);
