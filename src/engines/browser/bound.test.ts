@@ -62,6 +62,7 @@ describe.skipIf(noChromium)("what is bound to a function in a page", () => {
     });
     const host = `localhost:${outside.port}`;
     const config = `egress = ["${host}"]
+limits = { wall_ms = 60000 }
 [functions.bindings]
 CACHE = { type = "kv", name = "cache" }
 FILES = { type = "blob", name = "files" }
