@@ -2,7 +2,6 @@
 
 import { Cdp, type CdpListener, type CdpValue } from "./cdp.ts";
 import { CHROMIUM_FLAGS } from "./flags.ts";
-import { readFileOf } from "./proc_files.ts";
 
 /** How much of what it writes to its standard error is kept, in characters. */
 const WORDS_LENGTH_MAX = 2000;
@@ -40,10 +39,4 @@ async function lastWords(stream: ReadableStream<Uint8Array>): Promise<string> {
   let text = "";
   for await (const chunk of stream) text = (text + decoder.decode(chunk, { stream: true })).slice(-WORDS_LENGTH_MAX);
   return text;
-}
-
-/** Whether process `pid` is there and is what it was: its start stands in `stat` behind the name. */
-export async function startOf(pid: number): Promise<string | undefined> {
-  const stat = await readFileOf(pid, "stat");
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
 }

@@ -6,16 +6,12 @@ import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import { Captures } from "./captures.ts";
-import { startOf } from "./chromium.ts";
 import { Contexts, type PageContext, type Place } from "./contexts.ts";
 import { LoadedPage } from "./loaded_page.ts";
 import { type PageRequestHost, pageHandler } from "./page_requests.ts";
 import { RendererPids } from "./renderer_pids.ts";
 import { Tab, type TabHost } from "./tab.ts";
 import type { Targets } from "./targets.ts";
-
-/** A renderer that is still there this long after its tab was closed is killed, in milliseconds. */
-const GONE_MS = 50;
 
 /** What a page may store, in bytes: all of it is kept in memory. */
 const QUOTA_BYTES = 64 * 1024 * 1024;
@@ -75,10 +71,13 @@ export class Pages implements TabHost, PageRequestHost {
     }
     const { place } = tab;
     if (place === undefined) return;
+    await tab.arrived;
     const pid = await this.#pids.find(place.target);
-    if (pid === undefined || tab.over) return;
-    tab.pid = pid;
-    this.connection.sendText(FRAME.ready, tab.stream.id, JSON.stringify({ pid }));
+    if (pid !== undefined && !tab.over) {
+      tab.pid = pid;
+      this.connection.sendText(FRAME.ready, tab.stream.id, JSON.stringify({ pid }));
+    }
+    tab.begin();
   }
 
   close(tab: Tab): void {
@@ -121,7 +120,11 @@ export class Pages implements TabHost, PageRequestHost {
     tab.modulePath = modulePath;
     this.#unclaimed.set(tab.token, tab);
     this.#byToken.set(tab.token, tab);
-    this.#targets.watch(target, (reason) => tab.lose(reason === "oom" ? "memory" : "crash", CRASHES[reason] ?? reason));
+    this.#targets.watch(target, (reason) => {
+      // Its process is gone, and the number may be another's.
+      if (reason !== "closed") tab.pid = undefined;
+      tab.lose(reason === "oom" ? "memory" : "crash", CRASHES[reason] ?? reason);
+    });
     const origin = `http://${host}`;
     const [{ errorText }] = await Promise.all([
       this.#targets.call("Page.navigate", { url: `${origin}/#${tab.token}` }, target.session),
@@ -137,19 +140,24 @@ export class Pages implements TabHost, PageRequestHost {
     this.#byToken.delete(token);
     tab.place = undefined;
     if (place === undefined) return;
+    tab.pid = undefined;
     this.#end(tab.key, place, pid).catch(() => {});
   }
 
+  /** Its renderer goes at once: one that computes would hold up the traces by which others are found. */
   async #end(key: string, { context, target }: Place, pid: number | undefined): Promise<void> {
-    const started = pid === undefined ? undefined : await startOf(pid);
     this.#targets.release(target);
-    const ended = this.#contexts.leave(key, context).then(async (isLast) => {
-      if (!isLast) await this.#targets.call("Target.closeTarget", { targetId: target.id });
-    });
-    await Promise.race([ended, Bun.sleep(GONE_MS)]);
-    await Bun.sleep(GONE_MS);
     const inUse = [...this.#byStream.values()].some((other) => other.pid === pid);
-    if (pid === undefined || started === undefined || inUse || (await startOf(pid)) !== started) return;
+    if (pid !== undefined && !inUse) kill(pid);
+    const isLast = await this.#contexts.leave(key, context);
+    if (!isLast) await this.#targets.call("Target.closeTarget", { targetId: target.id });
+  }
+}
+
+function kill(pid: number): void {
+  try {
     process.kill(pid, "SIGKILL");
+  } catch {
+    // Gone before.
   }
 }

@@ -36,6 +36,9 @@ const STUCK_MS = 25;
 const SILENCE_MS = 100;
 const LEFT = "The page was closed, or was led to another address";
 
+/** How long a page waits until the host watches its process, in milliseconds: a program that computes holds up who asks. */
+const LOCATED_MS = 250;
+
 /** A tab. */
 export class Tab implements StreamEvents {
   /** What its context is named by. */
@@ -53,6 +56,13 @@ export class Tab implements StreamEvents {
   readonly #out = new FrameBuffer();
   #load: LoadParcel | undefined;
   #socket: ByteSocket | undefined;
+  #waiting: ByteSocket | undefined;
+  #arrive: () => void = () => {};
+  /** Settles when its page has connected: before that, another process may be its renderer. */
+  readonly arrived = new Promise<void>((resolve) => {
+    this.#arrive = resolve;
+  });
+  #isLocated = false;
   /** What the host is owed, of bytes that the page has not taken. */
   #owed = 0;
   /** What the browser has made for the page and it has not fetched. */
@@ -76,6 +86,17 @@ export class Tab implements StreamEvents {
 
   /** The page has connected. */
   connected(socket: ByteSocket): void {
+    this.#waiting = socket;
+    this.#arrive();
+    setTimeout(() => this.begin(), LOCATED_MS);
+    if (this.#isLocated) this.begin();
+  }
+
+  /** The host knows which process is to be watched, or will not: the program may begin. */
+  begin(): void {
+    this.#isLocated = true;
+    const socket = this.#waiting;
+    if (socket === undefined || this.#socket !== undefined || this.#over) return;
     this.#socket = socket;
     const { browser: _, ...load } = this.#load as LoadParcel;
     const first = new FrameBuffer();
@@ -189,7 +210,7 @@ export class Tab implements StreamEvents {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#socket?.close();
+    this.#waiting?.close();
     this.#host.close(this);
   }
 }
