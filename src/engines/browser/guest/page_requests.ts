@@ -82,7 +82,7 @@ function connect(
   const key = headers.get("sec-websocket-key");
   const tab = key === undefined ? undefined : host.claim(context, path.slice(SOCKET_PATH.length));
   if (key === undefined || tab === undefined) return refuse(reply);
-  tab.connected(new ByteSocket(reply, key, tab.page));
+  tab.arrival.connected(new ByteSocket(reply, key, tab.page));
   return IGNORE;
 }
 

@@ -71,13 +71,13 @@ export class Pages implements TabHost, PageRequestHost {
     }
     const { place } = tab;
     if (place === undefined) return;
-    await tab.arrived;
+    await tab.arrival.arrived;
     const pid = await this.#pids.find(place.target);
     if (pid !== undefined && !tab.over) {
       tab.pid = pid;
       this.connection.sendText(FRAME.ready, tab.stream.id, JSON.stringify({ pid }));
     }
-    tab.begin();
+    tab.arrival.located();
   }
 
   close(tab: Tab): void {

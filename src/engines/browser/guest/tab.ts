@@ -9,6 +9,7 @@ import { FRAME, FrameDecoder, type FrameType, GUEST_ACCEPTS } from "../../../wir
 import { FrameBuffer } from "../../../wire/frame_buffer.ts";
 import { decodeParcel, encodeParcel, type LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
+import { Arrival } from "./arrival.ts";
 import type { Place } from "./contexts.ts";
 import { MadeCaptures } from "./made_captures.ts";
 import type { ByteSocket, SocketOwner } from "./websocket.ts";
@@ -36,9 +37,6 @@ const STUCK_MS = 25;
 const SILENCE_MS = 100;
 const LEFT = "The page was closed, or was led to another address";
 
-/** How long a page waits until the host watches its process, in milliseconds: a program that computes holds up who asks. */
-const LOCATED_MS = 250;
-
 /** A tab. */
 export class Tab implements StreamEvents {
   /** What its context is named by. */
@@ -56,13 +54,8 @@ export class Tab implements StreamEvents {
   readonly #out = new FrameBuffer();
   #load: LoadParcel | undefined;
   #socket: ByteSocket | undefined;
-  #waiting: ByteSocket | undefined;
-  #arrive: () => void = () => {};
-  /** Settles when its page has connected: before that, another process may be its renderer. */
-  readonly arrived = new Promise<void>((resolve) => {
-    this.#arrive = resolve;
-  });
-  #isLocated = false;
+  /** When its page has connected, and may begin. */
+  readonly arrival = new Arrival((socket) => this.#begin(socket));
   /** What the host is owed, of bytes that the page has not taken. */
   #owed = 0;
   /** What the browser has made for the page and it has not fetched. */
@@ -84,19 +77,8 @@ export class Tab implements StreamEvents {
     return this.#over;
   }
 
-  /** The page has connected. */
-  connected(socket: ByteSocket): void {
-    this.#waiting = socket;
-    this.#arrive();
-    setTimeout(() => this.begin(), LOCATED_MS);
-    if (this.#isLocated) this.begin();
-  }
-
-  /** The host knows which process is to be watched, or will not: the program may begin. */
-  begin(): void {
-    this.#isLocated = true;
-    const socket = this.#waiting;
-    if (socket === undefined || this.#socket !== undefined || this.#over) return;
+  #begin(socket: ByteSocket): void {
+    if (this.#over) return;
     this.#socket = socket;
     const { browser: _, ...load } = this.#load as LoadParcel;
     const first = new FrameBuffer();
@@ -210,7 +192,7 @@ export class Tab implements StreamEvents {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#waiting?.close();
+    this.arrival.close();
     this.#host.close(this);
   }
 }
