@@ -1,7 +1,7 @@
 /** Isopod as it is installed and used: `bin/isopod serve` with a configuration in a temporary folder. */
-import { chmodSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { endWithUs, type Peer, until } from "./peer.ts";
 import { descendants } from "./proc.ts";
 
@@ -33,7 +33,7 @@ export interface Isopod extends Peer {
 export interface IsopodOptions {
   /** TOML after the addresses. */
   readonly config: string;
-  /** Files beside the configuration, by name. */
+  /** Files beside the configuration, by name; what begins with `#!` can be executed. */
   readonly files: Readonly<Record<string, string | Uint8Array>>;
   /** What reports call it; `Isopod` when left out. */
   readonly name?: string;
@@ -54,7 +54,11 @@ export async function startIsopod({ config, files, logFile, name = "Isopod" }: I
       `listen_address = "127.0.0.1:${port}"\nadmin_address = "127.0.0.1:${adminPort}"\n${toml}`,
     );
   configure(config);
-  for (const [file, content] of Object.entries(files)) writeFileSync(join(directory, file), content);
+  for (const [file, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, file)), { recursive: true });
+    const runs = typeof content === "string" && content.startsWith("#!");
+    writeFileSync(join(directory, file), content, { mode: runs ? 0o755 : 0o644 });
+  }
   const log = openSync(logFile === undefined ? "/dev/null" : join(directory, logFile), "a");
   const bin = join(import.meta.dir, "..", "bin", "isopod");
   const launcher = Bun.spawn(

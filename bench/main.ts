@@ -16,6 +16,7 @@ import { measureDeploys } from "./deploy.ts";
 import { measureFresh } from "./fresh.ts";
 import { measureHello, type Pace, type Section } from "./hello.ts";
 import { measureMemory } from "./memory.ts";
+import { measureMiddlewares } from "./middlewares.ts";
 import { measureProcesses } from "./processes.ts";
 import { goalTable } from "./report.ts";
 import { measureSql } from "./sql.ts";
@@ -39,6 +40,7 @@ const ALONE: Readonly<Record<string, Measure>> = {
   bindings: measureBindings,
   processes: measureProcesses,
   components: measureComponents,
+  middlewares: measureMiddlewares,
 };
 const SECTIONS = [...Object.keys(WITH_PEERS), ...Object.keys(ALONE)];
 

@@ -17,7 +17,7 @@ test("each is made of the text beside it", async () => {
   const text = readFileSync(at("imported", "adler32.wat"), "utf8");
   const module = await compileWat(text, "adler32.wat");
   expect(readFileSync(at("imported", "adler32.wasm")).equals(module)).toBe(true);
-});
+}, 60_000);
 
 test("they answer", async () => {
   const entry = (name: string, path: string, more = "") =>
@@ -35,4 +35,4 @@ test("they answer", async () => {
   expect(await ask("/visits/a")).toBe("2 visits of /visits/a\n");
   expect(await ask("/visits/b")).toBe("1 visits of /visits/b\n");
   expect(await ask("/checksum", { method: "POST", body: "Wikipedia" })).toBe("11e60398\n");
-});
+}, 60_000);

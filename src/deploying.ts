@@ -12,8 +12,10 @@ import { readOrCreateSecretKeys, SecretBox } from "./control/tenancy/secret_box.
 import type { DataQuotas } from "./core/binding.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Deployment } from "./core/deployment.ts";
+import type { FunctionVersion } from "./core/function.ts";
 import type { Limits } from "./core/limits.ts";
 import type { Store } from "./core/store.ts";
+import { MIDDLEWARE_SOURCES } from "./engines/process/middleware_modules.ts";
 import { BUILD_BYTES, type Plant, quotaOf, removeData } from "./plant.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
@@ -60,16 +62,16 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
   const { pool, builder, components } = plant;
   const { log } = telemetry;
   const build = builder.build.bind(builder);
-  const loader = new FunctionLoader(build, components);
+  const loader = new FunctionLoader({ build, components, sources: MIDDLEWARE_SOURCES });
   const ending = new AbortController();
   const report = (message: string, fields: Readonly<Record<string, unknown>>) => log.error(message, { ...fields });
   let listener: (deployment: Deployment) => void = () => {};
   const publish = (deployment: Deployment) => {
     listener(deployment);
     // Only now: until here requests were routed to the old versions.
-    pool.keepOnly((version) => plane.published.isCurrent(version) || plane.maker.isHeld(version.key));
+    pool.keepOnly((version) => isNeeded(deployment, plane, version));
   };
-  const load = async (next: Config) => fileDeployment(next, await loader.load(next.functions, ending.signal));
+  const load = (next: Config) => loadFile(loader, next, ending.signal);
   const store = openStore(dataDirectory);
   const file = await load(config);
   const plane = await openControlPlane({
@@ -126,11 +128,8 @@ export async function openDeploying(options: DeployingOptions): Promise<Deployin
 }
 
 /** Loads each version that is new into an instance, which stays when it is published. @throws {Error} naming one that cannot be */
-async function tryFunctions(
-  { pool }: Plant,
-  { functions }: FileDeployment,
-  { published }: ControlPlane,
-): Promise<void> {
+async function tryFunctions({ pool }: Plant, { functions }: FileDeployment, plane: ControlPlane): Promise<void> {
+  const { published } = plane;
   try {
     for (const { version } of functions.filter((each) => !published.isCurrent(each.version))) {
       await pool.prepare(version).catch((cause: Error) => {
@@ -139,9 +138,17 @@ async function tryFunctions(
     }
   } catch (error) {
     // Instances of what is not published would stay for nothing.
-    pool.keepOnly((version) => published.isCurrent(version));
+    pool.keepOnly((version) => isNeeded(published.deployment, plane, version));
     throw error;
   }
+}
+
+/** Whether instances of a version are for use, be it for the middlewares of another one or of a plan. */
+function isNeeded({ plans }: Deployment, { published, maker }: ControlPlane, version: FunctionVersion): boolean {
+  const { ownerKey = version.key } = version;
+  const owner = { ...version, key: ownerKey };
+  if (published.isCurrent(owner) || maker.isHeld(ownerKey)) return true;
+  return [...plans.values()].some(({ middlewares }) => middlewares?.host === version);
 }
 
 function quotasIn({ replica }: ControlPlane): DataQuotas {
@@ -159,8 +166,15 @@ function openStore(dataDirectory: string): Store {
   }
 }
 
-function fileDeployment(config: Config, functions: readonly LoadedFunction[]): FileDeployment {
-  const { plans, keys, codeless, rpcPath, previewDomains } = config;
+/** What a configuration says, its functions and the middlewares of its plans loaded. @throws {Error} */
+async function loadFile(loader: FunctionLoader, config: Config, signal: AbortSignal): Promise<FileDeployment> {
+  const functions: readonly LoadedFunction[] = await loader.load(config.functions, signal);
+  const plans = new Map(config.plans);
+  for (const [name, middlewares] of config.planMiddlewares) {
+    const plan = plans.get(name);
+    if (plan !== undefined) plans.set(name, { ...plan, middlewares: await loader.loadPlan(plan, middlewares, signal) });
+  }
+  const { keys, codeless, rpcPath, previewDomains } = config;
   return { functions, plans, keys, codelessPath: codeless.path, rpcPath, previewDomains };
 }
 

@@ -9,6 +9,7 @@ import { Codeless } from "./gateway/codeless/codeless.ts";
 import { PinMemory } from "./gateway/codeless/pin_memory.ts";
 import { openPins, type Pins } from "./gateway/codeless/pins.ts";
 import { createProgramCache } from "./gateway/codeless/program_cache.ts";
+import { MiddlewareInvoker } from "./gateway/middlewares/invoker.ts";
 import { createRemoteModules } from "./gateway/sources/remote_modules.ts";
 import { createSources, type Sources } from "./gateway/sources/sources.ts";
 import type { Plant } from "./plant.ts";
@@ -52,7 +53,7 @@ export async function createFront(config: Config, dataDirectory: string, plant: 
   const overflow = { directory: join(dataDirectory, "cache"), bytesMax: CACHE_OVERFLOW_BYTES_MAX };
   const cache = bytesMax === 0 ? undefined : new ResponseCache({ clock, bytesMax, overflow });
   const codeless = new Codeless({
-    invoker: pool,
+    invoker: new MiddlewareInvoker({ functions: pool, hooks: pool }),
     sources,
     pins,
     builder: programs,

@@ -20,6 +20,7 @@ import { Gateway } from "./gateway/gateway.ts";
 import { createFunctionCaller } from "./gateway/internal_calls.ts";
 import { createKeyAdmission } from "./gateway/key_admission.ts";
 import { type Listener, openListener } from "./gateway/listener.ts";
+import { MiddlewareInvoker } from "./gateway/middlewares/invoker.ts";
 import { ReservedConcurrency } from "./gateway/reserved_concurrency.ts";
 import { createSnapshot } from "./gateway/snapshot.ts";
 import { closePlant, createPlant, type Plant } from "./plant.ts";
@@ -75,7 +76,8 @@ function openServer(options: ServerOptions, telemetry: Telemetry, parts: Parts):
   let present = config;
   let snapshot = createSnapshot(deploying.deployment);
   const loopback = isLoopback(config.listen.host);
-  const invoker = new ReservedConcurrency(pool, () => snapshot.source.reserved);
+  const functions = new ReservedConcurrency(pool, () => snapshot.source.reserved);
+  const invoker = new MiddlewareInvoker({ functions, hooks: pool });
   const gateway = new Gateway({ invoker, ...front, observer, loopback, snapshot });
   plant.functions = createFunctionCaller({ invoker, observer, snapshot: () => snapshot });
   const admission = createKeyAdmission(front.admission, () => snapshot);

@@ -108,7 +108,8 @@ async function engineParts(config: Config, dataDirectory: string, report: Teleme
   const processGuest = once(() => prepareProcessGuest(dataDirectory, report));
   const browserGuest = once(() => prepareBrowserGuest(dataDirectory, report));
   // Now, and not when the first request waits for it.
-  if (config.functions.some((each) => each.engine === "process")) await processGuest();
+  const isNeeded = config.functions.some((each) => each.engine === "process" || each.middlewares !== undefined);
+  if (isNeeded || config.planMiddlewares.size > 0) await processGuest();
   if (config.functions.some((each) => each.engine === "browser")) await browserGuest();
   return {
     ...{ ...guest, processGuest, browserGuest },

@@ -8,6 +8,7 @@ import { loadConfig, parseConfig } from "./control/config/file.ts";
 import { saidOf } from "./control/deploy/version_bindings.ts";
 import { formatRoute } from "./core/route.ts";
 import { parseSourceRule } from "./gateway/sources/rules.ts";
+import { type DeclaredMiddlewares, middlewareSettings } from "./read_middlewares.ts";
 import type { DeclaredProgram } from "./read_program.ts";
 import { checkCron } from "./triggers/cron.ts";
 
@@ -50,6 +51,8 @@ export interface DeclaredFunction {
   readonly pageFolder?: string;
   /** What the files of a program are; undefined for other engines. */
   readonly program?: DeclaredProgram;
+  /** What runs around it; left out where nothing does. */
+  readonly middlewares?: DeclaredMiddlewares;
   readonly settings: {
     readonly env: Readonly<Record<string, string>>;
     /** By the names of `core/limits.ts`. */
@@ -66,6 +69,8 @@ export interface DeclaredFunction {
     readonly consumers?: readonly { readonly queue: string }[];
     /** What answers where no static file is; left out where there are none. */
     readonly notFound?: string;
+    /** What runs around it; left out where nothing does. */
+    readonly middlewares?: ReturnType<typeof middlewareSettings>;
     /** How a program is started and spoken to; left out for other engines. */
     readonly process?: Readonly<Record<string, unknown>> & { readonly command?: readonly string[] | undefined };
   };
@@ -77,13 +82,15 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
   return functions.map((declared) => {
     const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax, triggers } =
       declared;
-    const { assets, cache, pageFolder, process: program } = declared;
+    const { assets, cache, pageFolder, process: program, middlewares } = declared;
+    const around = middlewares && { config: middlewares, isScript: engine === "script" };
     const denied = secrets.flatMap(({ file: secret }) => secret ?? []);
     return {
       ...{ name, engine, path, exportName },
       routes: routes.map(formatRoute),
       ...(assets && { assets: assets.folder }),
       ...(pageFolder && { pageFolder }),
+      ...(around && { middlewares: around }),
       ...(program && { program: { root: program.root, layers: program.layers, denied } }),
       settings: {
         ...{ env, limits, egress, instancesMax },
@@ -92,6 +99,7 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
         ...(triggers.schedules.length > 0 && { schedules: triggers.schedules }),
         ...(triggers.consumers.length > 0 && { consumers: triggers.consumers }),
         ...(assets && { notFound: assets.fallback }),
+        ...(around && { middlewares: middlewareSettings(around) }),
         ...(program && { process: { ...program.settings } }),
         secrets: secrets.map(({ binding, name: secret, hosts }) => ({ binding, name: secret, hosts })),
       },

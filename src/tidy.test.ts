@@ -65,6 +65,7 @@ const ROOM_OF_FILE: Readonly<Record<string, string>> = {
   "src/main.ts": "main",
   "src/read_config.ts": "main",
   "src/read_program.ts": "main",
+  "src/read_middlewares.ts": "main",
   "src/standard.ts": "main",
   "src/tidy.test.ts": "main",
   "src/guest_code.ts": "main",

@@ -16,16 +16,22 @@ const WIT = join(import.meta.dir, "wit", "component.wit");
 let loading: Promise<WasmTools["tools"]> | undefined;
 
 /**
- * The component whose core module is `wat`, for the world of `wit/component.wit`; without one, what `wat` itself says.
+ * The component whose core module is `wat`, for the world of `wit`, which is that of `wit/component.wit` when left out; what
+ * is the text of a component itself is taken as it is.
  * @throws {Error} with the tools' words
  */
-export async function buildComponent(wat: string): Promise<Uint8Array> {
+export async function buildComponent(wat: string, wit?: string): Promise<Uint8Array> {
   loading ??= loadTools();
   const { parse, componentEmbed, componentNew } = await loading;
   const module = parse(wat);
   if (/^\s*\(component\b/m.test(wat)) return module;
-  const witSource = await Bun.file(WIT).text();
+  const witSource = wit ?? (await readWit());
   return componentNew(componentEmbed({ binary: module, witSource, world: "isopod:sample/component" }), []);
+}
+
+/** The text of `wit/component.wit`. */
+export function readWit(): Promise<string> {
+  return Bun.file(WIT).text();
 }
 
 /** With the half of WASI that is for browsers: Node's starts a thread, and reads and writes files of this machine. */

@@ -118,7 +118,7 @@ test("a mistake in starting a server is one readable line", async () => {
   expect(await refusal(["--listen", `127.0.0.1:${server.port}`])).toBe(
     `1 isopod: Cannot listen on 127.0.0.1:${server.port}: something else does already (EADDRINUSE)\n`,
   );
-});
+}, 60_000);
 
 test("help teaches by examples, and nothing of the server is loaded for it", async () => {
   expect((await isopod(["--help"])).stdout).toContain("isopod run hello.ts");

@@ -2,10 +2,12 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { DeclaredFunction } from "../read_config.ts";
+import type { MiddlewareFiles } from "../read_middlewares.ts";
 import type { ProgramFile } from "../read_program.ts";
 import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
 
 export type { DeclaredFunction } from "../read_config.ts";
+export type { MiddlewareFiles } from "../read_middlewares.ts";
 export type { ProgramFile } from "../read_program.ts";
 
 /** A folder with functions. */
@@ -39,6 +41,16 @@ export async function readProject(path: string, only: readonly string[] = []): P
   }
   const chosen = only.length === 0 ? functions : functions.filter(({ name }) => only.includes(name));
   return { folder: dirname(file), file, functions: chosen };
+}
+
+/** What goes along with a function that has middlewares; undefined for one that has none. */
+export async function readMiddlewares(
+  { path, exportName, middlewares }: DeclaredFunction,
+  folder: string,
+): Promise<MiddlewareFiles | undefined> {
+  if (middlewares === undefined) return undefined;
+  const { middlewareFiles } = await import("../read_middlewares.ts");
+  return middlewareFiles(middlewares, path, exportName, folder);
 }
 
 /** The files of a program of the `process` engine, with those of its layers. @throws {CommandFailure} that says what cannot be sent */

@@ -16,7 +16,7 @@ import type { AuditRecord } from "./deploy/records.ts";
 import { Removals } from "./deploy/removals.ts";
 import { StoredVersions } from "./deploy/stored_versions.ts";
 import { VersionMaker } from "./deploy/version_maker.ts";
-import type { Build } from "./loading/function_bundles.ts";
+import type { Build } from "./loading/build.ts";
 import { type FileDeployment, Published } from "./publish/published.ts";
 import { type RecordChange, Replica } from "./publish/replica.ts";
 import { ApiKeys } from "./tenancy/api_keys.ts";

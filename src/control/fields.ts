@@ -9,10 +9,10 @@ import {
   isBindingName,
 } from "../core/binding_kinds.ts";
 import { LIMIT_NAMES, LIMIT_RULES, type Limits } from "../core/limits.ts";
-import { DIALECTS, EVENT_FORMS, LINE_PLACES } from "../core/process_program.ts";
 import { parseNewRoute, parseRoute } from "../core/route.ts";
 import { CONSUMER_RULES, TRIGGERS_MAX } from "../core/trigger_rules.ts";
-import { GRACE_RULE, LAYERS_MAX } from "./config/process_rules.ts";
+import { LAYERS_MAX } from "./config/process_rules.ts";
+import { middlewaresSetting, processSetting } from "./program_fields.ts";
 import { QUOTA_NAMES, type Quotas } from "./tenancy/quotas.ts";
 
 /** Names of projects, functions, aliases and plans: a label of a host, without the "--" that divides a preview's. */
@@ -112,18 +112,6 @@ const consumerSetting = z.strictObject({
   ) as Record<keyof typeof CONSUMER_RULES, z.ZodOptional<z.ZodNumber>>),
 });
 
-/** How a program of the `process` engine is started and spoken to. */
-const processSetting = z.strictObject({
-  dialect: z.enum(DIALECTS).default("runtime-api"),
-  /** The words of its command line; the entry alone when left out. */
-  command: z.array(z.string().min(1).max(4096)).min(1).max(256).optional(),
-  handler: z.string().min(1).max(4096).optional(),
-  event: z.enum(EVENT_FORMS).default("http"),
-  lines: z.enum(LINE_PLACES).default("streams"),
-  graceMs: z.number().int().min(GRACE_RULE.floor).max(GRACE_RULE.ceiling).default(GRACE_RULE.default),
-  readyPath: z.string().max(4096).startsWith("/").optional(),
-});
-
 /** What changes a version's behaviour beside its files. */
 export const settings = z.strictObject({
   env: environment.default({}),
@@ -141,6 +129,8 @@ export const settings = z.strictObject({
   notFound: z.enum(ASSET_FALLBACKS).optional(),
   /** Left out, the entry of a program speaks the Runtime API, and its handler is the export's name. */
   process: processSetting.optional(),
+  /** Left out, those that the variable `SLSMIDDLEWARES` names, as far as they are among the files. */
+  middlewares: middlewaresSetting.optional(),
 });
 
 const storedFile = z.strictObject({

@@ -17,8 +17,8 @@ export interface AdmittedCall extends Disposable {
 /** The port. */
 export interface CallerAdmission {
   /**
-   * Admits a call by an API key, which is named by its hash.
+   * Admits a call by an API key, which is named by its hash; undefined is for callers without one, who share one place.
    * @throws {IsopodError} `rate_limited`, `concurrency_limited`, `overloaded`, `draining`; `unauthorized` when the key is gone
    */
-  admit(keyHash: string, signal: AbortSignal): Promise<AdmittedCall>;
+  admit(keyHash: string | undefined, signal: AbortSignal): Promise<AdmittedCall>;
 }

@@ -71,6 +71,25 @@ export interface VersionContents {
   readonly bindings: ReadonlyMap<string, BindingGrant>;
 }
 
+/** The middlewares of a function or a plan, as those see it who answer requests. */
+export interface MiddlewareChain {
+  /** In their order. */
+  readonly names: readonly string[];
+  /** Where they run: in the function's own instances, in those of this version, or as a part of the program alone. */
+  readonly host: "own" | "inline" | FunctionVersion;
+  /** Whether any of them has the hook; of those that are a part of the program nothing is known. */
+  readonly hasBefore: boolean;
+  readonly hasAfter: boolean;
+  /** What one hook may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Whether the function is given the event itself, or the request that it stands for. */
+  readonly takesEvents: boolean;
+  /** Whether some are a part of the program, which says in a header what they took. */
+  readonly isInline: boolean;
+  /** `sha256-<hex>` of all that they are. */
+  readonly hash: string;
+}
+
 /** An immutable version of a function. Its program is not kept here: a server has many more versions than instances. */
 export interface FunctionVersion {
   readonly project: string;
@@ -86,6 +105,10 @@ export interface FunctionVersion {
   readonly instancesMax: number;
   /** Whether the gateway keeps answers that say that they may be kept; it does when left out. */
   readonly cache?: boolean | undefined;
+  /** What runs around it; undefined where nothing does. */
+  readonly middlewares?: MiddlewareChain | undefined;
+  /** The key of the version whose middlewares it runs: it is needed as long as that one is. */
+  readonly ownerKey?: string | undefined;
   /** What calls it by itself. */
   readonly triggers?: Triggers | undefined;
   /** Static files, which are served without an instance. */

@@ -1,8 +1,9 @@
 /** One request handled by one instance, as the gateway and the pool speak of it. */
 import type { BindingGrant } from "./binding_kinds.ts";
 import type { BrowserProgram } from "./browser_program.ts";
-import type { EgressGrant, FunctionVersion, Program } from "./function.ts";
+import type { EgressGrant, FunctionVersion, MiddlewareChain, Program } from "./function.ts";
 import type { Limits } from "./limits.ts";
+import type { Span } from "./middleware.ts";
 import type { WasmProgram } from "./wasm_program.ts";
 
 /** Header names and values in the order of the message; names in lower case. */
@@ -21,6 +22,8 @@ export interface LogLine {
 export interface InvocationObserver {
   /** A line was written to the console or to stderr. */
   log?(line: LogLine): void;
+  /** Middlewares have told where time went. */
+  timed?(spans: readonly Span[]): void;
   /** Everything about it is over, also when it failed before it had answered. */
   ended?(end: InvocationEnd): void;
 }
@@ -30,9 +33,10 @@ export const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze(Object.
 
 /**
  * How a function is entered when it is not by a request: `rpc` calls an export with the arguments in the body, and
- * `scheduled` and `queue` call these members of the default export with the event in the body.
+ * `scheduled` and `queue` call these members of the default export with the event in the body. With `event` the body
+ * is the event that the request would be made; with `hook` it is the function's middlewares that are asked.
  */
-export type Entry = "rpc" | "scheduled" | "queue";
+export type Entry = "rpc" | "scheduled" | "queue" | "event" | "hook";
 
 /** What an invocation is asked to do. */
 export interface InvocationRequest {
@@ -146,6 +150,8 @@ export type Target =
       readonly egress: EgressGrant;
       readonly bindings: ReadonlyMap<string, BindingGrant>;
       readonly limits: Limits;
+      /** What the plan runs around it; undefined where it runs nothing. */
+      readonly middlewares?: MiddlewareChain | undefined;
     };
 
 /**

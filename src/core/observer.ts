@@ -5,6 +5,7 @@
  */
 import type { IsopodError } from "./errors.ts";
 import type { CacheUse, InvocationFigures, LogLine } from "./invocation.ts";
+import type { Span } from "./middleware.ts";
 
 /** A request that is over. */
 export interface FinishedRequest {
@@ -31,6 +32,8 @@ export interface FinishedRequest {
   readonly version?: string | undefined;
   /** What the response cache did for it; undefined when it did nothing. */
   readonly cache?: CacheUse | undefined;
+  /** What middlewares took of its time; undefined when none ran. */
+  readonly spans?: readonly Span[] | undefined;
   /** Id of the request that made this one, of a call from inside the server. */
   readonly parentRequestId?: string | undefined;
   /** Why it failed; also when the answer had begun. */

@@ -57,17 +57,20 @@ export interface AsyncInvoker {
   enqueue(invocation: QueuedInvocation): Promise<void>;
 }
 
-const HEADERS = [["content-type", "application/json"]] as const;
-
 /** Calls the function. @throws {IsopodError} what ended it before it had answered */
 export function callByPayload(
   caller: FunctionCaller,
   { project, functionName, alias, version, requestId, payload, toldJson }: PayloadCall,
   { source, signal, limits, observer }: PayloadCallOptions,
 ): Promise<InvocationResponse> {
+  // Many a program that serves HTTP takes no body without its length.
+  const headers = [
+    ["content-type", "application/json"],
+    ["content-length", String(payload.length)],
+  ] as const;
   return caller.call({
     ...{ project, functionName, alias, version, requestId, source, signal, limits, observer },
-    ...{ method: "POST", url: `http://${functionName}/`, headers: HEADERS, body: payload, depth: 0 },
+    ...{ method: "POST", url: `http://${functionName}/`, headers, body: payload, depth: 0 },
     argsJson: `{"lambda":${toldJson}}`,
   });
 }

@@ -1,5 +1,6 @@
 /** Plans: the limits and rights of a caller. Keys map to plans; who has no key is `anonymous`. */
 import type { BindingDeclaration } from "./binding_kinds.ts";
+import type { MiddlewareChain } from "./function.ts";
 import type { Limits } from "./limits.ts";
 
 /** Which programs a caller may send: none, those that were pinned, or any. */
@@ -20,10 +21,14 @@ export interface Plan {
   readonly egress: readonly string[];
   /** What its programs have on `env`, by the name there; of the project of the caller's key. */
   readonly bindings: ReadonlyMap<string, BindingDeclaration>;
+  /** What runs around programs that such callers send; undefined where nothing does. */
+  readonly middlewares?: MiddlewareChain | undefined;
   /** Origins of web pages that may call; `*` for any. */
   readonly origins: readonly string[];
   /** Whether its keys may deploy native code, which is what the `process` engine runs; they may when left out. */
   readonly native?: boolean | undefined;
+  /** Of `anonymous`: whether the invoke API of AWS's form takes what nobody has signed; it does not when left out. */
+  readonly unsigned?: boolean | undefined;
 }
 
 /** An API key, known by its hash alone. */

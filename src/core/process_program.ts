@@ -4,17 +4,14 @@
  * A tree says what its files are by their hashes; where their bytes come from, a folder or the store, it alone knows.
  */
 
+import type { EventForm } from "./event_form.ts";
+import type { HookSettings } from "./middleware.ts";
+
 /** How a program takes its work. */
 export const DIALECTS = ["runtime-api", "stdio", "http"] as const;
 
 /** How a program takes its work. */
 export type Dialect = (typeof DIALECTS)[number];
-
-/** What a program is given of a request. */
-export const EVENT_FORMS = ["http", "json", "cloudevent"] as const;
-
-/** What a program is given of a request. */
-export type EventForm = (typeof EVENT_FORMS)[number];
 
 /** Where a `stdio` program has its lines: on its standard streams, or on two named pipes below /tmp. */
 export const LINE_PLACES = ["streams", "pipes"] as const;
@@ -22,9 +19,12 @@ export const LINE_PLACES = ["streams", "pipes"] as const;
 /** The ready-made runtimes: programs of ours that load a handler and speak `stdio`. */
 export const RUNTIMES = ["python", "node"] as const;
 
+/** The dialect of an instance that has no program and runs middlewares for others. */
+export const NO_PROGRAM = "none";
+
 /** How a program is started and spoken to; a guest is told all of it. */
 export interface ProcessSettings {
-  readonly dialect: Dialect;
+  readonly dialect: Dialect | typeof NO_PROGRAM;
   /** The words of its command line; `bootstrap` of its folder when left out. */
   readonly command?: readonly string[] | undefined;
   /** What it calls its handler, such as `module.function`. */
@@ -35,6 +35,8 @@ export interface ProcessSettings {
   readonly graceMs: number;
   /** The path of an `http` program that answers below 500 once it is ready; a connection is enough when left out. */
   readonly readyPath?: string | undefined;
+  /** The middlewares that the instance runs. */
+  readonly hooks?: HookSettings | undefined;
 }
 
 /** A file or a symbolic link of a tree. */
@@ -66,6 +68,8 @@ export interface ProcessProgram {
   readonly code: FileTree;
   /** What is at `/opt`, the later ones over the earlier ones. */
   readonly layers: readonly FileTree[];
+  /** What is at `/var/middlewares`. */
+  readonly middlewares?: FileTree | undefined;
   /** Absolute path of a folder on this machine that is its root file system; the machine's own programs when left out. */
   readonly root?: string | undefined;
   readonly settings: ProcessSettings;

@@ -9,6 +9,7 @@ import {
   type LogLine,
   whenOver,
 } from "../core/invocation.ts";
+import type { Span } from "../core/middleware.ts";
 import type { FinishedRequest, LogTail, Observer } from "../core/observer.ts";
 
 /** The record of a request while it is answered, which its observer keeps afterwards. */
@@ -36,6 +37,8 @@ export class ExchangeRecord implements InvocationObserver, FinishedRequest {
   error: IsopodError | undefined;
   /** What is known of the cost, once the invocation is over. */
   figures: InvocationFigures | undefined;
+  /** What middlewares took of its time; undefined when none ran. */
+  spans: readonly Span[] | undefined;
   readonly #observer: Observer;
   readonly #startedAt: number;
   #tail: LogTail | undefined;
@@ -56,6 +59,11 @@ export class ExchangeRecord implements InvocationObserver, FinishedRequest {
     this.#observer.log(this, line);
     this.#tail ??= this.#observer.tail();
     this.#tail.add(line);
+  }
+
+  /** Middlewares have told where time went. */
+  timed(spans: readonly Span[]): void {
+    this.spans = [...(this.spans ?? []), ...spans].slice(0, SPANS_MAX);
   }
 
   /** The invocation is over: its figures are known, however it ended. */
@@ -85,8 +93,12 @@ export class ExchangeRecord implements InvocationObserver, FinishedRequest {
     // Whoever keeps the record decides how long its lines stay.
     this.#tail = undefined;
     this.#observer.finished(this, tail);
+    this.spans = undefined;
   }
 }
+
+/** Spans of one request that are kept. */
+const SPANS_MAX = 64;
 
 const PREFIX = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
 /** The last two digits of an id. */

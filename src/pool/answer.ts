@@ -29,6 +29,8 @@ export class AnswerBody {
   #failure: IsopodError | undefined;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #demand = false;
+  /** Nobody reads any more; what the guest still sends of it, and its end, is for nobody. */
+  #isCancelled = false;
   readonly #owner: BodyOwner;
 
   constructor(owner: BodyOwner) {
@@ -56,13 +58,14 @@ export class AnswerBody {
           this.#demand = true;
           this.#deliver();
         },
-        cancel: () => this.#owner.cancelled(),
+        cancel: () => this.#cancel(),
       },
       { highWaterMark: 0 },
     );
   }
 
   push(bytes: Uint8Array): void {
+    if (this.#isCancelled) return;
     this.#waitingBytes += bytes.length;
     if (this.#chunks.length > 0 && bytes.length < SMALL_BYTES) {
       this.#join(bytes);
@@ -87,6 +90,14 @@ export class AnswerBody {
       this.#waitingBytes = 0;
     }
     this.#deliver();
+  }
+
+  #cancel(): void {
+    this.#isCancelled = true;
+    this.#controller = undefined;
+    this.#chunks = [];
+    this.#waitingBytes = 0;
+    this.#owner.cancelled();
   }
 
   /** A short piece would hold the whole chunk that it came in, and a million of them more than they weigh. */

@@ -26,10 +26,13 @@ export interface ComponentsOptions {
 
 const MB = 1024 * 1024;
 
+/** The largest component, and what is made of one with what runs it: a load is one frame to a guest. */
+const COMPONENT_BYTES_MAX = 20 * MB;
+const MADE_BYTES_MAX = 22 * MB;
 /** What transpiling one may take. */
 const LIMITS: Limits = completeLimits({
   ...{ wallMs: 120_000, cpuMs: 60_000, memoryBytes: 512 * MB },
-  ...{ bodyBytesMax: 16 * MB, responseBytesMax: 64 * MB },
+  ...{ bodyBytesMax: COMPONENT_BYTES_MAX, responseBytesMax: MADE_BYTES_MAX },
 });
 /** What is kept on the disk, in bytes; what was used longest ago goes first. */
 const KEPT_BYTES_MAX = 512 * MB;
@@ -58,9 +61,12 @@ export class Components implements WasmPreparer {
   /** As the port has it. What is begun goes on when its caller hangs up: others may wait for the same. */
   async prepare(program: WasmProgram, signal?: AbortSignal): Promise<WasmProgram> {
     if (program.isTranspiled || !isComponent(program.bytes)) return program;
-    const { hash } = program;
+    const { hash, bytes, name } = program;
+    if (bytes.length > COMPONENT_BYTES_MAX) {
+      throw new IsopodError("code_too_large", { message: `Cannot load component: it is larger than 20 MiB (${name})` });
+    }
     const refused = this.#refused.get(hash);
-    if (refused !== undefined) throw named(refused, program.name);
+    if (refused !== undefined) throw named(refused, name);
     let making = this.#making.get(hash);
     if (making === undefined) {
       if (this.#making.size >= TOGETHER_MAX + WAITING_MAX) {
@@ -70,7 +76,7 @@ export class Components implements WasmPreparer {
       this.#making.set(hash, making);
     }
     const made = await within(making, signal).catch((error) => {
-      throw named(error, program.name);
+      throw named(error, name);
     });
     this.#runtime ??= this.#options.runtime();
     return { ...program, bytes: encodeParcel(this.#runtime, made), isTranspiled: true };

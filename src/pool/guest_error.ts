@@ -13,6 +13,11 @@ const GUEST_CODES = new Set<ErrorCode>([
   ...(["init_failed", "dialect_error", "response_limit", "bad_request", "body_too_large"] as const),
 ]);
 
+/** Codes that the guest of middlewares may give beside them. */
+const HOOK_CODES = new Set<ErrorCode>([
+  ...(["middleware_failed", "middleware_invalid", "middleware_limit", "middleware_timeout"] as const),
+]);
+
 /** After these the program cannot be trusted with another invocation, whatever it does. */
 const ENDING_CODES = new Set<ErrorCode>(["dialect_error", "response_limit", "program_ended"]);
 
@@ -21,10 +26,11 @@ export function endsInstance(error: IsopodError): boolean {
   return ENDING_CODES.has(error.code);
 }
 
-/** What the guest says it failed of; it may say only what a program can be guilty of. */
-export function errorFromGuest(reason: ResetReason): IsopodError {
+/** What the guest says it failed of; it may say only what a program, or with `hooks` a middleware, can be guilty of. */
+export function errorFromGuest(reason: ResetReason, hooks = false): IsopodError {
   const { code, message, stack, line, column } = reason;
-  const known = isErrorCode(code) && GUEST_CODES.has(code) ? code : "program_ended";
+  const known =
+    isErrorCode(code) && (GUEST_CODES.has(code) || (hooks && HOOK_CODES.has(code))) ? code : "program_ended";
   const position = line !== undefined && column !== undefined ? { line, column } : undefined;
   return new IsopodError(known, { message, stack, position });
 }

@@ -138,7 +138,7 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
 
   reset(payload: Uint8Array): void {
     // The end of an instance resets what it has not read of a request; the answer may have been complete before.
-    if (!this.#over) this.#giveUp(errorFromGuest(parseReset(payload)));
+    if (!this.#over) this.#giveUp(errorFromGuest(parseReset(payload), this.request.entry === "hook"));
   }
 
   writable(): void {

@@ -121,7 +121,8 @@ export class Pool implements Invoker {
 
   /** The keys of the versions that have instances. */
   versionKeys(): string[] {
-    return [...this.#versions].flatMap(([key, pool]) => (pool.inUse ? [key] : []));
+    const used = [...this.#versions.values()].filter(({ inUse }) => inUse);
+    return used.map(({ version: { key, ownerKey } }) => ownerKey ?? key);
   }
 
   /** Ends the instances of versions that are not `current`, when their invocations are over. */

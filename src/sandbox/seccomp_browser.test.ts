@@ -4,7 +4,15 @@ import { decode, run } from "../testing/bpf_interpreter.ts";
 import { type Arch, callNumber, outerFilter } from "./seccomp.ts";
 
 const AUDIT: Readonly<Record<Arch, number>> = { x86_64: 0xc000003e, aarch64: 0xc00000b7 };
-const NEW = { mount: 0x0002_0000, cgroup: 0x0200_0000, uts: 0x0400_0000, ipc: 0x0800_0000, user: 0x1000_0000, pid: 0x2000_0000, net: 0x4000_0000 };
+const NEW = {
+  mount: 0x0002_0000,
+  cgroup: 0x0200_0000,
+  uts: 0x0400_0000,
+  ipc: 0x0800_0000,
+  user: 0x1000_0000,
+  pid: 0x2000_0000,
+  net: 0x4000_0000,
+};
 const SIGCHLD = 17;
 
 for (const arch of ["x86_64", "aarch64"] as const) {
@@ -38,7 +46,8 @@ for (const arch of ["x86_64", "aarch64"] as const) {
         expect([kind, call, ask("browser", call, [NEW.user | NEW[kind] | SIGCHLD])]).toEqual([kind, call, "EPERM"]);
       }
     }
-    const refused = "mount umount2 pivot_root setns ptrace process_vm_readv bpf perf_event_open keyctl userfaultfd init_module kexec_load reboot";
+    const refused =
+      "mount umount2 pivot_root setns ptrace process_vm_readv bpf perf_event_open keyctl userfaultfd init_module kexec_load reboot";
     for (const name of refused.split(" ")) expect([name, ask("browser", name)]).toEqual([name, "EPERM"]);
     for (const name of ["io_uring_setup", "clone3"]) expect([name, ask("browser", name)]).toEqual([name, "ENOSYS"]);
     // Netlink, raw packets, virtual sockets.

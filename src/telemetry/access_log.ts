@@ -4,6 +4,7 @@
  * The line is put together by hand, since it is on every request's way; only what callers wrote is escaped.
  */
 import type { Clock } from "../core/clock.ts";
+import type { Span } from "../core/middleware.ts";
 import type { FinishedRequest } from "../core/observer.ts";
 import type { LineSink } from "./line_sink.ts";
 
@@ -20,6 +21,7 @@ export type AccessEntry = Pick<
   | "remoteAddress"
   | "target"
   | "cache"
+  | "spans"
   | "error"
 >;
 
@@ -58,14 +60,21 @@ export function createAccessLog({ sink, clock, sample, random = Math.random }: A
       if (sample <= 0 || (sample < 1 && entry.status < 500 && random() >= sample)) return;
       const error = entry.error === undefined ? "" : `,"error":${quote(entry.error.code)}`;
       const cache = entry.cache === undefined ? "" : `,"cache":"${entry.cache}"`;
+      const spans = entry.spans === undefined ? "" : `,"spans":${spansOf(entry.spans)}`;
       const { requestId, method, host, path, status, durationMs, responseBytes, remoteAddress, target } = entry;
       sink.write(
         `${startOf(clock.wallNow()) + quote(requestId)},"method":${quoteWhat(method, ',"host":', host, ',"path":', path)}` +
           `,"status":${status},"ms":${Math.round(durationMs * 1000) / 1000},"bytes":${responseBytes}` +
-          `,"remote":${quoteWho(remoteAddress, ',"target":', target, "", undefined)}${cache}${error}}`,
+          `,"remote":${quoteWho(remoteAddress, ',"target":', target, "", undefined)}${cache}${spans}${error}}`,
       );
     },
   };
+}
+
+/** Names and times alone: what middlewares say beside them is for who looks at the one request. */
+function spansOf(spans: readonly Span[]): string {
+  const told = spans.map(({ name, durationMs }) => `[${quote(name)},${Math.round(durationMs * 1000) / 1000}]`);
+  return `[${told.join(",")}]`;
 }
 
 /** Text without quotes, backslashes and control characters needs no escaping; nearly all is such. */

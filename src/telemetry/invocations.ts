@@ -2,12 +2,14 @@
  * What happened to the last invocations, by request id: how they ended, what they cost, and the last they logged.
  *
  * Bounded three ways: the number of records (the oldest leaves), the log bytes of one record (its last lines stay),
- * and the log bytes of all (the oldest records lose theirs). Nothing is written anywhere.
+ * and the log bytes of all, spans included (the oldest records lose theirs). Nothing is written anywhere.
  */
 import { type ErrorBody, errorBody } from "../core/errors.ts";
 import type { InvocationFigures, LogLine } from "../core/invocation.ts";
+import type { Span } from "../core/middleware.ts";
 import type { FinishedRequest, LogTail } from "../core/observer.ts";
 import { assert } from "../stdx/assert.ts";
+import { BoundedTail, LINE_LENGTH } from "./bounded_tail.ts";
 
 /** How many and how much. */
 export interface InvocationsOptions {
@@ -37,6 +39,8 @@ export interface InvocationRecord {
   /** Why it failed; also when the answer had begun. */
   readonly error: ErrorBody | undefined;
   readonly figures: InvocationFigures | undefined;
+  /** What middlewares took of its time; left out when none ran. */
+  readonly spans?: readonly Span[];
 }
 
 /** A record with the end of its log. */
@@ -57,9 +61,6 @@ export interface Invocations {
   get(requestId: string): RememberedInvocation | undefined;
 }
 
-/** What a line takes beside its text. */
-const LINE_LENGTH = 64;
-
 /** Creates an empty set of records. */
 export function createInvocations(options: InvocationsOptions = {}): Invocations {
   return new RingInvocations(
@@ -72,6 +73,7 @@ export function createInvocations(options: InvocationsOptions = {}): Invocations
 interface Slot {
   readonly request: FinishedRequest;
   tail: LogTail | undefined;
+  spans: readonly Span[] | undefined;
   /** Of the tail when it was recorded: somebody may still add to it. */
   readonly length: number;
   /** Lines that were taken away to keep all within their bound. */
@@ -104,7 +106,9 @@ class RingInvocations implements Invocations {
     const index = this.#count % this.#countMax;
     const leaving = this.#slots[index];
     if (leaving !== undefined) this.#strip(leaving);
-    const slot: Slot = { request, tail, length: tail?.length ?? 0, stripped: 0 };
+    const { spans } = request;
+    const length = (tail?.length ?? 0) + (spans === undefined ? 0 : lengthOf(spans));
+    const slot: Slot = { request, tail, spans, length, stripped: 0 };
     this.#slots[index] = slot;
     this.#count += 1;
     this.#length += slot.length;
@@ -121,6 +125,7 @@ class RingInvocations implements Invocations {
     if (slot === undefined) return undefined;
     const { error, parentRequestId, functionName, programHash, method, path, status, startedAt, figures } =
       slot.request;
+    const { spans } = slot;
     const logsMissing = slot.stripped + (slot.tail?.missing ?? 0);
     const logsCut = logsMissing > 0 || (slot.tail?.cut ?? false);
     const logs = slot.tail?.lines ?? [];
@@ -128,6 +133,7 @@ class RingInvocations implements Invocations {
     return {
       ...(parentRequestId !== undefined && { parentRequestId }),
       ...{ requestId, functionName, programHash, method, path, status, startedAt, error: why, figures },
+      ...(spans !== undefined && { spans }),
       ...{ logs, logsCut, logsMissing },
     };
   }
@@ -142,57 +148,19 @@ class RingInvocations implements Invocations {
   }
 
   #strip(slot: Slot): void {
-    if (slot.tail === undefined) return;
+    if (slot.tail === undefined && slot.spans === undefined) return;
     this.#length -= slot.length;
+    slot.spans = undefined;
+    if (slot.tail === undefined) return;
     slot.stripped = slot.tail.missing + slot.tail.lines.length;
     slot.tail = undefined;
   }
 }
 
-class BoundedTail implements LogTail {
-  readonly #lengthMax: number;
-  #lines: LogLine[] = [];
-  /** Lines before this index have left; they are cut off now and then, not one by one. */
-  #first = 0;
-  #length = 0;
-  #cut = false;
-  #missing = 0;
-
-  constructor(lengthMax: number) {
-    this.#lengthMax = lengthMax;
-  }
-
-  get lines(): readonly LogLine[] {
-    return this.#lines.slice(this.#first);
-  }
-
-  get length(): number {
-    return this.#length;
-  }
-
-  get missing(): number {
-    return this.#missing;
-  }
-
-  get cut(): boolean {
-    return this.#cut;
-  }
-
-  add(line: LogLine): void {
-    const most = Math.max(0, this.#lengthMax - LINE_LENGTH);
-    // The copy does not keep the message alive that a short text was cut from.
-    const kept =
-      line.text.length <= most ? line : { level: line.level, text: Buffer.from(line.text.slice(0, most)).toString() };
-    if (kept !== line) this.#cut = true;
-    this.#lines.push(kept);
-    this.#length += kept.text.length + LINE_LENGTH;
-    while (this.#length > this.#lengthMax && this.#first < this.#lines.length - 1) {
-      this.#length -= (this.#lines[this.#first]?.text.length ?? 0) + LINE_LENGTH;
-      this.#first += 1;
-      this.#missing += 1;
-    }
-    if (this.#first < 64 || this.#first * 2 < this.#lines.length) return;
-    this.#lines = this.#lines.slice(this.#first);
-    this.#first = 0;
-  }
+/** What spans count for beside log lines. */
+function lengthOf(spans: readonly Span[]): number {
+  return spans.reduce((sum, { name, middleware, attributes }) => {
+    const said = attributes === undefined ? 0 : JSON.stringify(attributes).length;
+    return sum + LINE_LENGTH + name.length + middleware.length + said;
+  }, 0);
 }

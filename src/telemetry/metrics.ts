@@ -37,6 +37,8 @@ export interface Metrics {
   request(target: string, status: number, seconds: number): void;
   /** Counts an answer for which the response cache did something. */
   cached(use: CacheUse): void;
+  /** Counts a hook of a middleware, by its name, and how long it took. */
+  hook(name: string, seconds: number): void;
   /** Counts an error that a caller was told, or that cut an answer off. */
   error(code: ErrorCode): void;
   /** Counts a limit that ended or refused something, by its name in the API. */
@@ -71,6 +73,7 @@ class PromMetrics implements Metrics {
     "status",
   );
   readonly #starts = new Timings("isopod_instance_start_seconds", "Time to start an instance.", "engine");
+  readonly #hooks = new Timings("isopod_middleware_duration_seconds", "Time of one hook of a middleware.", "hook");
   readonly #errors = this.#counter("isopod_errors_total", "Errors by their code.", ["code"]);
   readonly #limits = this.#counter("isopod_limits_struck_total", "Limits that ended or refused something.", ["limit"]);
   readonly #ends = this.#counter("isopod_instances_ended_total", "Instances that ended, by why.", ["engine", "reason"]);
@@ -83,6 +86,7 @@ class PromMetrics implements Metrics {
   constructor() {
     this.#requests.register(this.#registry);
     this.#starts.register(this.#registry);
+    this.#hooks.register(this.#registry);
     const answers: Counter = new Counter({
       name: "isopod_cache_answers_total",
       help: "Answers that the response cache gave or took, by what it did.",
@@ -113,6 +117,10 @@ class PromMetrics implements Metrics {
 
   cached(use: CacheUse): void {
     this.#cached[use] += 1;
+  }
+
+  hook(name: string, seconds: number): void {
+    this.#hooks.observe(name, 0, seconds);
   }
 
   error(code: ErrorCode): void {

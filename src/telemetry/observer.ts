@@ -1,5 +1,6 @@
 /** Brings what the gateway observes to the log, the access log, the log store, the metrics and the memory of invocations. */
 import type { IsopodError } from "../core/errors.ts";
+import type { Span } from "../core/middleware.ts";
 import type { Observer } from "../core/observer.ts";
 import type { AccessLog } from "./access_log.ts";
 import type { Invocations } from "./invocations.ts";
@@ -28,15 +29,24 @@ export function createObserver({ log, programLog, access, metrics, invocations, 
       logs.line(source, line);
     },
     finished(request, tail) {
-      const { requestId, error, target, status, durationMs, cache } = request;
+      const { requestId, error, target, status, durationMs, cache, spans } = request;
       metrics.request(target, status, durationMs / 1000);
       if (cache !== undefined) metrics.cached(cache);
+      if (spans !== undefined) countHooks(spans);
       access.write(request);
       invocations.record(request, tail);
       logs.finished(request);
       if (error !== undefined) reportError(error, requestId, target);
     },
   };
+
+  /** Spans that middlewares name themselves are for who looks at the one request. */
+  function countHooks(spans: readonly Span[]): void {
+    for (const { name, middleware, durationMs } of spans) {
+      const isHook = name === `${middleware}.before` || name === `${middleware}.after`;
+      if (isHook) metrics.hook(name, durationMs / 1000);
+    }
+  }
 
   function reportError(error: IsopodError, requestId: string, target: string): void {
     metrics.error(error.code);

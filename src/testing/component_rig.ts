@@ -1,7 +1,7 @@
 /** Components for tests: the text of a core module with the functions of WASI 0.2 at hand, and what is made of it. */
-import { buildComponent } from "../../examples/wasm/components.ts";
+import { buildComponent, readWit } from "../../examples/wasm/components.ts";
 
-export { buildComponent };
+export { buildComponent, readWit };
 
 const IMPORTS: Readonly<Record<string, string>> = {
   "wasi:http/types@0.2.0": `
@@ -38,6 +38,9 @@ const IMPORTS: Readonly<Record<string, string>> = {
     $block [method]pollable.block : i32 ->
     $poll poll : i32 i32 i32 ->`,
   "wasi:clocks/monotonic-clock@0.2.0": "$after subscribe-duration : i64 -> i32",
+  "wasi:clocks/wall-clock@0.2.0": "$wall now : i32 ->",
+  "wasi:random/random@0.2.0": "$random get-random-bytes : i64 i32 ->",
+  "wasi:cli/environment@0.2.0": "$environment get-environment : i32 ->",
   "wasi:cli/stderr@0.2.0": "$stderr get-stderr : -> i32",
   "wasi:cli/exit@0.2.0": "$exit exit : i32 ->",
   "wasi:keyvalue/store@0.2.0-draft": `
@@ -45,6 +48,17 @@ const IMPORTS: Readonly<Record<string, string>> = {
     $bucket_get [method]bucket.get : i32 i32 i32 i32 ->
     $bucket_set [method]bucket.set : i32 i32 i32 i32 i32 i32 ->`,
   "wasi:keyvalue/atomics@0.2.0-draft": "$increment increment : i32 i32 i32 i64 i32 ->",
+  "wasi:keyvalue/batch@0.2.0-draft": `
+    $get_many get-many : i32 i32 i32 i32 ->
+    $set_many set-many : i32 i32 i32 i32 ->
+    $delete_many delete-many : i32 i32 i32 i32 ->`,
+  "wasi:keyvalue/store@0.2.0-draft2": `
+    $open2 open : i32 i32 i32 ->
+    $list_keys [method]bucket.list-keys : i32 i32 i32 i32 i32 ->`,
+  "wasi:keyvalue/atomics@0.2.0-draft2": `
+    $cas [static]cas.new : i32 i32 i32 i32 ->
+    $swap swap : i32 i32 i32 i32 ->`,
+  "wasi:logging/logging@0.1.0-draft": "$log log : i32 i32 i32 i32 i32 ->",
   "wasi:config/store@0.2.0-draft": "$config get : i32 i32 i32 ->",
 };
 

@@ -48,7 +48,9 @@ export class QueueCounts {
       if (known !== undefined && this.#clock.now() - known.countedAt <= ageMsMax) return known.queues;
       const next = this.#count(project);
       this.#projects.set(project, next);
-      next.catch(() => this.#projects.delete(project));
+      next.catch(() => {
+        if (this.#projects.get(project) === next) this.#projects.delete(project);
+      });
     }
   }
 
@@ -102,7 +104,6 @@ export class QueueCounts {
   async #count(project: string): Promise<ProjectCount> {
     await Promise.all(this.#writing.get(project) ?? []);
     const queues = new Map<string, HeldMessages>();
-    const counted = { countedAt: this.#clock.now(), queues };
     for (const name of await this.#messages.names(project)) {
       const held = { messages: 0, bytes: 0 };
       for await (const page of this.#messages.pages(project, name)) {
@@ -111,6 +112,7 @@ export class QueueCounts {
       }
       if (held.messages > 0) queues.set(name, held);
     }
+    const counted = { countedAt: this.#clock.now(), queues };
     this.#known.set(project, counted);
     return counted;
   }

@@ -121,12 +121,13 @@ export class Queues implements QueueSender {
 
   /**
    * Removes all messages of a queue, or hands those that are not being delivered on to another; how many.
-   * @throws {IsopodError} `bad_request` for the queue itself
+   * @throws {IsopodError} `bad_request` for the queue itself, `not_found` where `to` is a queue of nobody
    */
   async empty(project: string, queue: string, to: string | undefined): Promise<number> {
     if (to === queue) {
       throw new IsopodError("bad_request", { message: `Cannot move messages: "${queue}" is where they are already` });
     }
+    if (to !== undefined) await this.#checkKnown(project, to);
     let count = 0;
     for await (const page of this.#options.messages.pages(project, queue)) {
       const consumer = this.#consumers.of(project, queue);
@@ -135,6 +136,15 @@ export class Queues implements QueueSender {
       count += gone.filter((isGone) => isGone).length;
     }
     return count;
+  }
+
+  /** Messages that nobody takes are dropped after some days: a mistyped name must not cost them. */
+  async #checkKnown(project: string, queue: string): Promise<void> {
+    if (this.#consumers.of(project, queue) !== undefined) return;
+    if ((await this.#options.messages.list(project, queue, undefined, 1)).length > 0) return;
+    throw new IsopodError("not_found", {
+      message: `There is no queue "${queue}": no function takes its messages, and it holds none.`,
+    });
   }
 
   async removeProject(project: string): Promise<void> {

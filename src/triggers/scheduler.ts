@@ -76,7 +76,7 @@ export class Scheduler {
   async runNow(project: string, functionName: string, name: string): Promise<string> {
     const planned = this.#planned.get(keyOf({ project, functionName, name }).join("\n"));
     if (planned === undefined) {
-      throw new IsopodError("not_found", { message: `Function "${functionName}" has no schedule "${name}".` });
+      throw new IsopodError("not_found", { message: `There is no schedule "${name}" of function "${functionName}".` });
     }
     const call = this.#runs.call(planned.schedule, this.#options.clock.wallNow());
     this.#track(call.then(() => {}));

@@ -106,6 +106,7 @@ test("what a consumer could not read is not taken", async () => {
   expect((await send({ type: "text", body: "x".repeat(131_073) })).body.error.code).toBe("value_too_large");
   expect((await send({ type: "bytes", body: new Uint8Array(131_072).toBase64() })).status).toBe(200);
   expect((await ask(server, "POST", "/v1/projects/default/queues/bad/redrive", { to: "bad" })).status).toBe(400);
+  expect((await ask(server, "POST", "/v1/projects/default/queues/bad/redrive", { to: "bda" })).status).toBe(404);
   expect((await ask(server, "POST", "/v1/projects/default/queues/bad/purge", {})).body).toMatchObject({ messages: 1 });
 });
 

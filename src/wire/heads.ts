@@ -22,7 +22,7 @@ export interface RequestHead {
   /** Call this export with the arguments, and not the handler. */
   readonly f?: string;
   /** How the function is entered, when it is not by its handler: what the body holds. */
-  readonly x?: "rpc" | "scheduled" | "queue";
+  readonly x?: "rpc" | "scheduled" | "queue" | "event" | "hook";
   /** Milliseconds since the epoch at which the invocation is ended. */
   readonly d: number;
   /** Whether a body follows. */

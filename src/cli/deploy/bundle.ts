@@ -15,7 +15,10 @@ export interface BundleSource {
   readonly name: string;
   /** Absolute path. */
   readonly path: string;
-  readonly engine: string;
+  /** What it is to run in; a script when left out. */
+  readonly engine?: string;
+  /** What it begins with in the place of the file, and texts that lie nowhere, by their absolute paths. */
+  readonly virtual?: { readonly entry: string; readonly files: Readonly<Record<string, string>> } | undefined;
 }
 
 /** A bundle. */
@@ -57,10 +60,10 @@ const wasm = {
   },
 };
 const built = [];
-for (const { path: entry, engine } of await Bun.stdin.json()) {
+for (const { entry, files, engine } of await Bun.stdin.json()) {
   const page = engine === "browser" && { target: "browser", define: { "process.env.NODE_ENV": '"production"' } };
   const options = { target: "bun", sourcemap: "external", throw: false, plugins: [wasm], ...page };
-  const { outputs, logs } = await Bun.build({ entrypoints: [entry], ...options });
+  const { outputs, logs } = await Bun.build({ entrypoints: [entry], files, ...options });
   const text = async (kind) => (await outputs.find((each) => each.kind === kind)?.text()) ?? "";
   const told = logs.filter(({ level }) => level === "error").map(({ message, position }) => ({ message, position }));
   built.push({ code: await text("entry-point"), map: await text("sourcemap"), logs: told });
@@ -74,9 +77,10 @@ await Bun.write(Bun.stdout, JSON.stringify(built));
  */
 export async function bundle(sources: readonly BundleSource[], folder: string, paint: Paint): Promise<Bundle[]> {
   if (sources.length === 0) return [];
+  const entries = sources.map(({ path, virtual, engine }) => ({ ...(virtual ?? { entry: path, files: {} }), engine }));
   const child = Bun.spawn([process.execPath, "-e", PROGRAM], {
     cwd: folder,
-    stdio: [Buffer.from(JSON.stringify(sources.map(({ path, engine }) => ({ path, engine })))), "pipe", "pipe"],
+    stdio: [Buffer.from(JSON.stringify(entries)), "pipe", "pipe"],
     env: { ...process.env, BUN_BE_BUN: "1" },
     timeout: BUILD_MS_MAX,
   });
@@ -91,15 +95,18 @@ export async function bundle(sources: readonly BundleSource[], folder: string, p
     sources.flatMap((source, at) => (built[at]?.logs ?? []).map((log) => describe(source, log, folder, paint))),
   );
   if (broken.length > 0) throw new CommandFailure(broken.join("\nisopod: "));
-  return sources.map((source, at) => finish(source, built[at] as Built));
+  return sources.map((source, at) => finish(source, built[at] as Built, folder));
 }
 
-function finish({ path }: BundleSource, { code, map }: Built): Bundle {
-  const { sources, mappings } = JSON.parse(map) as { sources: string[]; mappings: string };
+function finish({ path }: BundleSource, { code, map }: Built, folder: string): Bundle {
+  const { sources: found, mappings } = JSON.parse(map) as { sources: string[]; mappings: string };
+  // Texts that lie nowhere are named by their whole path.
+  const own = `${folder}/`;
+  const sources = found.map((source) => (source.startsWith(own) ? source.slice(own.length) : source));
   return {
     entry: `${basename(path).replace(/\.[^.]*$/, "")}.js`,
     // Names the map by a hash that nobody asks for.
-    code: code.replace(/\n\/\/# debugId=[0-9A-F]+\n*$/, "\n"),
+    code: code.replaceAll(`\n// ${own}`, "\n// ").replace(/\n\/\/# debugId=[0-9A-F]+\n*$/, "\n"),
     // Without the sources, which are most of it and stay at home.
     map: JSON.stringify({ version: 3, sources, names: [], mappings }),
     sources,

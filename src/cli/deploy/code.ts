@@ -1,7 +1,7 @@
 /** What functions run, gathered for a deploy: scripts as bundles, modules as they are, programs with all their files. */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { type DeclaredFunction, readProgram } from "../project_file.ts";
+import { type DeclaredFunction, type MiddlewareFiles, readMiddlewares, readProgram } from "../project_file.ts";
 import type { Paint } from "../terminal/terminal.ts";
 import { readPageFiles } from "./asset_files.ts";
 import { type BundleSource, bundle } from "./bundle.ts";
@@ -31,20 +31,40 @@ export async function gatherCode(
   folder: string,
   paint: Paint,
 ): Promise<FunctionCode[]> {
-  const bundles = await bundleAll(
-    functions.filter(({ engine }) => engine === "script" || engine === "browser"),
-    folder,
-    paint,
-  );
+  const around = new Map<string, MiddlewareFiles | undefined>();
+  for (const declared of functions) around.set(declared.name, await readMiddlewares(declared, folder));
+  const scripts = functions.filter(({ engine }) => engine === "script" || engine === "browser");
+  const sources = scripts.map(({ name, path, engine }) => ({ name, path, engine, virtual: around.get(name)?.wrapper }));
+  const bundles = await bundleAll(sources, folder, paint);
   return Promise.all(
     functions.map(async (declared) => {
-      const bundled = bundles.get(declared.name);
-      if (bundled !== undefined) return { ...bundled, files: [...bundled.files, ...pageOf(declared)] };
-      if (declared.engine === "process") return programOf(declared);
-      const entry = basename(declared.path);
-      return { entry, files: [plannedFile(entry, new Uint8Array(readFileSync(declared.path)))], sources: [] };
+      const bundled = bundles.get(declared.name) ?? (await unbundled(declared));
+      const own = { ...bundled, files: [...bundled.files, ...pageOf(declared)] };
+      const more = around.get(declared.name);
+      return more === undefined
+        ? own
+        : { ...own, files: [...own.files, ...(await hostedFiles(declared, more, folder, paint))] };
     }),
   );
+}
+
+async function unbundled(declared: DeclaredFunction): Promise<FunctionCode> {
+  if (declared.engine === "process") return programOf(declared);
+  const entry = basename(declared.path);
+  return { entry, files: [plannedFile(entry, new Uint8Array(readFileSync(declared.path)))], sources: [] };
+}
+
+/** The files of middlewares that instances run: executables as they are, modules as programs that serve them. */
+async function hostedFiles(
+  { name }: DeclaredFunction,
+  { served, files }: MiddlewareFiles,
+  folder: string,
+  paint: Paint,
+): Promise<PlannedFile[]> {
+  const sources = served.map((module) => ({ name, path: module.path, virtual: module }));
+  const bundles = await bundle(sources, folder, paint);
+  const modules = served.map(({ file }, at) => plannedFile(file, new TextEncoder().encode(bundles[at]?.code ?? "")));
+  return [...files.map(({ path, content }) => plannedFile(path, content)), ...modules];
 }
 
 /** A file by its contents. */

@@ -142,7 +142,7 @@ function showPlan(plan: readonly PlannedFunction[], { target }: AdminClient, opt
     const [colour, mark] = MARKS[change];
     const size = byteSize(sizeOf([...code.files, ...assets]));
     const first = `${paint(colour, mark)} ${declared.name}  ${paint("grey", `${change}, ${size}`)}`;
-    const { env, secrets, bindings = {}, schedules = [], consumers = [] } = declared.settings;
+    const { env, secrets, bindings = {}, schedules = [], consumers = [], middlewares } = declared.settings;
     const all =
       change !== "new"
         ? details
@@ -153,6 +153,9 @@ function showPlan(plan: readonly PlannedFunction[], { target }: AdminClient, opt
             ...Object.entries(bindings).map(([name, { type }]) => `+ binding ${name} (${type})`),
             ...schedules.map(({ name }) => `+ schedule ${name}`),
             ...consumers.map(({ queue }) => `+ queue ${queue}`),
+            ...[...(middlewares?.list.map(({ name }) => name) ?? []), ...(middlewares?.inline ?? [])].map(
+              (name) => `+ middleware ${name}`,
+            ),
             ...(assets.length === 0 ? [] : ["+ static files"]),
           ];
     return [first, ...all.map((line) => `    ${line}`)];

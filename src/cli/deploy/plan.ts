@@ -95,9 +95,19 @@ function compareSettings(before: SettingsView, after: SettingsView): string[] {
     ...tables("queue", queuesOf(before), queuesOf(after)),
     ...(inOneOrder(before.process ?? {}) === inOneOrder(after.process ?? {}) ? [] : ["~ how the program is started"]),
     ...(before.notFound === after.notFound ? [] : [`~ not_found ${after.notFound ?? "function"}`]),
+    ...tables("middleware", middlewaresOf(before), middlewaresOf(after)),
     ...(before.instancesMax === after.instancesMax ? [] : [`~ instances ${after.instancesMax}`]),
     ...((before.cache ?? true) === (after.cache ?? true) ? [] : [`~ cache ${after.cache ?? true}`]),
   ];
+}
+
+/** Each with all that changes what it does; what it is made of is among the files. */
+function middlewaresOf({ middlewares }: SettingsView): Record<string, string> {
+  if (middlewares === undefined) return {};
+  const { list, inline, order, timeoutMs } = middlewares;
+  const hosted = list.map((each, at): [string, string] => [each.name, JSON.stringify([at, each.mode, each.hooks])]);
+  const modules = inline.map((name, at): [string, string] => [name, `inline ${at}`]);
+  return Object.fromEntries([...hosted, ...modules].map(([name, told]) => [name, `${told} ${order} ${timeoutMs}`]));
 }
 
 function byBinding({ secrets }: SettingsView): Record<string, string> {

@@ -46,8 +46,12 @@ class DevProcess implements AsyncDisposable {
     return event;
   }
 
+  get(path: string): Promise<Response> {
+    return fetch(`${this.#url}${path}`);
+  }
+
   async text(path: string): Promise<string> {
-    return (await fetch(`${this.#url}${path}`)).text();
+    return (await this.get(path)).text();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -107,6 +111,36 @@ test("a change of any source file is served within 300 ms, however the file is w
   // One of them may meet a busy machine; the middle of eleven does not.
   expect(median).toBeLessThan(RELOAD_MS_MAX);
 });
+
+test("a change of a middleware is served, and one that cannot be executed is told with its line", async () => {
+  const module = (mark: string) =>
+    `export const after = (response: Response) => response.headers.set("x-m", "${mark}");`;
+  const sh = (mark: string) => `#!/bin/sh\n[ "$1" = after ] && echo "sh ${mark}" >&2\nexec cat\n`;
+  const config = TOML.replace("routes", 'middlewares = ["say", "mark"]\nroutes');
+  using folder = new ProjectFolder({
+    ...{ ...files, "isopod.toml": config },
+    "middlewares/mark.ts": module("1"),
+    "middlewares/say": sh("1"),
+  });
+  chmodSync(join(folder.path, "middlewares/say"), 0o755);
+  await using dev = new DevProcess(folder.path);
+  await dev.event("ready");
+  expect((await dev.get("/hello/x")).headers.get("x-m")).toBe("1");
+  await dev.event("log", ({ record }) => record.text === "sh 1");
+  folder.write("middlewares/mark.ts", module("2"));
+  await dev.event("reloaded");
+  expect((await dev.get("/hello/x")).headers.get("x-m")).toBe("2");
+  folder.write("middlewares/say", sh("2"));
+  await dev.event("reloaded");
+  expect((await dev.get("/hello/x")).headers.get("x-m")).toBe("2");
+  await dev.event("log", ({ record }) => record.text === "sh 2");
+  chmodSync(join(folder.path, "middlewares/say"), 0o644);
+  folder.write("hello.ts", HELLO);
+  const { message, line, serves_old } = await dev.event("broken");
+  expect({ line, serves_old }).toEqual({ line: 4, serves_old: true });
+  expect(message).toContain('the middleware "say" cannot be executed');
+  expect((await dev.get("/hello/x")).headers.get("x-m")).toBe("2");
+}, 30_000);
 
 test("among many functions only what has changed is built again", async () => {
   const names = Array.from({ length: 30 }, (_, at) => `f${at}`);

@@ -36,6 +36,12 @@ export interface SettingsView {
   readonly consumers?: readonly { readonly queue: string }[];
   readonly notFound?: string;
   readonly process?: object;
+  readonly middlewares?: {
+    readonly list: readonly { readonly name: string; readonly mode: string; readonly hooks: readonly string[] }[];
+    readonly inline: readonly string[];
+    readonly order: string;
+    readonly timeoutMs: number;
+  };
 }
 
 /** A file of a version. */

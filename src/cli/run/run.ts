@@ -124,11 +124,7 @@ async function joined(file: string, code: Uint8Array<ArrayBuffer>): Promise<Uint
   if (file === "-" || !IMPORTS_WASM.test(new TextDecoder().decode(code))) return code;
   const { bundle } = await import("../deploy/bundle.ts");
   const path = resolve(file);
-  const [bundled] = await bundle(
-    [{ name: basename(file), path, engine: "script" }],
-    dirname(path),
-    paintFor(process.stderr),
-  );
+  const [bundled] = await bundle([{ name: basename(file), path }], dirname(path), paintFor(process.stderr));
   return bundled === undefined ? code : new TextEncoder().encode(bundled.code);
 }
 

@@ -46,7 +46,9 @@ test("migrations run once, in order, and a failing one leaves nothing", async ()
   await Bun.write(file("migrations/0001_first.sql"), "CREATE TABLE a (x); INSERT INTO a VALUES (1); -- done");
   await Bun.write(file("migrations/0002_second.sql"), "ALTER TABLE a ADD COLUMN y;");
   const first = await sql("migrated", "SELECT 1");
-  expect(first.code).toBe(0);
+  expect(first.code).toBe(5);
+  expect(first.stderr).toContain('There is no database "migrated" yet');
+  expect((await sql("list", "--json")).stdout).not.toContain("migrated");
   const run = () => sql("migrate", "migrated", file("migrations"), "--json");
   expect(JSON.parse((await run()).stdout)).toEqual({ applied: ["0001_first.sql", "0002_second.sql"], before: 0 });
   expect(JSON.parse((await run()).stdout)).toEqual({ applied: [], before: 2 });

@@ -1,6 +1,6 @@
 /** `isopod sql`: looks into SQL databases, migrates them, and copies them in and out. */
 import { Command } from "commander";
-import { CommandFailure, usageError } from "../exit_codes.ts";
+import { CommandFailure, EXIT, usageError } from "../exit_codes.ts";
 import { type AdminClient, adminClient } from "../reaching/admin_client.ts";
 import { addSharedOptions, printJson, type SharedOptions } from "../reaching/command_options.ts";
 import { mayDelete } from "../terminal/ask.ts";
@@ -77,10 +77,22 @@ export function sqlCommand(): Command {
 
 async function runQuery(name: string, sql: string, values: readonly string[], options: SharedOptions): Promise<void> {
   const client = adminClient(options);
+  await checkThere(client, name, sql);
   const [result] = await query(client, name, [{ sql, params: values.map(readValue) }]);
   if (result === undefined) throw new CommandFailure("Cannot read the answer: there is no result");
   if (options.json) return printJson(result);
   process.stdout.write(showResult(result));
+}
+
+/** A mistyped name makes no database: only a statement that creates something makes one that is not there. */
+async function checkThere(client: AdminClient, name: string, sql: string): Promise<void> {
+  if (/^\s*create\b/i.test(sql)) return;
+  const { dialect, bytes } = await client.get<Database>(pathOf(client, name));
+  if (dialect === "postgres" || bytes !== null) return;
+  throw new CommandFailure(
+    `There is no database "${name}" yet; a function that uses it, a migration, or a CREATE TABLE makes it`,
+    { exitCode: EXIT.notFound, hint: "isopod sql list" },
+  );
 }
 
 /** Numbers and null as such; whoever wants a text that looks like one writes a cast. */

@@ -154,7 +154,7 @@ SET statement_timeout = 0');
       "shop postgres",
     ]);
     expect((await sql("list")).stdout).toMatch(/shop +postgres/);
-    expect((await sql("delete", "shop")).stderr).toContain("deleted where it is");
+    expect((await sql("delete", "shop", "--yes")).stderr).toContain("deleted where it is");
   });
 
   test("is not for keys that may only deploy, where the operator has given the url", async () => {

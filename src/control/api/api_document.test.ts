@@ -134,6 +134,7 @@ test("every documented route answers as documented", async () => {
   await call("sendMessages", queue, { messages: [{ body: "1" }] });
   await call("listQueues", project);
   await call("peekQueue", queue);
+  await call("sendMessages", { ...queue, queue: "r" }, { messages: [{ body: "2" }] });
   await call("redriveQueue", queue, { to: "r" });
   await call("purgeQueue", queue);
   await call("purgeCache", project, { tags: ["t"] });

@@ -11,6 +11,8 @@ const planView = z.object({
   ...planRecord.shape,
   /** Whether it stands in the configuration file, and is changed there. */
   ofFile: z.boolean(),
+  /** What runs around programs. */
+  middlewares: z.array(z.string()).optional(),
   revision: z.number().optional(),
 });
 
@@ -27,12 +29,15 @@ export function planEndpoints({ plane }: ApiParts): Endpoint[] {
       },
       handle: async ({ query }) => {
         const ofFile = plane.published.file.plans;
-        const all = [...plane.published.callers.plans.values()].map(({ ratePerSecond, bindings, ...plan }) => ({
-          ...{ ...plan, egress: [...plan.egress], origins: [...plan.origins], ofFile: ofFile.has(plan.name) },
-          ...(ratePerSecond !== undefined && { ratePerSecond }),
-          ...(bindings.size > 0 && { bindings: saidOf(bindings) }),
-          ...(!ofFile.has(plan.name) && { revision: plane.replica.get("plans", plan.name)?.revision }),
-        }));
+        const all = [...plane.published.callers.plans.values()].map(
+          ({ ratePerSecond, bindings, middlewares, ...plan }) => ({
+            ...{ ...plan, egress: [...plan.egress], origins: [...plan.origins], ofFile: ofFile.has(plan.name) },
+            ...(ratePerSecond !== undefined && { ratePerSecond }),
+            ...(middlewares && { middlewares: [...middlewares.names] }),
+            ...(bindings.size > 0 && { bindings: saidOf(bindings) }),
+            ...(!ofFile.has(plan.name) && { revision: plane.replica.get("plans", plan.name)?.revision }),
+          }),
+        );
         return { body: paginate(all, query, (each) => each.name) };
       },
     }),

@@ -34,7 +34,11 @@ const at = (...parts: string[]) => join(server.directory, "apps", ...parts);
 test("every folder is a function, and a broken one says so at its own address", async () => {
   expect(await get("/apps/one")).toBe("200 one /apps/one");
   expect(await get("/apps/one/a/b?c")).toBe("200 one /apps/one/a/b");
-  expect(await get("/apps/broken/x")).toMatch(/^400 .*"syntax_error".*"line":2/);
+  const broken = await get("/apps/broken/x");
+  expect(broken).toMatch(/^400 .*"syntax_error".*"line":2/);
+  // Where the apps lie is no business of who calls them.
+  expect(broken).toContain("(index.ts:2:9)");
+  expect(broken).not.toContain(at("broken"));
   expect(await get("/apps/empty")).toMatch(/^404 .*no index\.ts/);
   expect(await get("/apps/none")).toMatch(/^404 .*Nothing answers/);
   expect(await get("/own")).toBe("200 own");

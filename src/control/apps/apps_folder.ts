@@ -10,13 +10,14 @@ import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { NO_BINDINGS } from "../../core/binding_kinds.ts";
 import type { Clock } from "../../core/clock.ts";
-import { toIsopodError } from "../../core/errors.ts";
+import { IsopodError, toIsopodError } from "../../core/errors.ts";
 import { DEFAULT_PROJECT, type FunctionVersion } from "../../core/function.ts";
 import { completeLimits } from "../../core/limits.ts";
 import { parseRoute } from "../../core/route.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import { name } from "../fields.ts";
-import { type Build, bundleFunction } from "../loading/function_bundles.ts";
+import type { Build } from "../loading/build.ts";
+import { bundleFunction } from "../loading/function_bundles.ts";
 import type { LoadedFunction } from "../loading/function_loader.ts";
 import { type AppFiles, listFolders, readAppFiles } from "./app_files.ts";
 
@@ -135,7 +136,8 @@ export class AppsFolder {
       const fingerprint = files?.fingerprint ?? messageOf(error);
       if (known?.fingerprint === fingerprint) return known;
       this.#parts.report("An app is broken", { app, reason: messageOf(error) });
-      return { fingerprint, loaded: { version: brokenVersion(app, fingerprint, error), routes: routesOf(app) } };
+      const reason = inTermsOf(path, toIsopodError(error));
+      return { fingerprint, loaded: { version: brokenVersion(app, fingerprint, reason), routes: routesOf(app) } };
     }
   }
 
@@ -161,9 +163,16 @@ function versionOf(app: string, version: string): Omit<FunctionVersion, "content
 }
 
 /** A version whose every call is answered with what is wrong with it. */
-function brokenVersion(app: string, fingerprint: string, error: unknown): FunctionVersion {
-  const reason = toIsopodError(error);
+function brokenVersion(app: string, fingerprint: string, reason: IsopodError): FunctionVersion {
   return { ...versionOf(app, hashOf(`${fingerprint} ${reason.message}`)), contents: () => Promise.reject(reason) };
+}
+
+/** Files by their names within the app for who calls it, as where they are is the server's business; the log has both. */
+function inTermsOf(folder: string, error: IsopodError): IsopodError {
+  const message = error.message.replaceAll(`${folder}/`, "");
+  const place = /\((\/[^()]+)\)/.exec(error.message)?.[1];
+  if (message === error.message || place === undefined) return error;
+  return new IsopodError(error.code, { ...error.details, message, stack: `${message}\n    at ${place}` });
 }
 
 function routesOf(app: string) {

@@ -14,6 +14,7 @@ import type { ProcessSettings } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
 import type { Triggers } from "../../core/triggers.ts";
 import type { TextPosition } from "./error.ts";
+import type { MiddlewaresConfig } from "./middleware_config.ts";
 import {
   CACHE_RULES,
   type CacheConfig,
@@ -103,6 +104,8 @@ export interface FunctionConfig {
   readonly assets: { readonly folder: string; readonly fallback: AssetFallback } | undefined;
   /** Absolute path of the folder with the page and the files of a function of the `browser` engine, when it has one. */
   readonly pageFolder?: string | undefined;
+  /** What runs around it; undefined where nothing does. */
+  readonly middlewares?: MiddlewaresConfig | undefined;
   /** Undefined for other engines. */
   readonly process?: ProcessConfig | undefined;
   /** Where the function's table begins in the file. */
@@ -140,6 +143,8 @@ export interface Config {
   readonly secretKeys: readonly Uint8Array[] | undefined;
   /** By name; always holds `anonymous`. */
   readonly plans: ReadonlyMap<string, Plan>;
+  /** What plans run around programs, by their names. */
+  readonly planMiddlewares: ReadonlyMap<string, MiddlewaresConfig>;
   readonly keys: readonly KeyRecord[];
   readonly functions: readonly FunctionConfig[];
   readonly pool: PoolConfig;
@@ -178,6 +183,7 @@ export function defaultConfig(): Config {
     previewDomains: [],
     secretKeys: undefined,
     plans: new Map([[ANONYMOUS, LOOPBACK_ANONYMOUS]]),
+    planMiddlewares: new Map(),
     keys: [],
     functions: [],
     pool: defaultsOf(POOL_RULES),

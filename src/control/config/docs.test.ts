@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { LIMIT_RULES, type LimitRule } from "../../core/limits.ts";
 import { parseConfig } from "./file.ts";
+import { MIDDLEWARE_MS_RULE } from "./middleware_rules.ts";
 import { GRACE_RULE } from "./process_rules.ts";
 import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import { allKeys, configSchema } from "./schema.ts";
@@ -41,9 +42,9 @@ test("every key is documented, and every documented key is known", () => {
 test("every number's unit, default, floor and ceiling are those of the code", () => {
   const documented = documentedKeys();
   const tables: readonly (readonly [string, readonly LimitRule[]])[] = [
-    ["plans.NAME.", Object.values(LIMIT_RULES)],
+    ["plans.NAME.", [...Object.values(LIMIT_RULES), MIDDLEWARE_MS_RULE]],
     ["functions.limits.", Object.values(LIMIT_RULES)],
-    ["functions.", [FUNCTION_INSTANCES_RULE, GRACE_RULE]],
+    ["functions.", [FUNCTION_INSTANCES_RULE, GRACE_RULE, MIDDLEWARE_MS_RULE]],
     ["server.", Object.values(SERVER_RULES)],
     ["pool.", Object.values(POOL_RULES)],
     ["cache.", Object.values(CACHE_RULES)],

@@ -6,21 +6,20 @@
  */
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { ANONYMOUS, type KeyRecord, type Plan } from "../../core/plan.ts";
+import type { KeyRecord, Plan } from "../../core/plan.ts";
 import { readAddresses, type TypedAddresses } from "./addresses.ts";
-import { readPlanBindings } from "./bindings.ts";
 import { readBlobs } from "./blobs.ts";
 import type { ValueChecks } from "./checks.ts";
-import { type Address, type Config, defaultConfig, isLoopback, LOOPBACK_ANONYMOUS } from "./config.ts";
+import { type Config, defaultConfig } from "./config.ts";
 import { ConfigError } from "./error.ts";
 import { readFunctions } from "./functions.ts";
+import { readPlanMiddlewares, readPlans } from "./plans.ts";
 import { ConfigReport } from "./report.ts";
 import { CACHE_RULES, defaultsOf, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
-import { configSchema, limitsOf, type RawConfig, type RawPlan, settingsOf } from "./schema.ts";
-import { readSecretKeys, type SecretReading, type SecretSource } from "./secrets.ts";
+import { configSchema, type RawConfig, settingsOf } from "./schema.ts";
+import { readSecretKeys, type SecretReading } from "./secrets.ts";
 import { readToml } from "./toml.ts";
 import { readTriggers, triggersOf } from "./triggers.ts";
-import { isName, NAME_EXPECTED } from "./values.ts";
 
 export { ConfigError } from "./error.ts";
 
@@ -107,6 +106,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     listen,
     admin,
     ...{ codeless, rpcPath, plans },
+    planMiddlewares: readPlanMiddlewares(raw, report, folder),
     apps: raw.apps === undefined ? undefined : resolve(folder, raw.apps),
     blobs: readBlobs(raw.blobs, source),
     previewDomains: raw.preview_domains ?? [],
@@ -118,43 +118,6 @@ export function parseConfig(text: string, options: ParseOptions = {}): Config {
     cache: { ...defaultsOf(CACHE_RULES), ...settingsOf(CACHE_RULES, raw.cache) },
     logs: { ...defaultsOf(LOGS_RULES), ...settingsOf(LOGS_RULES, raw.logs) },
     sandbox: raw.sandbox ?? standard.sandbox,
-  };
-}
-
-/** @param isTyped whether the address is the command line's, of which no line of the file says anything */
-function readPlans(
-  raw: RawConfig,
-  { listen, isTyped }: { readonly listen: Address; readonly isTyped: boolean },
-  source: SecretSource,
-): ReadonlyMap<string, Plan> {
-  const { report } = source;
-  const plans = new Map<string, Plan>();
-  for (const [name, item] of Object.entries(raw.plans ?? {})) {
-    if (!isName(name)) report.fail(["plans", name], `the name is not ${NAME_EXPECTED}`);
-    plans.set(name, readPlan(name, item, source));
-  }
-  const anonymous = raw.plans?.[ANONYMOUS];
-  if (anonymous?.run === undefined && !isLoopback(listen.host)) {
-    const where = anonymous ? ["plans", ANONYMOUS] : ["listen_address"];
-    const rights = 'write [plans.anonymous] with run = "none", "pinned" or "any"';
-    const reach = `others can reach "${listen.host}", and nothing says what callers without a key may run`;
-    if (isTyped) throw new Error(`Cannot read --listen: ${reach}; ${rights} into the configuration`);
-    report.fail(where, `${reach}; ${rights}`);
-  }
-  if (!anonymous) plans.set(ANONYMOUS, LOOPBACK_ANONYMOUS);
-  return plans;
-}
-
-function readPlan(name: string, raw: RawPlan, source: SecretSource): Plan {
-  return {
-    name,
-    run: raw.run ?? (name === ANONYMOUS ? "any" : "none"),
-    limits: limitsOf(raw),
-    ratePerSecond: raw.rate,
-    egress: raw.egress ?? [],
-    bindings: readPlanBindings(raw, ["plans", name], source),
-    origins: raw.origins ?? [],
-    native: raw.native ?? true,
   };
 }
 

@@ -16,6 +16,7 @@ import { readAssets } from "./assets.ts";
 import { readBindings } from "./bindings.ts";
 import type { FunctionConfig } from "./config.ts";
 import { readEntry } from "./entry.ts";
+import { namedIn, readMiddlewares } from "./middlewares.ts";
 import { readProcess } from "./process_function.ts";
 import { PROCESS_KEYS } from "./process_rules.ts";
 import type { ConfigReport } from "./report.ts";
@@ -24,9 +25,6 @@ import { FUNCTION_INSTANCES_RULE } from "./rules.ts";
 import type { KeyPath } from "./scan.ts";
 import { limitsOf, type RawApplication, type RawConfig, type RawFunction } from "./schema.ts";
 import type { SecretSource } from "./secrets.ts";
-
-/** Keys of `[[functions]]` that are known and do nothing yet. */
-const LATER_KEYS = ["middlewares"] as const;
 
 /** What functions of an engine get that set nothing else: a program takes one invocation at a time, a page needs room. */
 const ENGINE_LIMITS: Partial<Record<EngineName, Partial<Limits>>> = {
@@ -77,9 +75,6 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
   const { report } = source;
   const engine = raw.engine ?? (raw.command === undefined && raw.runtime === undefined ? undefined : "process");
   const entry = readEntry(engine, raw.path, "path", path, source);
-  for (const key of LATER_KEYS) {
-    if (raw[key] !== undefined) report.fail([...path, key], "the key is known, but what it is for is not there yet");
-  }
   const { secrets, bindings } = readBindings(raw, path, source);
   const isProcess = entry.engine === "process";
   for (const key of isProcess ? [] : PROCESS_KEYS) {
@@ -98,6 +93,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     process: isProcess ? readProcess(raw, path, entry.path, source) : undefined,
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
+    middlewares: readMiddlewares(raw, path, source, namedIn(raw.env, source.env, path)),
     instancesMax:
       raw.instances ?? (entry.engine === "browser" ? availableParallelism() : FUNCTION_INSTANCES_RULE.default),
     cache: raw.cache ?? true,
@@ -127,6 +123,7 @@ function readApplication(
     egress: [],
     secrets: [],
     bindings: backendsOf(raw),
+    middlewares: readMiddlewares({}, path, source, namedIn(raw.env, source.env, path)),
     instancesMax: FUNCTION_INSTANCES_RULE.default,
     cache: true,
     triggers: NO_TRIGGERS,

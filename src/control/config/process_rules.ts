@@ -1,7 +1,8 @@
 /** The keys and the bounds that only functions of the `process` engine have. */
 import { z } from "zod";
+import { EVENT_FORMS } from "../../core/event_form.ts";
 import { limitRule } from "../../core/limits.ts";
-import { DIALECTS, EVENT_FORMS, LINE_PLACES, RUNTIMES } from "../../core/process_program.ts";
+import { DIALECTS, LINE_PLACES, RUNTIMES } from "../../core/process_program.ts";
 import { oneOf, setting, text } from "./values.ts";
 
 /** The rule of `grace_ms`. */

@@ -173,7 +173,7 @@ test.each([
   ['name = "a"\npath = "hello.ts"\nenv = 3', 'env of function "a": expected a table of names and texts'],
   [
     'name = "a"\npath = "hello.ts"\nmiddlewares = ["auth"]',
-    'middlewares of function "a": the key is known, but what it is for is not there yet',
+    'middlewares of function "a": the middleware "auth" is not there: nothing is at ',
   ],
   ['name = "a"\npath = "hello.ts"\nbindings.DB = { type = "tcp", name = "cache" }', "allow"],
   [

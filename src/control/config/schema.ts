@@ -13,6 +13,7 @@ import { bindingSchema, planBindingSchema } from "./binding_schema.ts";
 import { blobsSchema } from "./blobs_schema.ts";
 import type { ValueChecks } from "./checks.ts";
 import { SANDBOX_NAMES } from "./config.ts";
+import { MIDDLEWARE_SHAPE } from "./middleware_rules.ts";
 import { PROCESS_SHAPE } from "./process_rules.ts";
 import { CACHE_RULES, CONSUMER_RULES, FUNCTION_INSTANCES_RULE, LOGS_RULES, POOL_RULES, SERVER_RULES } from "./rules.ts";
 import {
@@ -59,7 +60,6 @@ export function limitsOf(raw: Readonly<Record<string, unknown>> | undefined): Pa
 }
 
 const filePath = text("the path of a file or folder");
-const words = z.array(text("a text in quotes"));
 
 function functionSchema(checks: ValueChecks) {
   return z.strictObject({
@@ -76,7 +76,7 @@ function functionSchema(checks: ValueChecks) {
     assets: filePath.optional(),
     not_found: oneOf(ASSET_FALLBACKS).optional(),
     bindings: z.record(z.string(), bindingSchema(checks)).optional(),
-    middlewares: words.optional(),
+    ...MIDDLEWARE_SHAPE,
     ...PROCESS_SHAPE,
   });
 }
@@ -94,6 +94,8 @@ function planSchema(checks: ValueChecks) {
     bindings: z.record(z.string(), planBindingSchema(checks)).optional(),
     origins: z.array(origin).optional(),
     native: z.boolean().optional(),
+    ...MIDDLEWARE_SHAPE,
+    unsigned: z.boolean().optional(),
   });
 }
 

@@ -34,7 +34,8 @@ export function storedProgram(blobs: BlobStore, { entry, exportName, files, sett
   return { kind: "process", name: posix.basename(entry), hash, code, layers, settings };
 }
 
-function treeOf(blobs: BlobStore, files: Manifest["files"]): FileTree {
+/** Files of the store as a tree. */
+export function treeOf(blobs: BlobStore, files: Manifest["files"]): FileTree {
   // Who deploys without saying anything of modes has files that can be executed, and need not be.
   const entries = files.map(({ path, hash, executable = true }) => ({ path, hash, isExecutable: executable }));
   return {

@@ -12,11 +12,13 @@ import { type FunctionVersion, languageOf, type Program, type VersionContents } 
 import { combineLimits, completeLimits, type Limits } from "../../core/limits.ts";
 import type { BlobStore } from "../../core/store.ts";
 import type { WasmPreparer, WasmProgram } from "../../core/wasm_program.ts";
+import { middlewaresOf, withHooks } from "../loading/hook_host.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import { AssetContents, StoredAssets } from "./stored_assets.ts";
+import { storedHooks } from "./stored_hooks.ts";
 import { storedPage } from "./stored_page.ts";
 import { storedProgram } from "./stored_program.ts";
 import { declarationsOf, secretNamesOf, secretsOf, triggersOf } from "./version_bindings.ts";
@@ -46,7 +48,7 @@ export class StoredVersions {
     const secrets = secretNamesOf(settings).map((each) => this.#replica.get("secrets", project, each)?.revision ?? 0);
     // With other secrets, or under other limits, instances that run are not what new ones would be.
     const state = [...secrets, own?.value.limits === undefined ? 0 : own.revision].filter((revision) => revision > 0);
-    return {
+    const made: FunctionVersion = {
       ...{ project, name, version, engine, instancesMax: settings.instancesMax, cache: settings.cache },
       key: [`${functionKey(project, name)}@${version}`, ...state].join("#"),
       limits: combineLimits(completeLimits({ ...ownDefaults(engine), ...settings.limits }), own?.value.limits ?? {}),
@@ -54,11 +56,17 @@ export class StoredVersions {
       assets: assets && new StoredAssets(this.#assets, assets, settings.notFound, createdAt),
       contents: () => this.#contents(project, name, manifest),
     };
+    const hooks = storedHooks(this.#blobs, manifest);
+    const inline = settings.middlewares?.inline ?? [];
+    if (hooks === undefined && inline.length === 0) return made;
+    const dialect = engine === "process" ? (settings.process?.dialect ?? "runtime-api") : undefined;
+    return { ...made, middlewares: middlewaresOf(made, dialect, hooks, inline) };
   }
 
   async #contents(project: string, name: string, manifest: Manifest): Promise<VersionContents> {
     const { engine, exportName, settings } = manifest;
-    const program = engine === "process" ? storedProgram(this.#blobs, manifest) : await this.#code(manifest);
+    const own = engine === "process" ? storedProgram(this.#blobs, manifest) : await this.#code(manifest);
+    const program = withHooks(own, storedHooks(this.#blobs, manifest));
     const env: Record<string, string> = { ...settings.env };
     const secrets: { placeholder: string; value: string; hosts: readonly string[] }[] = [];
     for (const { binding, name: secret, hosts } of secretsOf(settings)) {

@@ -4,6 +4,7 @@ import { LIMIT_NAMES, type Limits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { Manifest, VersionSettings } from "./records.ts";
+import { hookPaths } from "./stored_hooks.ts";
 import { declarationsOf, secretsOf, triggersOf } from "./version_bindings.ts";
 import type { DeployedFile } from "./version_files.ts";
 
@@ -61,9 +62,15 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
     if (!isHttp && (settings.limits.concurrencyMax ?? 1) > 1) {
       fail('limits.concurrencyMax: expected 1: a program takes more by the dialect "http" alone');
     }
-  } else if (settings.process !== undefined || paths.size < files.length) {
+  } else if (hookPaths(input).size > 0) {
+    // They run where programs do, whatever the function is.
+    checkNative(parts, owner);
+  }
+  if (engine !== "process" && (settings.process !== undefined || paths.size < files.length)) {
     fail("settings.process and layers are for the engine process alone");
   }
+  const absent = [...hookPaths(input)].find((path) => !paths.has(path));
+  if (absent !== undefined) fail(`its middleware ${absent} is not among its files`);
   if (new Set(assets.map(({ path }) => path)).size < assets.length) fail("two of its static files have one path");
   if (settings.notFound !== undefined && assets.length === 0) fail("notFound is for static files, and it has none");
   if (!paths.has(entry)) fail(`its entry "${entry}" is not among its files: ${[...paths].slice(0, 10).join(", ")}`);

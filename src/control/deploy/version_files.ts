@@ -14,7 +14,7 @@ import {
 } from "../../core/function.ts";
 import type { BlobStore } from "../../core/store.ts";
 import { hashOf } from "../../stdx/hash.ts";
-import type { Build } from "../loading/function_bundles.ts";
+import type { Build } from "../loading/build.ts";
 import type { Manifest } from "./records.ts";
 
 /** A file of a deploy: its contents, or the hash of contents that the server has. */

@@ -38,7 +38,13 @@ function isDefault({ env, limits, egress, secrets, bindings = {}, instancesMax, 
   const set = [env, limits, egress, secrets, bindings, more.schedules ?? [], more.consumers ?? []].flatMap((each) =>
     Object.keys(each),
   );
-  return set.length === 0 && instancesMax === 16 && more.cache === undefined && more.process === undefined;
+  return (
+    set.length === 0 &&
+    instancesMax === 16 &&
+    more.cache === undefined &&
+    more.process === undefined &&
+    more.middlewares === undefined
+  );
 }
 
 /** JSON with the keys of each object in order, and without those that are undefined. */

@@ -7,10 +7,11 @@
 import { IsopodError, toIsopodError } from "../../core/errors.ts";
 import type { FunctionVersion } from "../../core/function.ts";
 import type { Store } from "../../core/store.ts";
-import type { Build } from "../loading/function_bundles.ts";
+import type { Build } from "../loading/build.ts";
 import { checkQuota } from "../tenancy/quotas.ts";
 import { tryPut } from "./pointers.ts";
 import { type Manifest, manifestRecord, readJson, toBytes } from "./records.ts";
+import { hookPaths } from "./stored_hooks.ts";
 import type { StoredVersions } from "./stored_versions.ts";
 import { checkVersion, type VersionChecks, type VersionInput, type VersionOwner } from "./version_checks.ts";
 import { bundleFiles, isSelfContained, storeFiles, type VersionFile } from "./version_files.ts";
@@ -71,7 +72,8 @@ export class VersionMaker {
       return { version, ...known, isNew: false, release };
     }
     checkQuota(project, quotas, "versionsMax", this.#parts.replica.all("versions", project, name).length + 1);
-    const bundle = engine === "script" || engine === "browser" ? await this.#bundle(name, input, files) : undefined;
+    const isBundled = engine === "script" || engine === "browser";
+    const bundle = isBundled ? await this.#bundle(name, input, codeFilesOf(files, input)) : undefined;
     const manifest: Manifest = {
       ...{ engine, files, entry, exportName, settings, createdAt: wallNow(), createdBy: by },
       ...(bundle && { bundle }),
@@ -146,6 +148,12 @@ export class VersionMaker {
     const map = sourceMap === undefined ? undefined : await blobs.put(new TextEncoder().encode(sourceMap));
     return { code: stored.hash, ...(map && { map: map.hash }) };
   }
+}
+
+/** The files of a script without those of its middlewares, which are no part of its program. */
+function codeFilesOf(files: readonly VersionFile[], { engine, settings }: VersionInput): readonly VersionFile[] {
+  const paths = hookPaths({ engine, settings, files });
+  return files.filter(({ path }) => !paths.has(path));
 }
 
 /** Codes that say by themselves that the program is wrong; what else a program does wrong while it loads has one of ours. */

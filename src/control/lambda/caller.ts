@@ -4,6 +4,7 @@
  */
 import { IsopodError } from "../../core/errors.ts";
 import { DEFAULT_PROJECT } from "../../core/function.ts";
+import { ANONYMOUS } from "../../core/plan.ts";
 import type { Principal } from "../api/endpoint.ts";
 import type { SigningPairs } from "../tenancy/signing_pairs.ts";
 import { LambdaError } from "./failures.ts";
@@ -15,6 +16,8 @@ export interface LambdaCaller extends Account {
   readonly who: Principal;
   /** Of the API key by which they came; undefined for the server's token. */
   readonly keyHash: string | undefined;
+  /** Nobody has signed, and the plan `anonymous` lets that be. */
+  readonly isUnsigned?: boolean;
 }
 
 /** What telling takes. */
@@ -23,6 +26,8 @@ export interface CallerParts {
   /** Who has a token. @throws {IsopodError} `unauthorized` */
   principal(request: Request): Principal;
   hasProject(project: string): boolean;
+  /** Whether the plan `anonymous` takes invocations that nobody has signed. */
+  takesUnsigned(): boolean;
   wallNow(): number;
 }
 
@@ -30,6 +35,12 @@ export interface CallerParts {
 const REGION = "us-east-1";
 /** Names the project for the server's token, which may speak for each. */
 const PROJECT_HEADER = "isopod-project";
+
+/** Who has signed nothing: it is for the functions of the default project, and for nothing but invoking them. */
+const UNSIGNED: LambdaCaller = {
+  who: { label: ANONYMOUS, project: DEFAULT_PROJECT, scopes: ["invoke"], mayPin: false, plan: ANONYMOUS },
+  ...{ project: DEFAULT_PROJECT, region: REGION, keyHash: undefined, isUnsigned: true },
+};
 
 /** A credential that is known, before it is certain that who sent it has signed this. */
 export interface Credential {
@@ -39,8 +50,11 @@ export interface Credential {
 }
 
 /** Looked at before the body is read: nobody without a credential has the server read one. @throws {LambdaError} */
-export function identify(parts: CallerParts, request: Request): Credential {
+export function identify(parts: CallerParts, request: Request, access: LambdaAccess): Credential {
   const authorization = request.headers.get("authorization");
+  if (authorization === null && access === "invoke" && parts.takesUnsigned()) {
+    return { caller: UNSIGNED, check: () => {} };
+  }
   if (authorization === null) {
     const message = "Missing Authentication Token: sign the request with a key's pair, or send a token.";
     throw new LambdaError("MissingAuthenticationTokenException", message);

@@ -115,7 +115,12 @@ def handle(event, context):
 `;
       const more = { Runtime: "python3.9" as aws.Runtime, Handler: "src/app.handle" };
       const Code = { ZipFile: zipOf({ "src/app.py": source }) };
-      const { FunctionArn, Runtime } = await create("snake", { ...more, Code, Environment: { Variables: { A: "1" } } });
+      const { FunctionArn, Runtime } = await create("snake", {
+        ...more,
+        Code,
+        Timeout: 15,
+        Environment: { Variables: { A: "1" } },
+      });
       expect(Runtime).toBe("python3.9" as aws.Runtime);
       const ClientContext = Buffer.from('{"custom":{"b":2}}').toString("base64");
       const answer = await client.send(
@@ -130,7 +135,7 @@ def handle(event, context):
       expect(failing.FunctionError).toBe("Unhandled");
       expect(payloadOf(failing)).toMatchObject({ errorType: "ValueError", errorMessage: "no such thing" });
       // Of another runtime it is another program; with another limit it is the same.
-      await client.send(new aws.UpdateFunctionConfigurationCommand({ FunctionName: "snake", Timeout: 5 }));
+      await client.send(new aws.UpdateFunctionConfigurationCommand({ FunctionName: "snake", Timeout: 16 }));
       expect(await call("snake")).toMatchObject({ event: {} });
       const broken = { FunctionName: "snake", ZipFile: zipOf({ "src/app.py": "import nothing_of_this_name" }) };
       const { name, message } = await failed(client.send(new aws.UpdateFunctionCodeCommand(broken)));

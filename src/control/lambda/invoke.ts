@@ -42,9 +42,10 @@ export async function invoke(call: LambdaCall): Promise<Response> {
   return executed(200, number, failure?.payload ?? payload, headers);
 }
 
-/** Admits the call of a key under its plan; the server's own token has none. */
+/** Admits the call of a key, or of nobody, under its plan; the server's own token has none. */
 export async function admit({ parts, caller, request }: LambdaCall) {
-  return caller.keyHash === undefined ? undefined : parts.admission.admit(caller.keyHash, request.signal);
+  const { keyHash, isUnsigned = false } = caller;
+  return keyHash === undefined && !isUnsigned ? undefined : parts.admission.admit(keyHash, request.signal);
 }
 
 /** Lets the connection stay silent for as long as the function may run. */

@@ -5,6 +5,7 @@
  * Loaded at the first request for it. What the operations mean stands in docs/lambda.md.
  */
 import { toIsopodError } from "../../core/errors.ts";
+import { ANONYMOUS } from "../../core/plan.ts";
 import type { QuietExchange } from "../api/admin_logs.ts";
 import { ACCOUNT_OPERATIONS } from "./account_operations.ts";
 import { ALIAS_OPERATIONS } from "./alias_operations.ts";
@@ -56,13 +57,14 @@ export function createLambdaApi(
   const routes = OPERATIONS.map((operation) => ({ operation, pattern: patternOf(operation.path) }));
   const { plane, principal, wallNow } = parts;
   const hasProject = (project: string) => plane.replica.get("projects", project) !== undefined;
-  const callers: CallerParts = { pairs: plane.pairs, principal, hasProject, wallNow };
+  const takesUnsigned = () => plane.published.callers.plans.get(ANONYMOUS)?.unsigned === true;
+  const callers: CallerParts = { pairs: plane.pairs, principal, hasProject, takesUnsigned, wallNow };
   return async (request, exchange) => {
     const requestId = parts.newRequestId();
     try {
       const url = new URL(request.url);
       const { operation, path } = findOperation(routes, request.method, url.pathname);
-      const { caller, check } = identify(callers, request);
+      const { caller, check } = identify(callers, request, operation.access);
       const body = await readBody(request, operation);
       check(body);
       checkAccess(caller, operation.name, operation.access);

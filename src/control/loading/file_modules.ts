@@ -20,7 +20,7 @@ export interface FoundModule {
   readonly folder: string;
   readonly path: string;
   readonly fingerprint: string;
-  readonly target: BundleTarget;
+  readonly target?: BundleTarget;
 }
 
 /** What modules are looked for: packages may have others for pages. */

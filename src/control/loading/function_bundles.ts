@@ -1,16 +1,13 @@
 /** Bundles the functions of a configuration, by the sandboxed builder. */
 import { basename, dirname, join } from "node:path";
 import { IsopodError } from "../../core/errors.ts";
-import { languageOf, type ModuleLoader, type Program, type ProgramSource } from "../../core/function.ts";
+import { languageOf, type Program } from "../../core/function.ts";
+import type { MiddlewareOrder } from "../../core/middleware.ts";
+import type { MiddlewareConfig } from "../config/middleware_config.ts";
+import type { Build } from "./build.ts";
 import { createFileModules, type FoundModule, fingerprintOf, isUnchanged } from "./file_modules.ts";
 
-/** Joins a source with what the loader finds; `always` also when there seems to be nothing to find. */
-export type Build = (
-  source: ProgramSource,
-  loader: ModuleLoader,
-  signal: AbortSignal,
-  always: boolean,
-) => Promise<Program>;
+import { type MiddlewareSources, withMiddlewares, wrapping } from "./middleware_modules.ts";
 
 /** The largest file that a function may begin with, in bytes. */
 const ENTRY_BYTES_MAX = 10 * 1024 * 1024;
@@ -23,6 +20,15 @@ export interface FunctionSource {
   readonly denied: ReadonlySet<string>;
   /** What the bundle is to run in; Bun when left out. */
   readonly target?: "browser" | undefined;
+  /** Modules that become a part of it. */
+  readonly around?: InlineMiddlewares | undefined;
+}
+
+/** Modules around a function, in its own program. */
+export interface InlineMiddlewares {
+  readonly modules: readonly MiddlewareConfig[];
+  readonly order: MiddlewareOrder;
+  readonly sources: MiddlewareSources;
 }
 
 /** A bundle, and what it was made of. */
@@ -41,7 +47,7 @@ export async function bundleFunction(
   source: FunctionSource,
   signal: AbortSignal,
 ): Promise<FunctionBundle> {
-  const { path, exportName, denied, target } = source;
+  const { path, exportName, denied, around, target } = source;
   const fingerprint = fingerprintOf(path);
   const modules: FoundModule[] = [];
   const file = Bun.file(path);
@@ -50,20 +56,32 @@ export async function bundleFunction(
   const name = basename(path);
   const language = languageOf(path);
   const own = { name, language, code: await file.text(), hash: "", url: path, target };
-  const entry =
-    exportName === "default"
-      ? own
-      : { ...own, code: reexport(exportName, name), url: join(dirname(path), "(entry).ts") };
-  const loader = createFileModules(path, denied, (module) => modules.push(module), target);
+  const made = entryText(source, name);
+  const entry = made === undefined ? own : { ...own, code: made, url: join(dirname(path), "(entry).ts") };
+  const found = (module: FoundModule) => void modules.push(module);
+  const files = createFileModules(path, denied, found, target);
+  const loader = around === undefined ? files : withMiddlewares(around.sources, around.modules, files, denied, found);
   const program = await build(entry, loader, signal, true);
   return {
     program,
     isUpToDate: (now) =>
       now.path === path &&
       now.exportName === exportName &&
+      isSame(now.around, around) &&
       fingerprintOf(path) === fingerprint &&
       modules.every((module) => !now.denied.has(module.path) && isUnchanged(module)),
   };
+}
+
+/** What is bundled in the place of the file itself, where that is not what the function is. */
+function entryText({ exportName, around }: FunctionSource, file: string): string | undefined {
+  if (around !== undefined) return wrapping(`./${file}`, exportName, around.modules, around.order);
+  return exportName === "default" ? undefined : reexport(exportName, file);
+}
+
+function isSame(one: InlineMiddlewares | undefined, other: InlineMiddlewares | undefined): boolean {
+  const told = (each: typeof one) => each && [each.order, each.modules.map(({ name, path }) => [name, path])];
+  return JSON.stringify(told(one)) === JSON.stringify(told(other));
 }
 
 function reexport(exportName: string, file: string): string {

@@ -7,19 +7,25 @@
 import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { grantsOf } from "../../core/binding_kinds.ts";
 import { PRODUCTION, type RoutedFunction } from "../../core/deployment.ts";
-import { type AnyProgram, DEFAULT_PROJECT, type FunctionVersion } from "../../core/function.ts";
+import { type AnyProgram, DEFAULT_PROJECT, type FunctionVersion, type MiddlewareChain } from "../../core/function.ts";
 import { completeLimits } from "../../core/limits.ts";
+import type { Plan } from "../../core/plan.ts";
 import type { ProcessProgram } from "../../core/process_program.ts";
 import type { RoutePattern } from "../../core/route.ts";
-import type { WasmPreparer, WasmProgram } from "../../core/wasm_program.ts";
+import type { WasmPreparer } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { FunctionConfig, ProcessConfig } from "../config/config.ts";
+import type { MiddlewaresConfig } from "../config/middleware_config.ts";
+import { FUNCTION_INSTANCES_RULE } from "../config/rules.ts";
 import { findVersion } from "../deploy/version_names.ts";
-import { DiskAssets } from "./disk_assets.ts";
+import type { Build } from "./build.ts";
 import { DiskTrees } from "./disk_trees.ts";
-import { type Build, bundleFunction, type FunctionBundle } from "./function_bundles.ts";
+import { makeVersion } from "./file_versions.ts";
+import { bundleFunction, type FunctionBundle } from "./function_bundles.ts";
+import { chainOf, hookHost, type LoadedHooks, NO_RIGHTS } from "./hook_host.ts";
+import { MiddlewareLoader, type PlacedMiddlewares, placeMiddlewares } from "./middleware_loader.ts";
+import type { MiddlewareSources } from "./middleware_modules.ts";
 import { pageProgram } from "./page_files.ts";
 
 /** A function of the configuration, ready to be routed to. */
@@ -28,18 +34,31 @@ export interface LoadedFunction {
   readonly routes: readonly RoutePattern[];
 }
 
+/** What loading takes. */
+export interface LoaderParts {
+  readonly build: Build;
+  readonly components: WasmPreparer;
+  /** What modules that are middlewares are bundled with. */
+  readonly sources: MiddlewareSources;
+}
+
 /** Loads functions, and remembers the versions that it made. */
 export class FunctionLoader {
   readonly #build: Build;
   readonly #components: WasmPreparer;
   #known = new Map<string, FunctionVersion>();
   readonly #trees = new DiskTrees();
+  readonly #sources: MiddlewareSources;
+  readonly #middlewares: MiddlewareLoader;
+  #plans = new Map<string, MiddlewareChain>();
   /** By function; a build costs a process, and most reloads change one function of many. */
   #bundles = new Map<string, FunctionBundle>();
 
-  constructor(build: Build, components: WasmPreparer) {
+  constructor({ build, components, sources }: LoaderParts) {
     this.#build = build;
     this.#components = components;
+    this.#sources = sources;
+    this.#middlewares = new MiddlewareLoader(build, sources);
   }
 
   /** Loads all of `functions`. @throws {Error} naming the function and its file */
@@ -59,42 +78,76 @@ export class FunctionLoader {
       const message = reason instanceof Error ? reason.message : String(reason);
       return new Error(`Cannot load function "${config.name}": ${message} (${config.path})`, { cause: reason });
     };
-    if (config.process !== undefined) {
-      const program = await this.#program(config, config.process, denied).catch((reason) => {
-        throw fail(reason);
+    const placed = config.middlewares && placeMiddlewares(config.middlewares, config.engine === "script");
+    try {
+      const hooks = await this.#hooks(config, placed, denied, signal);
+      const program = await this.#programOf(config, placed, denied, signal);
+      const prepare = program.kind === "wasm" ? () => this.#components.prepare(program) : undefined;
+      const made = makeVersion(config, program, {
+        hooks,
+        inline: placed?.inline.map(({ name }) => name) ?? [],
+        prepare,
       });
-      const made = makeVersion(config, program);
-      return { version: this.#known.get(made.key) ?? made, routes: config.routes };
-    }
-    if (config.engine === "wasm") {
-      const bytes = await readFile(config.path).catch((reason) => {
-        throw fail(reason);
-      });
-      const program = { kind: "wasm", name: basename(config.path), bytes, hash: hashOf(bytes) } as const;
-      const made = makeVersion(config, program, () => this.#components.prepare(program));
       // Made now, and not when the first request waits for it; what is wrong with it is told to each request.
-      await this.#components.prepare(program, signal).catch(() => {});
+      if (program.kind === "wasm") await this.#components.prepare(program, signal).catch(() => {});
       return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+    } catch (reason) {
+      throw fail(reason);
     }
-    const isPage = config.engine === "browser";
-    const source = { ...config, denied, target: isPage ? ("browser" as const) : undefined };
-    const known = this.#bundles.get(config.name);
-    const bundle = known?.isUpToDate(source)
-      ? known
-      : await bundleFunction(this.#build, source, signal).catch((reason) => {
-          throw fail(reason);
-        });
-    this.#bundles.set(config.name, bundle);
-    const { program: bundled } = bundle;
-    if (isPage) {
-      const program = await pageProgram(bundled, config.path, config.pageFolder, denied).catch((reason) => {
-        throw fail(reason);
-      });
-      const made = makeVersion(config, program);
-      return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+  }
+
+  async #hooks(
+    { middlewares, process }: FunctionConfig,
+    placed: PlacedMiddlewares | undefined,
+    denied: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<LoadedHooks | undefined> {
+    if (middlewares === undefined || placed === undefined || placed.hosted.length === 0) return undefined;
+    const { dialect, event } = process?.settings ?? { dialect: "http", event: "http" };
+    return this.#middlewares.load(placed.hosted, middlewares, dialect === "http" ? "http" : event, denied, signal);
+  }
+
+  async #programOf(
+    config: FunctionConfig,
+    placed: PlacedMiddlewares | undefined,
+    denied: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<AnyProgram> {
+    const { name, path, engine, process, middlewares } = config;
+    if (process !== undefined) return this.#program(config, process, denied);
+    if (engine === "wasm") {
+      const bytes = await readFile(path);
+      return { kind: "wasm", name: basename(path), bytes, hash: hashOf(bytes) };
     }
-    const made = makeVersion(config, { ...bundled, name: basename(config.path), hash: hashOf(bundled.code) });
-    return { version: this.#known.get(made.key) ?? made, routes: config.routes };
+    const modules = placed?.inline ?? [];
+    const around =
+      modules.length === 0 ? undefined : { modules, order: middlewares?.order ?? "reverse", sources: this.#sources };
+    const isPage = engine === "browser";
+    const source = { ...config, denied, around, target: isPage ? ("browser" as const) : undefined };
+    const known = this.#bundles.get(name);
+    const bundle = known?.isUpToDate(source) ? known : await bundleFunction(this.#build, source, signal);
+    this.#bundles.set(name, bundle);
+    if (isPage) return pageProgram(bundle.program, path, config.pageFolder, denied);
+    return { ...bundle.program, name: basename(path), hash: hashOf(bundle.program.code) };
+  }
+
+  /** What a plan runs around programs. @throws {Error} naming the plan */
+  async loadPlan(plan: Plan, config: MiddlewaresConfig, signal: AbortSignal): Promise<MiddlewareChain> {
+    const { name, limits } = plan;
+    const hooks = await this.#middlewares.load(config.list, config, "http", new Set(), signal).catch((reason) => {
+      const message = reason instanceof Error ? reason.message : String(reason);
+      throw new Error(`Cannot load the middlewares of plan "${name}": ${message}`, { cause: reason });
+    });
+    const version = hashOf(JSON.stringify([hooks.tree.hash, hooks.settings, limits]));
+    const key = `plan:${name}@${version}`;
+    const known = this.#plans.get(key);
+    if (known !== undefined) return known;
+    const owner = { project: DEFAULT_PROJECT, name: `run:${name}`, version, key, limits: completeLimits(limits) };
+    const instancesMax = FUNCTION_INSTANCES_RULE.default;
+    const chain = chainOf(hookHost({ ...owner, instancesMax, contents: async () => NO_RIGHTS }, hooks), hooks, []);
+    for (const other of this.#plans.keys()) if (other.startsWith(`plan:${name}@`)) this.#plans.delete(other);
+    this.#plans.set(key, chain);
+    return chain;
   }
 
   /** A program of the `process` engine, named by all of its files and by how it is started. */
@@ -108,39 +161,6 @@ export class FunctionLoader {
     const hash = hashOf(JSON.stringify([code.hash, layers.map((layer) => layer.hash), root, settings]));
     return { kind: "process", name: basename(config.path), hash, code, layers, root, settings };
   }
-}
-
-function makeVersion(
-  config: FunctionConfig,
-  program: AnyProgram,
-  prepare?: () => Promise<WasmProgram>,
-): FunctionVersion {
-  const { name, engine, instancesMax, cache, secrets } = config;
-  const values = secrets.map(({ binding, hosts, value, placeholder }) => [
-    binding,
-    hosts.length > 0 ? placeholder : value,
-  ]);
-  const injected = secrets.filter(({ hosts }) => hosts.length > 0);
-  const egress = {
-    allow: config.egress,
-    secrets: injected.map(({ placeholder, value, hosts }) => ({ placeholder, value, hosts })),
-  };
-  const env = { ...config.env, ...Object.fromEntries(values) } as Record<string, string>;
-  const limits = completeLimits(config.limits);
-  const { assets, triggers } = config;
-  const calls = triggers.schedules.length + triggers.consumers.length > 0 ? triggers : undefined;
-  const declared = config.bindings.size === 0 ? undefined : [...config.bindings];
-  // The export of a script is the default one of its bundle.
-  const exportName = program.kind === "wasm" ? config.exportName : undefined;
-  const settings = { engine, env, limits, egress, instancesMax, declared, assets, calls, exportName };
-  const version = hashOf(JSON.stringify([{ ...settings, ...(!cache && { cache }) }, program.hash]));
-  const contents = { program, exportName, env, egress, bindings: grantsOf(DEFAULT_PROJECT, config.bindings) };
-  return {
-    ...{ project: DEFAULT_PROJECT, name, version, key: `${DEFAULT_PROJECT}/${name}@${version}` },
-    ...{ engine, limits, instancesMax, cache, triggers: calls },
-    assets: assets && new DiskAssets(assets.folder, assets.fallback),
-    contents: async () => (prepare === undefined ? contents : { ...contents, program: await prepare() }),
-  };
 }
 
 /** A function of the configuration as the data plane sees it: one version, which `production` stands for. */

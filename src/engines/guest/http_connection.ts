@@ -2,7 +2,8 @@
  * A connection of the program to the server that it finds in its sandbox: requests one at a time, answered when there is
  * something to answer. It does not know what the requests mean.
  */
-import { HttpError, HttpParser } from "./http_parser.ts";
+import { HttpError } from "./http_fields.ts";
+import { HttpParser } from "./http_parser.ts";
 import type { BodySink, Handler, Reply } from "./http_reply.ts";
 
 /** A request that has begun must be complete within this time, in milliseconds; waiting for an answer has no end. */
@@ -78,11 +79,17 @@ export class Connection implements Reply {
   }
 
   send(status: number, headers: Readonly<Record<string, string>>, body: string | Uint8Array = ""): void {
-    const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    const close = this.#closing ? "connection: close\r\n" : "";
-    const head = `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Error"}\r\n${fields.join("")}${close}content-length: ${bytes.length}\r\n\r\n`;
-    this.#push(bytes.length === 0 ? Buffer.from(head, "latin1") : Buffer.concat([Buffer.from(head, "latin1"), bytes]));
+    const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    let head = `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Error"}\r\n`;
+    for (const name in headers) head += `${name}: ${headers[name]}\r\n`;
+    if (this.#closing) head += "connection: close\r\n";
+    head += `content-length: ${length}\r\n\r\n`;
+    // One array, one write.
+    const bytes = Buffer.allocUnsafe(head.length + length);
+    bytes.write(head, 0, "latin1");
+    if (typeof body === "string") bytes.write(body, head.length);
+    else bytes.set(body, head.length);
+    this.#push(bytes);
     this.#answered();
   }
 

@@ -1,7 +1,8 @@
 /** The guest's reader of HTTP/1.1: the same whatever the splits, garbage refused, bounds kept. */
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../testing/seeded_random.ts";
-import { HEAD_BYTES_MAX, HttpError, HttpParser } from "./http_parser.ts";
+import { HttpError } from "./http_fields.ts";
+import { HEAD_BYTES_MAX, HttpParser } from "./http_parser.ts";
 
 interface Seen {
   readonly method: string;

@@ -5,6 +5,8 @@
  * read is the program's own, so the worst that garbage can do is to end its connection; everything has a bound.
  */
 
+import { FieldReader, HttpError, readFields } from "./http_fields.ts";
+
 /** A request's head. */
 export interface RequestStart {
   readonly method: string;
@@ -24,24 +26,14 @@ export interface RequestReader {
   end(trailers: ReadonlyMap<string, string>): void;
 }
 
-/** What is no request that is taken; `status` is the answer. */
-export class HttpError extends Error {
-  override name = "HttpError";
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
 /** The largest head, and the largest block of trailers, in bytes: an error in a trailer is base64 of a JSON object. */
 export const HEAD_BYTES_MAX = 64 * 1024;
 /** The longest line that says how long a chunk is, in bytes. */
 const CHUNK_LINE_BYTES_MAX = 256;
 
+const NOTHING = Buffer.alloc(0);
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const LINE = /^([A-Z]{1,20}) (\S+) HTTP\/1\.[01]$/;
 
 type Stage = "head" | "length" | "chunk-line" | "chunk" | "chunk-end" | "trailers";
 
@@ -49,8 +41,9 @@ type Stage = "head" | "length" | "chunk-line" | "chunk" | "chunk-end" | "trailer
 export class HttpParser {
   readonly #reader: RequestReader;
   #stage: Stage = "head";
-  #held: Buffer = Buffer.alloc(0);
+  #held: Buffer = NOTHING;
   #left = 0;
+  readonly #fields = new FieldReader();
 
   constructor(reader: RequestReader) {
     this.#reader = reader;
@@ -64,7 +57,7 @@ export class HttpParser {
   /** What was sent ahead of its turn, which is no request after all. */
   takeRest(): Uint8Array {
     const rest = this.#held;
-    this.#held = Buffer.alloc(0);
+    this.#held = NOTHING;
     return rest;
   }
 
@@ -73,7 +66,7 @@ export class HttpParser {
    * @throws {HttpError} when they are no request
    */
   push(bytes: Uint8Array, isStopped: () => boolean): void {
-    this.#held = this.#held.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+    this.#held = this.#held.length === 0 ? asBuffer(bytes) : Buffer.concat([this.#held, bytes]);
     while (this.#held.length > 0) {
       if (this.#stage === "head" && isStopped()) {
         // Sent ahead of its turn; a client that goes on without its answer is no client.
@@ -107,12 +100,15 @@ export class HttpParser {
       if (end > HEAD_BYTES_MAX || this.#held.length > HEAD_BYTES_MAX) throw new HttpError(431, "the head is too long");
       return false;
     }
-    const [line = "", ...fields] = this.#held.toString("latin1", 0, end).split("\r\n");
+    const head = this.#held.toString("latin1", 0, end);
     this.#held = this.#held.subarray(end + 4);
-    const [, method, target] = /^([A-Z]{1,20}) (\S+) HTTP\/1\.[01]$/.exec(line) ?? [];
-    if (method === undefined || target === undefined) throw new HttpError(400, "the request line is none");
-    const headers = readFields(fields);
-    this.#reader.start({ method, target: target.replace(/^https?:\/\/[^/]*/i, "") || "/", sent: target, headers });
+    const lineEnd = head.indexOf("\r\n");
+    const line = lineEnd < 0 ? head : head.slice(0, lineEnd);
+    const [, method, sent] = LINE.exec(line) ?? [];
+    if (method === undefined || sent === undefined) throw new HttpError(400, "the request line is none");
+    const headers = lineEnd < 0 ? NO_HEADERS : this.#fields.read(head.slice(lineEnd + 2));
+    const target = sent.startsWith("/") ? sent : sent.replace(/^https?:\/\/[^/]*/i, "") || "/";
+    this.#reader.start({ method, target, sent, headers });
     const coding = headers.get("transfer-encoding");
     const length = headers.get("content-length");
     if (coding !== undefined) {
@@ -184,13 +180,6 @@ export class HttpParser {
 
 const LINE_END = Buffer.from("\r\n");
 
-function readFields(lines: readonly string[]): ReadonlyMap<string, string> {
-  const fields = new Map<string, string>();
-  for (const line of lines) {
-    const at = line.indexOf(":");
-    const name = line.slice(0, at);
-    if (at < 1 || !TOKEN.test(name)) throw new HttpError(400, "a header is none");
-    fields.set(name.toLowerCase(), line.slice(at + 1).trim());
-  }
-  return fields;
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

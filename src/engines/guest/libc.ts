@@ -32,6 +32,7 @@ export const CALL =
         statfs: 43,
         mknodat: 33,
         openat: 56,
+        ppoll: 73,
         seccomp: 277,
       }
     : {
@@ -47,6 +48,7 @@ export const CALL =
         statfs: 137,
         mknodat: 259,
         openat: 257,
+        ppoll: 271,
         seccomp: 317,
       };
 
@@ -55,18 +57,30 @@ export function call(number: number, first = 0, second = 0, third = 0, fourth = 
   return Number(syscall(number, first, second, third, fourth, 0, 0));
 }
 
+/** A signal may end a call that has nothing to give; more than this in a row is something else. */
+const READ_TRIES_MAX = 1000;
+
 /** Writes all of `bytes`, waiting while the pipe is full. A pipe whose reader is gone ends the guest. */
 export function writeAll(descriptor: number, bytes: Uint8Array): void {
   let at = 0;
   while (at < bytes.length) {
     const written = call(CALL.write, descriptor, ptr(bytes, at), bytes.length - at);
-    if (written <= 0) exit(1);
-    at += written;
+    if (written > 0) at += written;
+    // Where reading is by callback, the same socket does not block by itself.
+    else if (!awaitRoom(descriptor)) exit(1);
   }
 }
 
-/** A signal may end a read that has nothing to give; more than this in a row is something else. */
-const READ_TRIES_MAX = 1000;
+const POLLOUT = 4;
+
+/** Waits until more can be written; false when that will never be, or when waiting is not allowed. */
+function awaitRoom(descriptor: number): boolean {
+  const asked = new Int32Array([descriptor, POLLOUT]);
+  for (let tries = 0; tries < READ_TRIES_MAX; tries += 1) {
+    if (call(CALL.ppoll, ptr(asked), 1, 0, 0) === 1) return (asked[1] ?? 0) >>> 16 === POLLOUT;
+  }
+  return false;
+}
 
 /** Waits for bytes and fills `buffer` with them; their number. A pipe whose writer is gone ends the guest. */
 export function readSome(descriptor: number, buffer: Uint8Array): number {

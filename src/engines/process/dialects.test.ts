@@ -24,6 +24,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/ready" and time.time() < started + 0.2:
             self.send_response(503); self.send_header("Content-Length", "0"); self.end_headers(); return
         if self.path.endswith("/sleep"): time.sleep(0.3)
+        if self.path.endswith("/end"): os._exit(9)
+        if self.path.endswith("/garbage"): self.wfile.write(b"no such protocol\\r\\n\\r\\n"); self.close_connection = True; return
         n = int(self.headers.get("Content-Length") or 0)
         body = json.dumps({"path": self.path, "method": self.command, "host": self.headers.get("Host"),
             "body": self.rfile.read(n).decode(), "pid": os.getpid(), "late": time.time() - started}).encode()
@@ -190,6 +192,16 @@ describe("http", () => {
   test("many at a time, when the function allows it", async () => {
     const all = await Promise.all(Array.from({ length: 8 }, () => value(get("/web/sleep"))));
     expect(new Set(all.map(({ pid }) => pid)).size).toBe(1);
+  });
+
+  test("that ends, or speaks something else, is told by its name, and the next has an answer", async () => {
+    expect(await errorOf(await get("/web/end"))).toMatchObject({
+      code: "program_ended",
+      message: expect.stringContaining("exit code 9"),
+    });
+    expect((await get("/web/x")).status).toBe(202);
+    expect(await errorOf(await get("/web/garbage"))).toMatchObject({ code: "dialect_error" });
+    expect((await get("/web/x")).status).toBe(202);
   });
 
   test("on a Unix socket", async () => {

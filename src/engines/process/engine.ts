@@ -89,14 +89,21 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
         throw new IsopodError("start_failed", { cause: "the process engine starts its own programs only" });
       const gone = deferred<void>();
       try {
-        const [{ sandbox, args, binds }, code, layers] = await Promise.all([
+        const { middlewares } = program;
+        const [{ sandbox, args, binds }, code, layers, hooks] = await Promise.all([
           open(program.root),
           trees.lay([program.code], gone.promise),
           trees.lay(program.layers, gone.promise),
+          trees.lay(middlewares === undefined ? [] : [middlewares], gone.promise),
         ]);
         const process = sandbox.start(args, false, {
           tmpBytes: Math.floor(launch.memoryBytes * TMP_SHARE),
-          binds: [...binds, ...bindOf("/var/task", code), ...bindOf("/opt", layers)],
+          binds: [
+            ...binds,
+            ...bindOf("/var/task", code),
+            ...bindOf("/opt", layers),
+            ...bindOf("/var/middlewares", hooks),
+          ],
           devices: DEVICES,
         });
         process.exited.then(() => gone.resolve());
@@ -133,7 +140,7 @@ async function openSandbox(
   const root = layRoot({
     ...{ directory, program, withoutLibraries: true },
     files: { ...placed, ...(own === "" && ETC_FILES), ...RUNTIME_FILES, ...(code !== undefined && { [GUEST]: code }) },
-    folders: [...folders, "var/task", "opt", "dev/shm", "run"],
+    folders: [...folders, "var/task", "var/middlewares", "opt", "dev/shm", "run"],
     links: { ...links, "dev/fd": "/proc/self/fd", "dev/stdin": "fd/0", "dev/stdout": "fd/1", "dev/stderr": "fd/2" },
     copies: own === "" ? systemFiles() : [],
   });

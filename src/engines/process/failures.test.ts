@@ -48,8 +48,8 @@ rt.time.sleep(60)`,
   deaf: {
     code: "rt.time.sleep(60)",
     error: "wall_limit",
-    message: /wall_ms = 2500/,
-    config: "grace_ms = 100\nlimits = { wall_ms = 2500 }",
+    message: /wall_ms = 5000/,
+    config: "grace_ms = 100\nlimits = { wall_ms = 5000 }",
   },
   burning: {
     code: "while True: pass",

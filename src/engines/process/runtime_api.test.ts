@@ -13,6 +13,40 @@ while True:
     again, same, more = rt.next()
     rt.answer(id, {"same": id == again and event == same, "headers": dict(headers)})
 `,
+  four: {
+    code: `
+import rt
+born = rt.time.time_ns()
+count = 0
+while True:
+    id, event, headers = rt.next()
+    count += 1
+    rt.time.sleep(0.005)
+    rt.answer(id, {"born": born, "count": count, "path": event["rawPath"], "id": id})
+`,
+    config: "instances = 4",
+  },
+  waits: {
+    code: `
+import rt, threading, queue
+events = queue.Queue()
+def wait():
+    c = rt.fresh()
+    while True:
+        s, headers, body = rt.call("GET", rt.RUNTIME + "invocation/next", at=c)
+        events.put((headers["Lambda-Runtime-Aws-Request-Id"], rt.json.loads(body)))
+        done.acquire()
+done = threading.Semaphore(0)
+for n in range(2): threading.Thread(target=wait, daemon=True).start()
+count = 0
+while True:
+    id, event = events.get()
+    count += 1
+    s, h, b = rt.answer(id, {"count": count, "path": event["rawPath"], "status": 202})
+    done.release()
+`,
+    config: "instances = 1",
+  },
   counter: `
 import rt
 count = 0
@@ -194,8 +228,25 @@ describe("a streamed answer", () => {
 });
 
 test("64 callers at once on four instances: nothing is lost, nothing answered twice", async () => {
-  const all = await Promise.all(Array.from({ length: 64 }, (_, index) => json(`/echo/${index}`)));
-  expect(all.map(({ rawPath }) => rawPath as string)).toEqual(
-    Array.from({ length: 64 }, (_, index) => `/echo/${index}`),
-  );
+  for (let round = 1; round <= 3; round += 1) {
+    const all = (await Promise.all(Array.from({ length: 64 }, (_, index) => json(`/four/${index}`)))) as {
+      born: number;
+      count: number;
+      path: string;
+      id: string;
+    }[];
+    expect(all.map(({ path }) => path)).toEqual(Array.from({ length: 64 }, (_, index) => `/four/${index}`));
+    expect(new Set(all.map(({ id }) => id)).size).toBe(64);
+    // Every instance counts what it was given: together that is what was asked, each once.
+    const counts = new Map<number, number>();
+    for (const { born, count } of all) counts.set(born, Math.max(counts.get(born) ?? 0, count));
+    expect(counts.size).toBeLessThanOrEqual(4);
+    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(64 * round);
+  }
+});
+
+test("two who wait for the next at the same time are given one event each", async () => {
+  for (let count = 1; count <= 20; count += 1) {
+    expect(await json(`/waits/${count}`)).toEqual({ count, path: `/waits/${count}`, status: 202 });
+  }
 });

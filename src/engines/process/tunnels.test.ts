@@ -65,7 +65,7 @@ beforeAll(async () => {
   });
   const of = (egress: readonly string[]) => ({
     code: CODE,
-    config: `egress = ${JSON.stringify(egress)}\nenv = { NO_PROXY = "", no_proxy = "" }`,
+    config: `egress = ${JSON.stringify(egress)}\nenv = { NO_PROXY = "", no_proxy = "" }\nlimits = { wall_ms = 15000 }`,
     files: { "cert.pem": TEST_CERTIFICATE },
   });
   server = await startProcesses({

@@ -52,8 +52,9 @@ const CHOICES: Readonly<Record<string, string>> = {
   d: `${SEND}
       (local.set $s (call $begin (local.get $out) (i32.add (i32.const 400) (i32.load8_u (i32.const 24)))))
       (call $end (local.get $s))`,
-  l: `(call $say (call $stderr) (i32.const 1024) (i32.const 5) (i32.const 0))
-      (call $answer (local.get $out) (i32.const 1024) (i32.const 5))`,
+  // How often this instance has been asked, as a status.
+  n: `(global.set $asked (i32.add (global.get $asked) (i32.const 1)))
+      (call $end (call $begin (local.get $out) (i32.add (i32.const 200) (global.get $asked))))`,
   // Waits for the first of two moments, a third of a second and a minute away.
   t: `(i32.store (i32.const 0) (call $after (i64.const 60000000000)))
       (i32.store (i32.const 4) (call $after (i64.const 300000000)))
@@ -70,7 +71,7 @@ beforeAll(async () => {
     fetch: (request) => new Response(`at ${new URL(request.url).pathname}`),
   });
   const data = `${DATA}\\00AUTHORITY`;
-  const wasm = await makeChoice(CHOICES, { data });
+  const wasm = await makeChoice(CHOICES, { data, more: "(global $asked (mut i32) (i32.const 0))" });
   const authority = `127.0.0.1:${upstream.port}`;
   const bound = (more: string) => `${more}\n  [functions.bindings]\n  CACHE = { type = "kv", name = "cache" }`;
   server = await startWasmServer(
@@ -80,7 +81,7 @@ beforeAll(async () => {
     },
     '[plans.anonymous]\nrun = "any"',
   );
-});
+}, 60_000);
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
   await upstream.stop(true);
@@ -98,6 +99,11 @@ test("a component answers, with status, headers and what it was asked for", asyn
   expect([got.status, got.headers.get("x-a1"), await got.text()]).toEqual([418, "hello", ""]);
 });
 
+test("each invocation has an instance of its own", async () => {
+  const all = await Promise.all(Array.from({ length: 20 }, () => textAt("/n")));
+  expect(new Set(all)).toEqual(new Set(["201 "]));
+});
+
 test("what is sent runs as what is deployed", async () => {
   const body = await buildComponent(componentModule(CHOICES["h"] as string, { data: "hello" }));
   const headers = { "content-type": "application/wasm" };
@@ -109,7 +115,7 @@ test("what is sent runs as what is deployed", async () => {
     });
     expect([got.status, await got.text()]).toEqual([200, "hello"]);
   }
-});
+}, 60_000);
 
 test("bodies stream both ways, a byte at a time and many at once", async () => {
   expect(await textAt("/e", { method: "POST", body: "" })).toBe("200 ");
@@ -149,10 +155,6 @@ test("requests go out where the function may, and are refused elsewhere", async 
   const got = await server.ask("denied", { path: "/d" });
   // HTTP-request-denied is the 16th of WASI's codes, from 0 on.
   expect(got.status).toBe(415);
-});
-
-test("what it writes to standard error is in the log", async () => {
-  expect(await textAt("/l")).toBe("200 hello");
 });
 
 test("who waits holds up nobody: 50 wait for the first of two moments in one instance", async () => {

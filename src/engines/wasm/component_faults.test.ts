@@ -1,6 +1,6 @@
 /** Components that are broken or mean harm: each is named for what it did, and the next invocation finds nothing of it. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { buildComponent, componentModule, makeChoice, makeComponent } from "../../testing/component_rig.ts";
+import { buildComponent, componentModule, makeChoice, makeComponent, readWit } from "../../testing/component_rig.ts";
 import { ask, functionPath } from "../../testing/control_client.ts";
 import { startWasmServer, type WasmServer } from "../../testing/wasm_rig.ts";
 
@@ -27,6 +27,15 @@ const UNLOADABLE: Readonly<Record<string, Unloadable>> = {
   unknown: {
     make: () => buildComponent(UNKNOWN),
     told: 'it imports the interface "acme:shop/basket", which is not there',
+  },
+  function: {
+    make: async () => {
+      const added = "get-lucky: func() -> u32;\n    get-random-bytes: func";
+      const wit = (await readWit()).replace("get-random-bytes: func", added);
+      const lucky = '(module (import "wasi:random/random@0.2.0" "get-lucky" (func $lucky (result i32))) ';
+      return buildComponent(componentModule(`(drop (call $lucky)) ${GOOD}`).replace("(module ", lucky), wit);
+    },
+    told: 'it imports "getLucky" of the interface "wasi:random/random", which is not there',
   },
   idle: { make: () => buildComponent(EXPORTS_NOTHING), told: "it does not export wasi:http/incoming-handler" },
   start: {
@@ -121,22 +130,26 @@ beforeAll(async () => {
     { bad: { wasm, toml: "instances = 1\nlimits = { cpu_ms = 500, wall_ms = 5000 }" } },
     '[plans.anonymous]\nrun = "any"',
   );
-});
+}, 60_000);
 afterAll(() => server[Symbol.asyncDispose]());
 
 const good = async () => (await server.ask("bad", { path: "/1" })).text();
 
-test.each(Object.keys(FAILING))("a component with the fault %s is told so, each time", async (letter) => {
-  const { told, code = "uncaught_exception" } = FAILING[letter] as Fault;
-  for (let count = 0; count < 2; count += 1) {
-    const got = await server.ask("bad", { path: `/${letter}` });
-    const { error } = (await got.json()) as { error: { code: string; message: string } };
-    expect([got.status, error.code]).toEqual([500, code]);
-    expect(error.message).toContain(told);
-    expect(error.message).not.toContain("evaluating");
-  }
-  expect(await good()).toBe("good");
-});
+test.each(Object.keys(FAILING))(
+  "a component with the fault %s is told so, each time",
+  async (letter) => {
+    const { told, code = "uncaught_exception" } = FAILING[letter] as Fault;
+    for (let count = 0; count < 2; count += 1) {
+      const got = await server.ask("bad", { path: `/${letter}` });
+      const { error } = (await got.json()) as { error: { code: string; message: string } };
+      expect([got.status, error.code]).toEqual([500, code]);
+      expect(error.message).toContain(told);
+      expect(error.message).not.toContain("evaluating");
+    }
+    expect(await good()).toBe("good");
+  },
+  60_000,
+);
 
 test("an answer that is not complete never looks so", async () => {
   const got = await server.ask("bad", { path: "/k" });
@@ -155,17 +168,21 @@ test("who hangs up ends what waits, and others go on", async () => {
   expect(await good()).toBe("good");
 });
 
-test.each(Object.keys(UNLOADABLE))("a deploy of one with the fault %s is refused, and says why", async (name) => {
-  const { make, told } = UNLOADABLE[name] as Unloadable;
-  const bytes = await make();
-  const files = [{ path: "main.wasm", contentBase64: Buffer.from(bytes).toString("base64") }];
-  const path = functionPath(`deployed-${name}`, "/deploy");
-  for (let count = 0; count < 2; count += 1) {
-    const { status, body } = await ask(server, "POST", path, { engine: "wasm", entry: "main.wasm", files });
-    expect([status, body.error.code]).toEqual([422, "program_invalid"]);
-    expect(body.error.message).toContain(told);
-  }
-});
+test.each(Object.keys(UNLOADABLE))(
+  "a deploy of one with the fault %s is refused, and says why",
+  async (name) => {
+    const { make, told } = UNLOADABLE[name] as Unloadable;
+    const bytes = await make();
+    const files = [{ path: "main.wasm", contentBase64: Buffer.from(bytes).toString("base64") }];
+    const path = functionPath(`deployed-${name}`, "/deploy");
+    for (let count = 0; count < 2; count += 1) {
+      const { status, body } = await ask(server, "POST", path, { engine: "wasm", entry: "main.wasm", files });
+      expect([status, body.error.code]).toEqual([422, "program_invalid"]);
+      expect(body.error.message).toContain(told);
+    }
+  },
+  60_000,
+);
 
 test("one that is refused when it is sent is told why", async () => {
   const headers = { "content-type": "application/wasm" };

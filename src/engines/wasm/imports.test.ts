@@ -109,4 +109,4 @@ test("`isopod run` and `isopod deploy` bring them along", async () => {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-});
+}, 60_000);

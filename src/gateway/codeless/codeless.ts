@@ -87,6 +87,7 @@ export class Codeless {
           egress,
           bindings,
           limits,
+          middlewares: plan.middlewares,
         } as const;
         const invoke = (body: Body, more: HeaderList, until: Sender) => {
           const asked = { ...parts, headers: [...parts.headers, ...more], body };
@@ -97,7 +98,11 @@ export class Codeless {
         const { argsJson, env, inputType, input, programUrl: url } = parsed;
         return answerCachedProgram(cache, {
           ...{ project, plan: plan.name, program, url, input, headers: request.headers },
-          ...{ given: [request.method, argsJson, env, inputType, parsed.limits], sender, invoke },
+          ...{
+            given: [request.method, argsJson, env, inputType, parsed.limits, plan.middlewares?.hash],
+            sender,
+            invoke,
+          },
           within: (read) => prepareWithin(limits, sender.signal, read),
         });
       },

@@ -18,21 +18,27 @@ const HANG_UP_MS = 100;
 /** And within this after a limit. */
 const LIMIT_MS = 250;
 
-/** Sends a program and waits until it has written; its connection and its processes. */
+/** Sends a program that will not end by itself and waits until it has written; its connection and its processes. */
 async function started(
   code: string,
   headers: readonly string[] = [],
 ): Promise<{ client: RawClient; pids: number[]; id: string }> {
   await goneAfter(instances(), 5000);
+  const { client, id } = await begun(code, headers);
+  const pids = instances();
+  expect(pids.length).toBeGreaterThan(0);
+  return { client, pids, id };
+}
+
+/** Sends a program and waits until it has written; it may have ended meanwhile. */
+async function begun(code: string, headers: readonly string[] = []): Promise<{ client: RawClient; id: string }> {
   const client = await RawClient.connect(server.port);
   client.request(
     ["POST /run HTTP/1.1", "host: localhost", `content-length: ${Buffer.byteLength(code)}`, ...headers],
     code,
   );
   await client.until(() => client.received.includes(IN), "the program's first words");
-  const pids = instances();
-  expect(pids.length).toBeGreaterThan(0);
-  return { client, pids, id: /isopod-request-id: (\w+)/i.exec(client.received)?.[1] ?? "" };
+  return { client, id: /isopod-request-id: (\w+)/i.exec(client.received)?.[1] ?? "" };
 }
 
 const envelopeOf = (code: string, limits: object): [string, string[]] => [
@@ -187,7 +193,7 @@ const FAILURES: readonly [code: string, expected: string, program: string, limit
 
 for (const [code, expected, program, limits] of FAILURES) {
   test(`an answer that has begun is cut off before its last chunk: ${code}, ${expected}`, async () => {
-    const { client, id } = await started(...envelopeOf(program, limits));
+    const { client, id } = await begun(...envelopeOf(program, limits));
     const received = await client.untilClosed();
     expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(received.endsWith("0\r\n\r\n")).toBe(false);

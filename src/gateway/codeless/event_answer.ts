@@ -44,7 +44,11 @@ export function answerWithEvents(
           else send(encodeEvent("log", line));
         };
         const room = () => (controller.desiredSize ?? 0) > 0;
-        const observer: InvocationObserver = { log, ended: (end) => record.ended(end) };
+        const observer: InvocationObserver = {
+          log,
+          ended: (end) => record.ended(end),
+          timed: (spans) => record.timed(spans),
+        };
         run(work, gone, observer, send, room).then(({ response, error }) => {
           if (droppedLines > 0)
             send(

@@ -9,6 +9,15 @@ test("what comes before the end is given, and nothing is left of it", async () =
   expect(end.waiting).toBe(0);
 });
 
+test("what came together with the end is given", async () => {
+  const end = new ConnectionEnd();
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const waiting = end.before(promise);
+  setImmediate(resolve, "answered");
+  end.tell(new Error("gone"));
+  expect(await waiting).toBe("answered");
+});
+
 test("the end is told to all who wait, and to those who come later", async () => {
   const end = new ConnectionEnd();
   const never = new Promise<void>(() => {});
@@ -16,7 +25,8 @@ test("the end is told to all who wait, and to those who come later", async () =>
   expect(end.waiting).toBe(2);
   end.tell(new Error("gone"));
   end.tell(new Error("gone again"));
-  for (const each of waiting) await expect(each).rejects.toThrow(/^gone$/);
+  const reasons = (await Promise.allSettled(waiting)).map((each) => each.status === "rejected" && each.reason.message);
+  expect(reasons).toEqual(["gone", "gone"]);
   await expect(end.before(Promise.reject(new Error("late")))).rejects.toThrow(/^gone$/);
   expect(end.waiting).toBe(0);
 });

@@ -14,11 +14,14 @@ export class ConnectionEnd {
     return this.#waiting.size;
   }
 
-  /** It has ended; whoever waits is told. */
+  /** It has ended; whoever waits is told, unless what he waits for came together with the end. */
   tell(error: Error): void {
-    this.#error ??= error;
-    for (const reject of this.#waiting) reject(this.#error);
-    this.#waiting.clear();
+    const ended = this.#error ?? error;
+    this.#error = ended;
+    setImmediate(() => {
+      for (const reject of this.#waiting) reject(ended);
+      this.#waiting.clear();
+    });
   }
 
   /** What becomes of `work`, if that comes before the end. @throws {Error} of the work, or of the end */

@@ -120,7 +120,7 @@ describe.skipIf(missing)(name, () => {
     ] as const) {
       const [code, rows, tookMs] = await write(own, 300);
       expect([code, rowsPossible.includes(rows as never)]).toEqual(["sql_timeout", true]);
-      expect(tookMs).toBeLessThan(3000);
+      expect(tookMs).toBeLessThan(10_000);
     }
     const busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'isopod' AND state <> 'idle'";
     while ((await server.admin(busy)) !== "0");

@@ -9,6 +9,7 @@ import type { Dialect, DialectHost } from "./dialect.ts";
 import { API_PORT, API_SOCKET, PROXY_PORT } from "./environment.ts";
 import { Extensions } from "./extensions.ts";
 import { HttpProgram } from "./http_program.ts";
+import { NoProgram } from "./no_program.ts";
 import { IGNORE } from "./replies.ts";
 import { RuntimeApi } from "./runtime_api.ts";
 import { Stdio } from "./stdio.ts";
@@ -33,6 +34,7 @@ export class Apis {
 
   #open(host: DialectHost): Dialect {
     const { dialect } = host.load.process ?? {};
+    if (dialect === "none") return new NoProgram(host);
     if (dialect === "stdio") return new Stdio(host);
     if (dialect === "http") return new HttpProgram(host);
     const extensions = new Extensions(host, this.telemetry);

@@ -15,6 +15,8 @@ export interface ChildOptions {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly log: LogSink;
+  /** Its working directory; the function's folder when left out. */
+  readonly cwd?: string | undefined;
   /** Whether its standard streams are its work's: nothing that it writes to the standard output is a line of the log. */
   readonly pipes: boolean;
 }
@@ -34,9 +36,9 @@ export class Child {
   readonly #process: Process;
 
   /** @throws {Error} when it cannot be started */
-  constructor({ command, env, log, pipes }: ChildOptions) {
+  constructor({ command, env, log, pipes, cwd = "/var/task" }: ChildOptions) {
     this.#process = Bun.spawn([...command], {
-      cwd: "/var/task",
+      cwd,
       env: { ...env },
       stdio: [pipes ? "pipe" : "ignore", "pipe", "pipe"],
       detached: true,
@@ -45,6 +47,11 @@ export class Child {
     const errors = readLines(this.#process.stderr, log);
     const output = pipes ? Promise.resolve() : readLines(this.#process.stdout, log);
     this.ended = this.#watch(Promise.all([errors, output]));
+  }
+
+  /** Resolves when it has ended; what it has written may still come. */
+  get exited(): Promise<ExitCode> {
+    return this.#process.exited;
   }
 
   /** Its standard input and output, when they are its work's. */

@@ -23,6 +23,8 @@ export interface DialectHost {
   failInit(message: string, stack?: string): void;
   /** The after-work of an invocation is over, or has gone wrong. */
   settled(stream: WireStream | undefined, wrong?: string): void;
+  /** Sends what was said to the host at once: an answer has somebody who waits for it. */
+  flush(): void;
   /** Writes a line of our own to the log. */
   note(line: string): void;
   /** Ends the instance with all that runs in it. */

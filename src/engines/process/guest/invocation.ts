@@ -2,7 +2,7 @@
  * One invocation of a program that is handed events: the request's body collected, the event made of it, the answer
  * sent back whole or in pieces. What the program is told, and how, is its dialect's business.
  */
-import type { EventForm } from "../../../core/process_program.ts";
+import type { EventForm } from "../../../core/event_form.ts";
 import { parseJson, type RequestHead, type ResponseHead } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { fitsHead } from "../../guest/calls.ts";
@@ -31,6 +31,8 @@ export class EventInvocation implements StreamEvents {
   readonly stream: WireStream;
   readonly request: RequestHead;
   readonly #form: EventForm;
+  /** Whether the body is the event already: its middlewares have made it. */
+  readonly #isEvent: boolean;
   readonly #owner: InvocationOwner;
   readonly #told: ToldByCaller | undefined;
   #chunks: Uint8Array[] = [];
@@ -45,8 +47,9 @@ export class EventInvocation implements StreamEvents {
     this.request = parseJson(head) as RequestHead;
     const { a: args, f: method, x: entry } = this.request;
     this.#told = args === undefined || method !== undefined ? undefined : toldOf(args);
+    this.#isEvent = entry === "event";
     // What is not a request has its event in the body.
-    this.#form = entry === undefined && this.#told === undefined ? form : "json";
+    this.#form = (entry === undefined && this.#told === undefined) || this.#isEvent ? form : "json";
     this.#owner = owner;
   }
 
@@ -162,10 +165,12 @@ export class EventInvocation implements StreamEvents {
   }
 
   #makeEvent(body: Uint8Array): Uint8Array | undefined {
+    // On one line, as it comes from a guest.
+    if (this.#isEvent && body.indexOf(LINE_END) < 0) return body;
     const { id: requestId, m: method, u: url, h: headers, p: params } = this.request;
     const request = { requestId, method, url, headers, params, body, now: Date.now() };
-    if (this.#form === "http") return Buffer.from(JSON.stringify(httpEvent(request)));
-    if (this.#form === "cloudevent") return Buffer.from(JSON.stringify(cloudEvent(request)));
+    if (this.#form === "http" && !this.#isEvent) return Buffer.from(JSON.stringify(httpEvent(request)));
+    if (this.#form === "cloudevent" && !this.#isEvent) return Buffer.from(JSON.stringify(cloudEvent(request)));
     if (body.length === 0) return Buffer.from("{}");
     try {
       // On one line, as some dialects must have it.
@@ -191,4 +196,5 @@ export class EventInvocation implements StreamEvents {
   }
 }
 
+const LINE_END = 10;
 const NOTHING = new Uint8Array(0);

@@ -15,6 +15,8 @@ import { Apis } from "./apis.ts";
 import { Child } from "./child.ts";
 import type { Dialect, DialectHost, StartOptions } from "./dialect.ts";
 import { environmentOf } from "./environment.ts";
+import type { HookHost } from "./middlewares/commands.ts";
+import { Hooks } from "./middlewares/hooks.ts";
 
 /** How often the guest looks after what nobody else does, in milliseconds. */
 const LOOK_MS = 250;
@@ -42,8 +44,9 @@ export function startProcessGuest(): void {
     }
   };
   const channel = openChannel(
-    { frame, open: (stream, head) => guest?.dialect.open(stream, head) },
+    { frame, open: (stream, head) => guest?.hooks?.open(stream, head) ?? guest?.dialect.open(stream, head) },
     () => guest?.shutDown() ?? exit(0),
+    true,
   );
   while (!saidHello) channel.wait();
   channel.connection.sendText(FRAME.hello, 0, JSON.stringify({ sealed: false }));
@@ -53,10 +56,12 @@ export function startProcessGuest(): void {
   channel.resume();
 }
 
-class Guest implements DialectHost {
+class Guest implements DialectHost, HookHost {
   readonly load: LoadParcel;
   readonly env: Readonly<Record<string, string>>;
   readonly dialect: Dialect;
+  /** The middlewares that run here. */
+  readonly hooks: Hooks | undefined;
   readonly #channel: Channel;
   readonly #apis: Apis;
   #isLoading = true;
@@ -69,6 +74,8 @@ class Guest implements DialectHost {
     this.env = environmentOf(load);
     this.#apis = new Apis(this, channel.connection);
     this.dialect = this.#apis.dialect;
+    const { hooks } = load.process ?? {};
+    if (hooks !== undefined) this.hooks = new Hooks(this, hooks);
     setInterval(() => this.#look(), LOOK_MS);
     try {
       this.dialect.start();
@@ -93,6 +100,17 @@ class Guest implements DialectHost {
     return child;
   }
 
+  startApart(...[command, env, cwd, log]: Parameters<HookHost["startApart"]>): Child {
+    const child = new Child({ command, env, cwd, log, pipes: true });
+    this.#children.add(child.pid);
+    child.exited.then(() => this.#children.delete(child.pid));
+    return child;
+  }
+
+  logLine(stream: number, line: string): void {
+    this.#log("info", line, stream);
+  }
+
   ready(): void {
     if (!this.#isLoading) return;
     this.#isLoading = false;
@@ -112,6 +130,11 @@ class Guest implements DialectHost {
     if (stream === undefined) return;
     const reason = wrong === undefined ? "" : JSON.stringify({ code: "dialect_error", message: wrong });
     this.#channel.connection.sendText(FRAME.ready, stream.id, reason);
+    this.flush();
+  }
+
+  flush(): void {
+    this.#channel.connection.flush();
   }
 
   note(line: string): void {
@@ -125,6 +148,7 @@ class Guest implements DialectHost {
 
   /** The host wants the instance to be over. */
   shutDown(): void {
+    if (this.#isEnding) return;
     this.#isEnding = true;
     this.dialect.shutDown().then(() => this.end(0));
   }
@@ -138,11 +162,11 @@ class Guest implements DialectHost {
     }
   }
 
-  #log(level: keyof typeof LEVEL_MARK, line: string): void {
+  #log(level: keyof typeof LEVEL_MARK, line: string, stream = this.dialect?.current ?? 0): void {
     const text = new TextEncoder().encode(line);
     const payload = new Uint8Array(text.length + 1);
     payload[0] = LEVEL_MARK[level];
     payload.set(text, 1);
-    this.#channel.connection.sendBytes(FRAME.log, this.dialect?.current ?? 0, payload);
+    this.#channel.connection.sendBytes(FRAME.log, stream, payload);
   }
 }

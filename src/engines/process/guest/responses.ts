@@ -39,7 +39,9 @@ export function wholeResponse(invocation: EventInvocation, end: ResponseEnd): Bo
     },
     end() {
       if (isOver) return;
-      invocation.answer(Buffer.concat(chunks).toString("utf8")).then(
+      const [only = NOTHING, ...others] = chunks;
+      const bytes = others.length === 0 ? only : Buffer.concat(chunks);
+      invocation.answer(UTF8.decode(bytes)).then(
         () => end.complete(),
         (error) => refuse(VIOLATION, unreadable(error)),
       );
@@ -112,6 +114,7 @@ export function streamedResponse(
 }
 
 const NOTHING = new Uint8Array(0);
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 /** A runtime that has nothing to say after its prelude may leave out what separates the two. */
 const END_OF_PRELUDE = new Uint8Array(8);
 

@@ -30,7 +30,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
   readonly #record: PlatformRecord;
   #child: Child | undefined;
   #state: states.RuntimeState = "RuntimeStarted";
-  #waiting: Reply[] = [];
+  readonly #waiting = new Set<Reply>();
   #invocation: EventInvocation | undefined;
 
   constructor(host: DialectHost, extensions: Extensions, telemetry: Telemetry) {
@@ -95,10 +95,8 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     if (this.#state === "RuntimeRunning") return this.#hand(reply);
     const before = this.#state;
     this.#state = "RuntimeReady";
-    this.#waiting.push(reply);
-    reply.onGone = () => {
-      this.#waiting = this.#waiting.filter((each) => each !== reply);
-    };
+    this.#waiting.add(reply);
+    reply.onGone = () => this.#waiting.delete(reply);
     if (before === "RuntimeStarted") {
       this.#record.initDone();
       this.#extensions.runtimeReady();
@@ -110,8 +108,9 @@ export class RuntimeApi implements Dialect, InvocationOwner {
   #deliver(): void {
     const invocation = this.#invocation;
     if (invocation === undefined || invocation.event.length === 0 || this.#state !== "RuntimeReady") return;
-    const reply = this.#waiting.shift();
+    const [reply] = this.#waiting;
     if (reply === undefined) return;
+    this.#waiting.delete(reply);
     this.#state = "RuntimeRunning";
     this.#hand(reply);
   }
@@ -185,6 +184,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     this.#state = "RuntimeResponseSent";
     this.#record.runtimeDone(invocation);
     invocation.finish(true);
+    this.#host.flush();
     accept(reply);
   }
 

@@ -15,7 +15,7 @@ export function eventHeaders(invocation: EventInvocation, arn: string): Readonly
     "Lambda-Runtime-Aws-Request-Id": invocation.id,
     "Lambda-Runtime-Deadline-Ms": String(invocation.deadline),
     "Lambda-Runtime-Invoked-Function-Arn": invocation.calledArn ?? arn,
-    "Lambda-Runtime-Trace-Id": invocation.header("x-amzn-trace-id") ?? traceId(),
+    "Lambda-Runtime-Trace-Id": invocation.header("x-amzn-trace-id") ?? traceId(invocation.id),
     ...(client !== undefined && { "Lambda-Runtime-Client-Context": client }),
   };
 }
@@ -30,8 +30,9 @@ export function refuseBy(reply: Reply, { status, errorType, errorMessage }: ApiE
   refuse(reply, status, errorType, errorMessage);
 }
 
-function traceId(): string {
-  const hex = crypto.randomUUID().replaceAll("-", "") + crypto.randomUUID().replaceAll("-", "");
+/** Of the request's id, which is as unique, so that one can be found by the other. */
+function traceId(id: string): string {
+  const hex = /^[0-9a-f]{24,64}$/.test(id) ? id : Buffer.from(id.padEnd(12, "0")).toString("hex");
   const seconds = Math.floor(Date.now() / 1000).toString(16);
-  return `Root=1-${seconds}-${hex.slice(0, 24)};Parent=${hex.slice(24, 40)};Sampled=0`;
+  return `Root=1-${seconds}-${hex.slice(-24)};Parent=${hex.slice(0, 16)};Sampled=0`;
 }

@@ -19,6 +19,8 @@ import { tooLarge } from "./runtime_state.ts";
 const INPUT = "/tmp/runtime-input";
 const OUTPUT = "/tmp/runtime-output";
 const TOO_LARGE = tooLarge(ANSWER_BYTES_MAX).errorMessage;
+/** A program that has closed its output has this long to turn out to have ended, in milliseconds. */
+const END_MS = 500;
 const LINE_END = Buffer.from("\n");
 
 /** The dialect. */
@@ -62,8 +64,14 @@ export class Stdio implements Dialect, InvocationOwner {
 
   arrived(invocation: EventInvocation): void {
     this.#grace.begin(invocation.deadline);
-    this.#input?.write(Buffer.concat([invocation.event, LINE_END]));
-    this.#input?.flush();
+    this.#write(Buffer.concat([invocation.event, LINE_END])).catch(() => {
+      invocation.fail("dialect_error", "The program has closed its standard input.");
+    });
+  }
+
+  async #write(line: Uint8Array): Promise<void> {
+    await this.#input?.write(line);
+    await this.#input?.flush();
   }
 
   /** Nobody wants the answer: what works on it is ended. */
@@ -94,6 +102,9 @@ export class Stdio implements Dialect, InvocationOwner {
       bytes += rest.length;
       if (bytes > ANSWER_BYTES_MAX) return this.#break("response_limit", TOO_LARGE);
     }
+    // The end of a program is told by its name, and closes its output first.
+    await Promise.race([this.#child?.ended, new Promise((resolve) => setTimeout(resolve, END_MS))]);
+    this.#break("dialect_error", "The program has closed its standard output.");
   }
 
   async #take(line: string): Promise<void> {
@@ -117,6 +128,7 @@ export class Stdio implements Dialect, InvocationOwner {
     this.#invocation = undefined;
     // A program that was told to end is waited for, and given nothing more.
     invocation.finish(this.#grace.hasStruck);
+    this.#host.flush();
   }
 
   #break(code: string, message: string): void {

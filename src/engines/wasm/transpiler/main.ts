@@ -71,10 +71,11 @@ async function loadJco(): Promise<Jco> {
   return jco;
 }
 
-/** The first line of what jco says, without the place in its own code. */
+/** What jco says: its own sentence, and the cause that lies deepest. */
 function reasonOf(error: unknown): string {
   const { payload, message } = error as { readonly payload?: unknown; readonly message?: unknown };
-  return String(typeof payload === "string" ? payload : message)
-    .split("\n")[0]
-    ?.slice(0, 500) as string;
+  const lines = String(typeof payload === "string" ? payload : message).split("\n");
+  const [first = "", ...causes] = lines.map((line) => line.trim().replace(/^\d+: /, "")).filter(Boolean);
+  const deepest = causes.at(-1);
+  return (deepest === undefined ? first : `${first}: ${deepest}`).slice(0, 500);
 }

@@ -41,25 +41,27 @@ export function httpEvent(request: HttpRequest): Record<string, unknown> {
   const { pathname, search, host } = new URL(request.url);
   const rawQueryString = search.slice(1);
   const { headers, cookies } = foldHeaders(request.headers);
-  const query = fold(new URLSearchParams(rawQueryString));
+  const query = rawQueryString === "" ? {} : fold(new URLSearchParams(rawQueryString));
   const params = request.params ?? {};
+  const path = decodePath(pathname);
+  const [subdomain = ""] = host.split(".", 1);
   const { text, isBase64Encoded } = bodyText(request.body, headers["content-type"]);
   return {
     version: "2.0",
     routeKey: "$default",
-    rawPath: decodePath(pathname),
+    rawPath: path,
     rawQueryString,
     ...(cookies.length > 0 && { cookies }),
     headers,
     ...(Object.keys(query).length > 0 && { queryStringParameters: query }),
     requestContext: {
       accountId: "anonymous",
-      apiId: host.split(".")[0],
+      apiId: subdomain,
       domainName: host,
-      domainPrefix: host.split(".")[0],
+      domainPrefix: subdomain,
       http: {
         method: request.method,
-        path: decodePath(pathname),
+        path,
         protocol: "HTTP/1.1",
         sourceIp: headers["x-forwarded-for"]?.split(",").at(-1)?.trim() ?? "127.0.0.1",
         userAgent: headers["user-agent"] ?? "",
@@ -138,11 +140,13 @@ function parse(json: string): unknown {
 
 /** Names in lower case, values of one name joined by commas; cookies stand by themselves. */
 function foldHeaders(pairs: Pairs): { headers: Record<string, string>; cookies: string[] } {
-  const isCookie = (name: string) => name.toLowerCase() === "cookie";
-  const cookies = pairs.flatMap(([name, value]) =>
-    isCookie(name) ? value.split(/;\s*/).filter((one) => one !== "") : [],
-  );
-  const others = pairs.filter(([name]) => !isCookie(name)).map(([name, value]) => [name.toLowerCase(), value] as const);
+  const cookies: string[] = [];
+  const others: [string, string][] = [];
+  for (const [given, value] of pairs) {
+    const name = given.toLowerCase();
+    if (name === "cookie") cookies.push(...value.split(/;\s*/).filter((one) => one !== ""));
+    else others.push([name, value]);
+  }
   return { headers: fold(others), cookies };
 }
 
@@ -173,6 +177,7 @@ export function bodyText(
 }
 
 function decodePath(path: string): string {
+  if (!path.includes("%")) return path;
   try {
     return decodeURIComponent(path);
   } catch {

@@ -33,19 +33,35 @@ export async function componentHandler(load: LoadParcel, payload: Uint8Array): P
   const address = URL.createObjectURL(new File([script as Uint8Array<ArrayBuffer>], "component.js"));
   const { instantiate } = (await import(address)) as { readonly instantiate: Instantiate };
   URL.revokeObjectURL(address);
-  const start = (lifetime: Lifetime, env: Readonly<Record<string, unknown>>) => {
+  const start = (lifetime: Lifetime, env: Readonly<Record<string, unknown>>, isTrial = false) => {
     const world = createWorld({ lifetime, env, variables, name });
-    const exported = instantiate((each) => compiled.get(each) as WebAssembly.Module, world.imports);
+    const imports = isTrial ? strictly(world.imports) : world.imports;
+    const exported = instantiate((each) => compiled.get(each) as WebAssembly.Module, imports);
     const entry = Object.keys(exported).find((each) => each.startsWith(`${INCOMING_HANDLER}@`)) ?? "incomingHandler";
     return { world, handler: exported[entry] ?? fail(`it does not export ${INCOMING_HANDLER}`) };
   };
+  const trial = new Lifetime();
   try {
     // What cannot be instantiated is known now, and not when the first request comes.
-    start(new Lifetime(), {});
+    start(trial, {}, true);
   } catch (error) {
     fail(`it cannot be instantiated: ${error instanceof Error ? withoutPlace(error.message) : error}`);
+  } finally {
+    trial.end(new Error("it was a trial"));
   }
   return (request, env, context) => invoke(request, context, (lifetime) => start(lifetime, env));
+}
+
+/** Imports that name what is asked for and is not there: of jco's script, each invocation would find out anew. */
+function strictly(imports: Readonly<Record<string, object>>): object {
+  const strict = Object.entries(imports).map(([from, members]) => {
+    const get = (target: object, member: string): unknown => {
+      if (Object.hasOwn(target, member)) return target[member as keyof object];
+      throw new TypeError(`it imports "${member}" of the interface "${from}", which is not there`);
+    };
+    return [from, new Proxy(members, { get: get as (target: object, member: string | symbol) => unknown })];
+  });
+  return Object.fromEntries(strict);
 }
 
 /** The core modules, compiled and with memories that the function may have. */

@@ -9,6 +9,8 @@ export interface Awaited {
   readonly isReady: boolean;
   /** Resolves when it may have become ready; another look is due then. */
   change(): Promise<void>;
+  /** Nobody waits any more. */
+  dispose?(): void;
 }
 
 /** A pollable. */
@@ -27,6 +29,10 @@ export class Pollable {
 
   async block(): Promise<void> {
     while (!this.awaited.isReady) await this.lifetime.wait(this.awaited.change());
+  }
+
+  [Symbol.dispose](): void {
+    this.awaited.dispose?.();
   }
 }
 

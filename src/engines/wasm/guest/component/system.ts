@@ -13,7 +13,7 @@ const monotonicNow = (): bigint => BigInt(Math.round(performance.now() * 1000)) 
 class Moment implements Awaited {
   readonly #at: bigint;
   readonly #signal: AbortSignal;
-  #coming: Promise<void> | undefined;
+  #coming: { readonly promise: Promise<void>; end(): void } | undefined;
 
   constructor(at: bigint, signal: AbortSignal) {
     this.#at = at;
@@ -25,18 +25,26 @@ class Moment implements Awaited {
   }
 
   change(): Promise<void> {
-    this.#coming ??= new Promise((resolve) => {
-      const ms = Math.ceil(Number(this.#at - monotonicNow()) / NANOSECONDS);
-      const done = () => {
-        clearTimeout(timer);
-        this.#signal.removeEventListener("abort", done);
-        this.#coming = undefined;
-        resolve();
-      };
-      const timer = setTimeout(done, Math.max(0, Math.min(ms, DELAY_MS_MAX)));
-      this.#signal.addEventListener("abort", done);
-    });
-    return this.#coming;
+    this.#coming ??= this.#wait();
+    return this.#coming.promise;
+  }
+
+  dispose(): void {
+    this.#coming?.end();
+  }
+
+  #wait(): { readonly promise: Promise<void>; end(): void } {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = () => {
+      clearTimeout(timer);
+      this.#signal.removeEventListener("abort", end);
+      this.#coming = undefined;
+      resolve();
+    };
+    const ms = Math.ceil(Number(this.#at - monotonicNow()) / NANOSECONDS);
+    const timer = setTimeout(end, Math.max(0, Math.min(ms, DELAY_MS_MAX)));
+    this.#signal.addEventListener("abort", end);
+    return { promise, end };
   }
 }
 
