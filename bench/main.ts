@@ -9,6 +9,7 @@ import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { measureBindings } from "./bindings.ts";
+import { measureBrowser } from "./browser.ts";
 import { measureCached } from "./cached.ts";
 import { measureComponents } from "./components.ts";
 import { measureDeploys } from "./deploy.ts";
@@ -30,6 +31,7 @@ const WITH_PEERS: Readonly<Record<string, (tools: Tools) => Measure>> = {
   hello: (tools) => (pace) => measureHello(tools, pace),
   fresh: (tools) => (pace) => measureFresh(tools, pace),
   cached: (tools) => (pace) => measureCached(tools, pace),
+  browser: (tools) => (pace) => measureBrowser(tools, pace),
 };
 const ALONE: Readonly<Record<string, Measure>> = {
   memory: measureMemory,

@@ -1,4 +1,4 @@
-/** The programs that Isopod is compared with: `deno` and `workerd`, from bench/package.json, installed when needed. */
+/** What Isopod is compared with: `deno`, `workerd` and `puppeteer-core`, from bench/package.json, installed when needed. */
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -15,6 +15,8 @@ export interface Tools {
 const CPU = process.arch === "arm64" ? "arm64" : "x64";
 /** The platform's own packages: those that the others wrap in a script of Node. */
 const DENO = `@deno/linux-${CPU}-glibc`;
+/** What functions in a page are compared with. */
+const PUPPETEER = "puppeteer-core";
 const WORKERD = `@cloudflare/workerd-linux-${CPU === "x64" ? "64" : "arm64"}`;
 
 /** Installs what is missing or of another version. @throws {Error} when npm fails or Node is missing */
@@ -23,7 +25,8 @@ export async function installTools(): Promise<Tools> {
     dependencies: Record<string, string>;
   };
   const wanted = manifest.dependencies;
-  if (versionOf(DENO) !== wanted.deno || versionOf(WORKERD) !== wanted.workerd) {
+  const present = [versionOf(DENO), versionOf(WORKERD), versionOf(PUPPETEER)];
+  if (present.join() !== [wanted.deno, wanted.workerd, wanted[PUPPETEER]].join()) {
     console.error("Installing the peers of the benchmark (npm ci in bench/) ...");
     const npm = Bun.spawn(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
       cwd: import.meta.dir,

@@ -4,7 +4,15 @@
  */
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { componentCode, databaseCode, GUEST_CODE, processGuestCode, transpilerCode } from "../src/guest_code.ts";
+import {
+  browserGuestCode,
+  browserPageCode,
+  componentCode,
+  databaseCode,
+  GUEST_CODE,
+  processGuestCode,
+  transpilerCode,
+} from "../src/guest_code.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const { values } = parseArgs({ options: { outfile: { type: "string", default: join(ROOT, "dist", "isopod") } } });
@@ -14,6 +22,8 @@ const { success, logs } = await Bun.build({
   define: {
     ISOPOD_GUEST_CODE: JSON.stringify(GUEST_CODE),
     ISOPOD_PROCESS_GUEST_CODE: JSON.stringify(processGuestCode()),
+    ISOPOD_BROWSER_GUEST_CODE: JSON.stringify(browserGuestCode()),
+    ISOPOD_BROWSER_PAGE_CODE: JSON.stringify(browserPageCode()),
     ISOPOD_DATABASE_CODE: JSON.stringify(databaseCode()),
     ISOPOD_COMPONENT_CODE: JSON.stringify(componentCode()),
     ISOPOD_TRANSPILER_CODE: JSON.stringify(transpilerCode()),

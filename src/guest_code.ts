@@ -10,6 +10,8 @@ import { dirname, join } from "node:path";
 
 declare const ISOPOD_GUEST_CODE: string | undefined;
 declare const ISOPOD_PROCESS_GUEST_CODE: string | undefined;
+declare const ISOPOD_BROWSER_GUEST_CODE: string | undefined;
+declare const ISOPOD_BROWSER_PAGE_CODE: string | undefined;
 declare const ISOPOD_DATABASE_CODE: string | undefined;
 declare const ISOPOD_TRANSPILER_CODE: string | undefined;
 declare const ISOPOD_COMPONENT_CODE: string | undefined;
@@ -21,6 +23,18 @@ export const GUEST_CODE: string =
 /** The guest of the `process` engine; made when the first instance is. */
 export function processGuestCode(): string {
   return typeof ISOPOD_PROCESS_GUEST_CODE === "string" ? ISOPOD_PROCESS_GUEST_CODE : bundleGuest("process_guest.ts");
+}
+
+/** The guest of the `browser` engine; made when the first instance is. */
+export function browserGuestCode(): string {
+  return typeof ISOPOD_BROWSER_GUEST_CODE === "string" ? ISOPOD_BROWSER_GUEST_CODE : bundleGuest("browser_guest.ts");
+}
+
+/** The script that every page of that engine begins with. */
+export function browserPageCode(): string {
+  return typeof ISOPOD_BROWSER_PAGE_CODE === "string"
+    ? ISOPOD_BROWSER_PAGE_CODE
+    : bundleGuest("browser_page.ts", "browser");
 }
 
 /** The process of one database; made when the first one is asked for. */
@@ -49,8 +63,8 @@ export function componentCode(): string {
 }
 
 /** The bundle of a file beside this one, as text. @throws {Error} with the bundler's words when it cannot be made */
-function bundleGuest(entry: string): string {
-  return bundle(join(import.meta.dir, entry), ["--target=bun"]);
+function bundleGuest(entry: string, target: "bun" | "browser" = "bun"): string {
+  return bundle(join(import.meta.dir, entry), [`--target=${target}`]);
 }
 
 /** The bundle of the file at `path`. @throws {Error} */

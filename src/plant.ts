@@ -15,7 +15,7 @@ import { componentCode, transpilerCode } from "./guest_code.ts";
 import { Builder } from "./pool/builder.ts";
 import { Components } from "./pool/components.ts";
 import { Pool } from "./pool/pool.ts";
-import { prepareGuest, prepareProcessGuest } from "./prepare_guest.ts";
+import { prepareBrowserGuest, prepareGuest, prepareProcessGuest } from "./prepare_guest.ts";
 import { createBindings, ENGINES, type EngineParts, type StandardBindings } from "./standard.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import { gaugeInvocations, gaugePool, gaugeQueues, type Telemetry } from "./telemetry/telemetry.ts";
@@ -46,18 +46,7 @@ export interface Plant {
 /** Makes what runs code; nothing is started yet. @throws {Error} */
 export async function createPlant(config: Config, dataDirectory: string, telemetry: Telemetry): Promise<Plant> {
   const { metrics, report } = telemetry;
-  const guest = await prepareGuest(dataDirectory, report);
-  const processGuest = once(() => prepareProcessGuest(dataDirectory, report));
-  // Now, and not when the first request waits for it.
-  const isNeeded = config.functions.some((each) => each.engine === "process" || each.middlewares !== undefined);
-  if (isNeeded || config.planMiddlewares.size > 0) await processGuest();
-  const parts: EngineParts = {
-    ...guest,
-    processGuest,
-    directory: join(dataDirectory, "sandbox"),
-    isolation: config.sandbox,
-    memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
-  };
+  const parts = await engineParts(config, dataDirectory, report);
   const engine = ENGINES.waiting(parts);
   const launching = new Map(ENGINES.launching.map((create) => create(parts)).map((each) => [each.name, each]));
   const quotas: DataQuotas = { bytesMax: (type) => quotaOf(type, {}) };
@@ -112,6 +101,23 @@ export async function createPlant(config: Config, dataDirectory: string, telemet
     }),
   };
   return plant;
+}
+
+async function engineParts(config: Config, dataDirectory: string, report: Telemetry["report"]): Promise<EngineParts> {
+  const guest = await prepareGuest(dataDirectory, report);
+  const processGuest = once(() => prepareProcessGuest(dataDirectory, report));
+  const browserGuest = once(() => prepareBrowserGuest(dataDirectory, report));
+  // Now, and not when the first request waits for it.
+  const isNeeded = config.functions.some((each) => each.engine === "process" || each.middlewares !== undefined);
+  if (isNeeded || config.planMiddlewares.size > 0) await processGuest();
+  if (config.functions.some((each) => each.engine === "browser")) await browserGuest();
+  return {
+    ...{ ...guest, processGuest, browserGuest },
+    chromium: process.env["ISOPOD_CHROMIUM"] || undefined,
+    directory: join(dataDirectory, "sandbox"),
+    isolation: config.sandbox,
+    memoryBytesMax: Math.max(largestLimit(config, "memoryBytes"), BUILD_BYTES),
+  };
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

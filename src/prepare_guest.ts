@@ -1,9 +1,10 @@
 /** The guest as the engines take it: its text, and its executable when one can be made on this machine. */
 import { join } from "node:path";
+import type { BrowserGuest } from "./engines/browser/engine.ts";
 import type { ProcessGuest } from "./engines/process/engine.ts";
 import { compileGuest } from "./engines/script/compiled_guest.ts";
 import type { ScriptEngineOptions } from "./engines/script/engine.ts";
-import { GUEST_CODE, processGuestCode } from "./guest_code.ts";
+import { browserGuestCode, browserPageCode, GUEST_CODE, processGuestCode } from "./guest_code.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
 /**
@@ -25,9 +26,17 @@ export async function prepareGuest(
 }
 
 /** Prepares the guest of the `process` engine in the same way. */
-export async function prepareProcessGuest(dataDirectory: string, report: Telemetry["report"]): Promise<ProcessGuest> {
+export function prepareProcessGuest(dataDirectory: string, report: Telemetry["report"]): Promise<ProcessGuest> {
+  return prepareOther(processGuestCode(), dataDirectory, report);
+}
+
+/** Prepares the guest of the `browser` engine, and what its pages begin with. */
+export async function prepareBrowserGuest(dataDirectory: string, report: Telemetry["report"]): Promise<BrowserGuest> {
+  return { ...(await prepareOther(browserGuestCode(), dataDirectory, report)), page: browserPageCode() };
+}
+
+async function prepareOther(code: string, dataDirectory: string, report: Telemetry["report"]): Promise<ProcessGuest> {
   const bun = process.execPath;
-  const code = processGuestCode();
   try {
     return { program: await compileGuest({ bun, code, directory: cacheIn(dataDirectory) }), code: undefined };
   } catch (error) {

@@ -47,6 +47,8 @@ export interface DeclaredFunction {
   readonly routes: readonly string[];
   /** Absolute path of the folder with its static files. */
   readonly assets?: string;
+  /** Absolute path of the folder with the page and the files of one that runs in a page. */
+  readonly pageFolder?: string;
   /** What the files of a program are; undefined for other engines. */
   readonly program?: DeclaredProgram;
   /** What runs around it; left out where nothing does. */
@@ -80,13 +82,14 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
   return functions.map((declared) => {
     const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax, triggers } =
       declared;
-    const { assets, cache, process: program, middlewares } = declared;
+    const { assets, cache, pageFolder, process: program, middlewares } = declared;
     const around = middlewares && { config: middlewares, isScript: engine === "script" };
     const denied = secrets.flatMap(({ file: secret }) => secret ?? []);
     return {
       ...{ name, engine, path, exportName },
       routes: routes.map(formatRoute),
       ...(assets && { assets: assets.folder }),
+      ...(pageFolder && { pageFolder }),
       ...(around && { middlewares: around }),
       ...(program && { program: { root: program.root, layers: program.layers, denied } }),
       settings: {

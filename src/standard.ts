@@ -24,12 +24,14 @@ import type { DatabaseUrls } from "./core/database_urls.ts";
 import type { Engine } from "./core/engine.ts";
 import type { FunctionCaller } from "./core/function_caller.ts";
 import type { QueueSender } from "./core/triggers.ts";
+import { type BrowserEngineOptions, createBrowserEngine } from "./engines/browser/engine.ts";
 import { createProcessEngine, type ProcessGuest } from "./engines/process/engine.ts";
 import { createScriptEngine, type ScriptEngineOptions } from "./engines/script/engine.ts";
 import { databaseCode } from "./guest_code.ts";
 
 /** What engines are made of. */
-export type EngineParts = ScriptEngineOptions & { processGuest(): Promise<ProcessGuest> };
+export type EngineParts = ScriptEngineOptions &
+  Pick<BrowserEngineOptions, "browserGuest" | "chromium"> & { processGuest(): Promise<ProcessGuest> };
 
 /** Every engine: the one whose instances can wait for a program, and those whose instances begin with it. */
 export const ENGINES: {
@@ -37,7 +39,7 @@ export const ENGINES: {
   readonly launching: readonly ((parts: EngineParts) => Engine)[];
 } = {
   waiting: createScriptEngine,
-  launching: [(parts) => createProcessEngine({ ...parts, guest: parts.processGuest })],
+  launching: [(parts) => createProcessEngine({ ...parts, guest: parts.processGuest }), createBrowserEngine],
 };
 
 /** What bindings are made of. */

@@ -76,6 +76,8 @@ const ROOM_OF_FILE: Readonly<Record<string, string>> = {
   "src/deploying.ts": "main",
   "src/standard_guest.ts": "standard_guest",
   "src/process_guest.ts": "standard_guest",
+  "src/browser_guest.ts": "standard_guest",
+  "src/browser_page.ts": "standard_guest",
   "src/cli/serve.ts": "cli/serve",
   "src/cli/dev/dev.ts": "cli/serve",
   // Reads isopod.toml as the server does, for the commands that deploy what stands in it or derive types from it.
@@ -88,6 +90,8 @@ const ENTRIES = [
   "src/cli/main.ts",
   "src/standard_guest.ts",
   "src/process_guest.ts",
+  "src/browser_guest.ts",
+  "src/browser_page.ts",
   "src/sdk/main.ts",
   "src/sdk/globals.ts",
   "src/pinning/*_plugin.ts",

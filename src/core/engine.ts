@@ -6,6 +6,7 @@
  * the engine itself holds (never instances: those belong to who started them).
  * Errors: `start` rejects with an `IsopodError` (`start_failed`) that names the cause for the log.
  */
+import type { BrowserProgram } from "./browser_program.ts";
 import type { EngineName } from "./function.ts";
 import type { ProcessProgram } from "./process_program.ts";
 
@@ -25,6 +26,8 @@ export interface ProcessEnd {
   readonly outOfMemory: boolean;
   /** The last of what it wrote to standard error, for our log. */
   readonly stderr: string;
+  /** Why, in words for its callers, where there are better ones than its code. */
+  readonly reason?: string | undefined;
 }
 
 /** Who hears what a guest writes. */
@@ -66,15 +69,23 @@ export interface GuestProcess {
   kill(): void;
   /** Tells the guest that nothing more comes, so that it may end what it runs in good order; it is killed after `ms`. */
   finish?(ms: number): void;
+  /** Stops what the guest runs at this moment, if it does not answer; what it runs besides goes on. */
+  interrupt?(): void;
+  /** Set when what it stands on is to be replaced: it should be given nothing more. */
+  readonly due?: boolean;
   /** Settles when it is gone; never rejects. */
   readonly exited: Promise<ProcessEnd>;
 }
 
-/** What must be known before a process starts, where it has its program's files from the start. */
+/** What must be known before a process starts, where it has its program's files, or its place among others, from the start. */
 export interface Launch {
-  readonly program: ProcessProgram;
+  readonly program: ProcessProgram | BrowserProgram;
   /** The limit of its memory, in bytes. */
   readonly memoryBytes: number;
+  /** Whose it is: what is of one project may share what is not of another. */
+  readonly project: string;
+  /** What its instances have in common: a version's key, or a name of its own for a program that came with a request. */
+  readonly key: string;
 }
 
 /** The port. Implementations stand in `engines/`. */

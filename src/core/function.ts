@@ -1,6 +1,7 @@
 /** What runs: programs, and the versions of functions that carry them. */
 import type { AssetFolder } from "./assets.ts";
 import type { BindingGrant } from "./binding_kinds.ts";
+import type { BrowserProgram } from "./browser_program.ts";
 import type { Limits } from "./limits.ts";
 import type { ProcessProgram } from "./process_program.ts";
 import type { Triggers } from "./triggers.ts";
@@ -31,13 +32,18 @@ export interface Program {
   readonly hash: string;
   /** A source map (JSON, version 3) when `code` is a bundle: positions are given in the sources' terms. */
   readonly sourceMap?: string | undefined;
+  /** What a build of it is to run in; Bun when left out. */
+  readonly target?: "browser" | undefined;
 }
 
 /** What an instance can be given. */
-export type AnyProgram = Program | ProcessProgram | WasmProgram;
+export type AnyProgram = Program | ProcessProgram | WasmProgram | BrowserProgram;
+
+/** What has positions in a source. */
+export type SourceProgram = Program | BrowserProgram;
 
 /** A program that has positions in a source; undefined for those that have none. */
-export function sourceOf(program: AnyProgram): Program | undefined {
+export function sourceOf(program: AnyProgram): SourceProgram | undefined {
   return program.kind === "process" || program.kind === "wasm" ? undefined : program;
 }
 
@@ -123,6 +129,8 @@ export interface ProgramSource {
   readonly hash: string;
   /** Where it came from; what its relative imports are relative to. */
   readonly url?: string | undefined;
+  /** What the bundle is to run in; Bun when left out. */
+  readonly target?: "browser" | undefined;
 }
 
 /** Makes programs self-contained. */

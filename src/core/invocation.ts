@@ -1,5 +1,6 @@
 /** One request handled by one instance, as the gateway and the pool speak of it. */
 import type { BindingGrant } from "./binding_kinds.ts";
+import type { BrowserProgram } from "./browser_program.ts";
 import type { EgressGrant, FunctionVersion, MiddlewareChain, Program } from "./function.ts";
 import type { Limits } from "./limits.ts";
 import type { Span } from "./middleware.ts";
@@ -144,7 +145,7 @@ export type Target =
       readonly project: string;
       /** Name of the caller's plan. */
       readonly plan: string;
-      readonly program: Program | WasmProgram;
+      readonly program: Program | WasmProgram | BrowserProgram;
       readonly env: Readonly<Record<string, string>>;
       readonly egress: EgressGrant;
       readonly bindings: ReadonlyMap<string, BindingGrant>;

@@ -9,7 +9,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Engine } from "../core/engine.ts";
 import { IsopodError, toIsopodError } from "../core/errors.ts";
 import { DEFAULT_PROJECT, type ModuleLoader, type Program, type ProgramSource } from "../core/function.ts";
-import { type Body, type LogLine, NO_PARAMS } from "../core/invocation.ts";
+import { type InvocationResponse, type LogLine, NO_PARAMS } from "../core/invocation.ts";
 import { completeLimits, type Limits } from "../core/limits.ts";
 import { BoundedQueue } from "../stdx/bounded_queue.ts";
 import { Meter } from "./figures.ts";
@@ -69,8 +69,8 @@ export class Builder {
    * @throws {IsopodError} `syntax_error`, `unresolved_import`, what the loader fails with, or a limit
    */
   async build(source: ProgramSource, loader: ModuleLoader, signal: AbortSignal, always = false): Promise<Program> {
-    const { name, language, code, hash } = source;
-    if (!always && !mayImport(code)) return { name, language, code, hash };
+    const { name, language, code, hash, target } = source;
+    if (!always && target === undefined && !mayImport(code)) return { name, language, code, hash };
     if (this.#building >= BUILDS_MAX) await this.#turn(signal);
     this.#building += 1;
     try {
@@ -117,8 +117,8 @@ export class Builder {
     });
     const instance = await this.#start(binding);
     try {
-      const { url, name, language, code, hash } = source;
-      const program = { name: url ?? name, language, code, hash };
+      const { url, name, language, code, hash, target } = source;
+      const program = { name: url ?? name, language, code, hash, target };
       const grants = { egress: { allow: [], secrets: [] }, cacheSpace: "", bindings: MODULE_GRANT };
       instance.load({ mode: "build", program, env: {}, grants, project: DEFAULT_PROJECT }, BUILD_LIMITS.memoryBytes);
       const request = {
@@ -135,7 +135,7 @@ export class Builder {
       this.#supervisor.begin();
       instance.invoke(invocation);
       const response = await invocation.answered.promise;
-      return await readBundle(response.body, (await response.ended).error);
+      return await readBundle(response);
     } catch (error) {
       throw failure === undefined ? toIsopodError(error) : toIsopodError(failure);
     } finally {
@@ -160,9 +160,11 @@ const MODULE_GRANT = new Map<string, BindingGrant>([
   ["module", { type: "module", project: DEFAULT_PROJECT, resource: "", mode: "read", options: {} }],
 ]);
 
-async function readBundle(body: Body, error: IsopodError | undefined): Promise<{ code: string; map: string }> {
+/** Reads what was built, as it comes: a bundle may be longer than what may be under way. */
+async function readBundle({ body, ended }: InvocationResponse): Promise<{ code: string; map: string }> {
+  const read = new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null).text();
+  const [text, { error }] = await Promise.all([read.catch(() => ""), ended]);
   if (error !== undefined) throw error;
-  const text = await new Response(body as ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null).text();
   const { code, map } = JSON.parse(text) as { code?: unknown; map?: unknown };
   if (typeof code !== "string" || typeof map !== "string")
     throw new IsopodError("protocol_error", { cause: "no bundle" });

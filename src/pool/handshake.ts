@@ -15,6 +15,7 @@ import { FRAME, type FrameType, WireError } from "../wire/frame.ts";
 import { parseJson, parseReset } from "../wire/heads.ts";
 import { encodeParcel, type HelloParcel, type LoadParcel } from "../wire/parcels.ts";
 import type { WasmLoad } from "../wire/wasm_load.ts";
+import { pageBytes, pageParts } from "./browser_load.ts";
 import { errorFromGuest } from "./guest_error.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -97,9 +98,11 @@ export class Handshake {
 }
 
 /** What is said of a program of one kind only. */
-function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process" | "wasm"> {
+function ownOf(program: AnyProgram): Pick<LoadParcel, "language" | "process" | "wasm" | "browser" | "target"> {
   if (program.kind === "process") return { language: "javascript", process: program.settings };
-  if (program.kind !== "wasm") return { language: program.language };
+  if (program.kind === "browser") return { language: "javascript", browser: pageParts(program) };
+  if (program.kind !== "wasm")
+    return { language: program.language, ...(program.target !== undefined && { target: program.target }) };
   return program.isTranspiled ? { language: "component" } : { language: "wasm", wasm: wasmLoad(program) };
 }
 
@@ -112,6 +115,7 @@ function wasmLoad({ bytes, settings, files = [] }: WasmProgram): WasmLoad {
 
 function bytesOf(program: AnyProgram): Uint8Array {
   if (program.kind === "process") return NO_BYTES;
+  if (program.kind === "browser") return pageBytes(program);
   if (program.kind !== "wasm") return new TextEncoder().encode(program.code);
   if (program.isTranspiled) return program.bytes;
   const files = (program.files ?? []).flatMap(({ contents }) => (contents instanceof Uint8Array ? [contents] : []));

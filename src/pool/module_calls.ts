@@ -5,21 +5,25 @@ import type { ModuleLoader } from "../core/function.ts";
 
 /** Modules that one program may consist of, and their size together, in bytes. */
 const MODULES_MAX = 2000;
+/** Imports of them: many may import the same one. */
+const IMPORTS_MAX = 20_000;
 const MODULE_BYTES_MAX = 32 * 1024 * 1024;
 /** Of modules of WebAssembly, which stand in the bundle in base64: with them, it must fit into a frame. */
 const WASM_BYTES_MAX = 10 * 1024 * 1024;
 
 /** The binding over `loader`. `failed` hears the first failure, which the bundler would put in words of its own. */
 export function createModuleBinding(loader: ModuleLoader, failed: (error: unknown) => void): Binding {
-  let count = 0;
+  let imports = 0;
   let bytes = 0;
+  const known = new Set<string>();
   let wasmBytes = 0;
   const load = async (specifier: string, importer: string, signal: AbortSignal) => {
-    count += 1;
-    if (count > MODULES_MAX)
+    imports += 1;
+    if (imports > IMPORTS_MAX || known.size >= MODULES_MAX)
       throw new IsopodError("code_too_large", { message: `The program has more than ${MODULES_MAX} modules` });
     const module = await loader.load(specifier, importer, signal);
-    bytes += module.code.length;
+    if (!known.has(module.id)) bytes += module.code.length;
+    known.add(module.id);
     if (bytes > MODULE_BYTES_MAX)
       throw new IsopodError("code_too_large", { message: "The program's modules are larger than 32 MiB" });
     if (module.kind === "wasm") wasmBytes += (module.code.length / 4) * 3;

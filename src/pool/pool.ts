@@ -3,7 +3,7 @@
  * prewarmed instance of their own that ends with them.
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
-import { type FunctionVersion, type Program, sourceOf } from "../core/function.ts";
+import { type FunctionVersion, type SourceProgram, sourceOf } from "../core/function.ts";
 import {
   type InvocationEnd,
   type InvocationRequest,
@@ -13,6 +13,7 @@ import {
   whenOver,
 } from "../core/invocation.ts";
 import { Meter } from "./figures.ts";
+import { newProgramInstance } from "./first_program.ts";
 import type { Instance } from "./instance.ts";
 import { RunningInvocation } from "./invocation.ts";
 import { RetoldAnswer } from "./invocation_answer.ts";
@@ -77,7 +78,7 @@ export class Pool implements Invoker {
     const meter = new Meter(target.limits, this.#options.clock.now());
     this.#running += 1;
     const versions = target.kind === "function" ? this.#versionPool(target.version) : undefined;
-    const source = (): Program | undefined =>
+    const source = (): SourceProgram | undefined =>
       target.kind === "program" ? sourceOf(target.program) : versions?.program;
     try {
       const invocation =
@@ -107,11 +108,11 @@ export class Pool implements Invoker {
     }
   }
 
-  #translate(error: IsopodError, program: Program | undefined, named: boolean): IsopodError {
+  #translate(error: IsopodError, program: SourceProgram | undefined, named: boolean): IsopodError {
     return program === undefined ? error : this.#positions.translate(error, program, named);
   }
 
-  #inSourceTerms(response: InvocationResponse, program: Program | undefined, named: boolean): InvocationResponse {
+  #inSourceTerms(response: InvocationResponse, program: SourceProgram | undefined, named: boolean): InvocationResponse {
     if (program?.sourceMap === undefined) return response;
     return new RetoldAnswer(response, (end: InvocationEnd) =>
       end.error === undefined ? end : { error: this.#translate(end.error, program, named), figures: end.figures },
@@ -165,8 +166,7 @@ export class Pool implements Invoker {
 
   async #runProgram(target: ProgramTarget, request: InvocationRequest, meter: Meter): Promise<RunningInvocation> {
     meter.cold = this.#prewarmed.ready === 0;
-    const instance = await this.#prewarmed.take();
-    const refill = this.#prewarmed.refillSoon();
+    const { instance, refill } = await newProgramInstance(target, this.#options, this.#prewarmed);
     instance.scheduler = new ProgramScheduler(refill);
     const invocation = new RunningInvocation(request, meter, instance);
     this.#supervisor.watch(instance, target.limits);

@@ -7,7 +7,7 @@
  */
 import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
 import { type ErrorDetails, IsopodError, type Position } from "../core/errors.ts";
-import type { Program } from "../core/function.ts";
+import type { SourceProgram } from "../core/function.ts";
 
 /** A place in a source. */
 interface Place extends Position {
@@ -30,7 +30,7 @@ const BUDGET_MS = 100;
 /** Translates errors of programs; one a pool. */
 export class Positions {
   readonly #now: () => number;
-  readonly #kept = new Map<Program, Translate>();
+  readonly #kept = new Map<SourceProgram, Translate>();
   #secondBegan = 0;
   #spentMs = 0;
 
@@ -42,7 +42,7 @@ export class Positions {
    * `error` in terms of `program`'s sources; itself when there is nothing to translate. Never throws.
    * @param named whether the message may say which source it is: to who sent the program, not to who calls a function
    */
-  translate(error: IsopodError, program: Program, named: boolean): IsopodError {
+  translate(error: IsopodError, program: SourceProgram, named: boolean): IsopodError {
     const { position, stack } = error.details;
     if (program.sourceMap === undefined || (position === undefined && stack === undefined)) return error;
     if (error.code !== "uncaught_exception" && error.code !== "invalid_result") return error;
@@ -57,7 +57,7 @@ export class Positions {
     return new IsopodError(error.code, details);
   }
 
-  #open(program: Program): Translate {
+  #open(program: SourceProgram): Translate {
     const kept = this.#kept.get(program);
     if (kept !== undefined) return kept;
     const startedAt = this.#now();

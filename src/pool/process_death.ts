@@ -21,11 +21,15 @@ const NONE_LEFT =
 export const FINISH_MS = 2500;
 
 /** The error of an `end` by itself; `memoryBytes` is the limit of its program, undefined when it had none yet. */
-export function deathError({ code, outOfMemory, stderr }: ProcessEnd, memoryBytes: number | undefined): IsopodError {
-  if (memoryBytes === undefined) return new IsopodError("start_failed", { cause: `exit code ${code}` });
+export function deathError(
+  { code, outOfMemory, stderr, reason }: ProcessEnd,
+  memoryBytes: number | undefined,
+): IsopodError {
+  if (memoryBytes === undefined) return new IsopodError("start_failed", { cause: reason ?? `exit code ${code}` });
   if (outOfMemory || ALLOCATION_FAILED.test(stderr)) {
     return limitError("memory_limit", "memoryBytes", { ...DEFAULT_LIMITS, memoryBytes });
   }
+  if (reason !== undefined) return new IsopodError("program_ended", { message: reason });
   const how = code > 128 ? `by signal ${code - 128}` : `with exit code ${code}`;
   return new IsopodError("program_ended", {
     message: `The program's process ended ${how} before it had answered.${EXHAUSTED.test(stderr) ? NONE_LEFT : ""}`,

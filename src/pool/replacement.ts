@@ -12,7 +12,7 @@ const MEMORY_SHARE = 0.75;
 
 /** Whether `instance`, which is under `limits`, is due for replacement. */
 export function isDue(instance: Instance, limits: Limits, { ageMs, invocationsMax }: PoolSizes): boolean {
-  if (instance.broken) return true;
+  if (instance.broken || instance.process.due === true) return true;
   if (instance.invoked >= invocationsMax || instance.now() - instance.startedAt >= ageMs) return true;
   return instance.memoryBytes > limits.memoryBytes * MEMORY_SHARE;
 }

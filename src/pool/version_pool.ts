@@ -5,7 +5,7 @@
  * until it is there, those that have room go on. One that is due for replacement is given nothing more and ends when idle.
  */
 import { IsopodError, toIsopodError } from "../core/errors.ts";
-import { type FunctionVersion, type Program, sourceOf } from "../core/function.ts";
+import { type FunctionVersion, type SourceProgram, sourceOf } from "../core/function.ts";
 import type { InvocationRequest } from "../core/invocation.ts";
 import type { Meter } from "./figures.ts";
 import { newInstance } from "./first_program.ts";
@@ -33,7 +33,7 @@ export class VersionPool implements InstanceScheduler {
   readonly #waiting: WaitingLine;
   #starting = 0;
   /** What positions in its errors are translated by; undefined before the first load. */
-  program: Program | undefined;
+  program: SourceProgram | undefined;
 
   constructor(version: FunctionVersion, options: PoolOptions, prewarmed: Prewarmed, supervisor: Supervisor) {
     this.version = version;

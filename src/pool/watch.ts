@@ -72,6 +72,7 @@ export class Watch {
     this.#instance.ping().then(() => {
       this.#condemned = undefined;
     });
+    this.#instance.process.interrupt?.();
   }
 
   /** A caller has hung up: its invocation may burn no more than it could have, and alone nothing at all. */

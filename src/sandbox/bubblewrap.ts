@@ -21,8 +21,8 @@ export interface BubblewrapOptions {
   readonly env: Readonly<Record<string, string>>;
   /** The program's arguments. */
   readonly args: readonly string[];
-  /** Whether the program forks instances into user namespaces of their own. */
-  readonly zygote: boolean;
+  /** Whether the program makes user namespaces for what it starts: a zygote, or a browser with a sandbox of its own. */
+  readonly userNamespaces: boolean;
 }
 
 /** The layers that these arguments put around a process, in the words of `/status` and `isopod doctor`. */
@@ -38,15 +38,25 @@ export const BUBBLEWRAP_LAYERS = [
   "seccomp",
 ];
 
+/** The layers around a program that makes user namespaces of its own. */
+export const NESTING_LAYERS = BUBBLEWRAP_LAYERS.filter((layer) => layer !== "no-userns");
+
 /** The layers around an instance that was forked: the seal alone keeps it from making user namespaces. */
-export const FORKED_LAYERS = [...BUBBLEWRAP_LAYERS.filter((layer) => layer !== "no-userns"), "zygote", "empty-root"];
+export const FORKED_LAYERS = [...NESTING_LAYERS, "zygote", "empty-root"];
+
+/** The path of bubblewrap. @throws {Error} when it is not installed */
+export function findBubblewrap(): string {
+  const found = Bun.which("bwrap");
+  if (found !== null) return found;
+  throw new Error("Cannot run code: bubblewrap is not installed (package bubblewrap, program bwrap)");
+}
 
 /** Arguments for `bwrap`, without its own name. */
 export function bubblewrapArgs(options: BubblewrapOptions): string[] {
   const { root } = options;
   return [
     ...["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try"],
-    ...(options.zygote ? [] : ["--disable-userns"]),
+    ...(options.userNamespaces ? [] : ["--disable-userns"]),
     ...["--uid", "1000", "--gid", "1000", "--hostname", "isopod"],
     ...["--cap-drop", "ALL", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"],
     ...["--ro-bind", root.path, "/"],

@@ -32,6 +32,7 @@ let opened = 0;
 
 /** Finds and opens a writable cgroup below this server's own; undefined when there is none. */
 export function openCgroups(
+  pidsMax?: number,
   mount = "/sys/fs/cgroup",
   own = readFileSync("/proc/self/cgroup", "utf8"),
 ): Cgroups | undefined {
@@ -44,7 +45,7 @@ export function openCgroups(
   const name = opened === 0 ? `isopod-${process.pid}` : `isopod-${process.pid}-${opened}`;
   try {
     if (unified !== undefined && existsSync(join(mount, "cgroup.controllers"))) {
-      return new CgroupTree(V2, [openUnified(join(mount, unified), name)]);
+      return new CgroupTree(V2, [openUnified(join(mount, unified), name)], pidsMax);
     }
     const memory = pathOf("memory");
     if (memory === undefined) return undefined;
@@ -53,6 +54,7 @@ export function openCgroups(
     return new CgroupTree(
       V1,
       parents.map((parent) => openLegacy(parent, name)),
+      pidsMax,
     );
   } catch {
     return undefined;
@@ -101,10 +103,12 @@ class CgroupTree implements Cgroups {
   readonly #version: CgroupVersion;
   /** One directory for all controllers in version 2; one for memory and one for pids in version 1. */
   readonly #bases: readonly string[];
+  readonly #pidsMax: number | undefined;
   readonly #free: ReusedSlot[] = [];
   #made = 0;
 
-  constructor(version: CgroupVersion, bases: readonly string[]) {
+  constructor(version: CgroupVersion, bases: readonly string[], pidsMax?: number) {
+    this.#pidsMax = pidsMax;
     opened += 1;
     this.#version = version;
     this.#bases = bases;
@@ -116,7 +120,7 @@ class CgroupTree implements Cgroups {
     if (free !== undefined) return free.begin();
     const name = `slot-${this.#made++}`;
     const paths = this.#bases.map((base) => join(base, name));
-    return new ReusedSlot(this.#version, paths, (slot) => this.#free.push(slot)).begin();
+    return new ReusedSlot(this.#version, paths, (slot) => this.#free.push(slot), this.#pidsMax).begin();
   }
 
   close(): void {

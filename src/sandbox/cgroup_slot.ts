@@ -48,7 +48,7 @@ export const V1: CgroupVersion = {
   pidsMax: "pids.max",
 };
 
-/** Threads and processes that one sandbox may have. */
+/** Threads and processes that one sandbox may have, unless it is said otherwise. */
 const PIDS_MAX = 256;
 
 /** A slot that is given back to be used again. */
@@ -60,12 +60,17 @@ export class ReusedSlot implements CgroupSlot {
   #memoryBytes = 0;
 
   /** Makes the directories `paths`, one in version 2; one for memory and one for pids in version 1. */
-  constructor(version: CgroupVersion, paths: readonly string[], giveBack: (slot: ReusedSlot) => void) {
+  constructor(
+    version: CgroupVersion,
+    paths: readonly string[],
+    giveBack: (slot: ReusedSlot) => void,
+    pidsMax = PIDS_MAX,
+  ) {
     this.#version = version;
     this.#paths = paths;
     this.#giveBack = giveBack;
     for (const path of paths) mkdirSync(path);
-    write(paths.at(-1) as string, version.pidsMax, PIDS_MAX);
+    write(paths.at(-1) as string, version.pidsMax, pidsMax);
   }
 
   /** Begins a use: from here on kills of the kernel are counted. */

@@ -1,6 +1,7 @@
 /** The resources of this machine that a server uses beside sandboxes: memory, disk, and a browser where there is one. */
 import { accessSync, constants, readFileSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
+import { findChromium, findChromiumPackage } from "./chromium.ts";
 import { installLine } from "./sandbox_probe.ts";
 
 /** One thing that was looked at. */
@@ -54,20 +55,9 @@ export function disk(name: string, path: string): Finding {
   }
 }
 
-/** In the order in which the `browser` engine looks; the first that there is. */
-const CHROMIUMS = [
-  "/usr/lib/chromium/chromium-headless-shell",
-  "chromium-headless-shell",
-  "chrome-headless-shell",
-  "google-chrome-stable",
-  "google-chrome",
-  "/usr/lib/chromium/chromium",
-];
-
 /** Which Chromium there is. */
 export function chromium(named: string | undefined): Finding {
-  const candidates = named === undefined || named === "" ? CHROMIUMS : [named];
-  const path = candidates.map((name) => Bun.which(name)).find((found) => found !== null);
+  const path = findChromium(named) ?? (named ? undefined : findChromiumPackage());
   if (path) return { name: "chromium", state: "ok", found: path, follows: "functions in a browser can run" };
   const found = named ? `ISOPOD_CHROMIUM is ${named}, which is no program` : "not installed";
   const mend = installLine("chromium-headless-shell");

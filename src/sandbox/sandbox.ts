@@ -8,41 +8,26 @@ import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GuestProcess } from "../core/engine.ts";
 import { IsopodError } from "../core/errors.ts";
-import { BUBBLEWRAP_LAYERS, bubblewrapArgs, FORKED_LAYERS, type Mounts } from "./bubblewrap.ts";
+import {
+  BUBBLEWRAP_LAYERS,
+  bubblewrapArgs,
+  FORKED_LAYERS,
+  findBubblewrap,
+  type Mounts,
+  NESTING_LAYERS,
+} from "./bubblewrap.ts";
 import { type Cgroups, openCgroups } from "./cgroup.ts";
 import type { CgroupSlot } from "./cgroup_slot.ts";
 import { closeAll, socketPair } from "./native.ts";
 import { SandboxedProcess } from "./process.ts";
-import type { SandboxRoot } from "./root.ts";
-import { DEFAULT_UIDS, UidPool, type UidRange } from "./uids.ts";
+import type { SandboxOptions } from "./sandbox_options.ts";
+import { DEFAULT_UIDS, UidPool } from "./uids.ts";
 import { Zygote } from "./zygote.ts";
 
 const NO_FILTER = new Uint8Array(0);
 
 /** What a zygote may use, in bytes: what its instances have in common with it is counted there. */
 const ZYGOTE_BYTES_MAX = 512 * 1024 * 1024;
-
-/** How a kind of sandbox is set up. */
-export interface SandboxOptions {
-  readonly root: SandboxRoot;
-  /** The filter that is installed before the program starts. */
-  readonly outerFilter: Uint8Array;
-  /** The same for a zygote; none are started without it. */
-  readonly zygoteFilter?: Uint8Array | undefined;
-  /** The filter that the guest installs on itself, and the resource limits that it sets before. */
-  readonly seal: Uint8Array;
-  readonly rlimits: readonly (readonly [number, number])[];
-  /**
-   * RLIMIT_DATA in bytes, where there is no cgroup to bound memory. It must be there before the program starts, which
-   * sizes its heap's reservation by it; a shell sets it for 0.2 ms, `prlimit` would take 0.9.
-   */
-  readonly dataBytes: number;
-  /** All of the program's environment. */
-  readonly env: Readonly<Record<string, string>>;
-  /** `none` starts the program without bubblewrap: for trusted code on a developer's own machine. */
-  readonly isolation: "bubblewrap" | "none";
-  readonly uids?: UidRange | undefined;
-}
 
 /** Starts processes in sandboxes of one kind. */
 export class Sandbox {
@@ -60,18 +45,15 @@ export class Sandbox {
     writeFileSync(this.#filterPath, options.outerFilter, { mode: 0o444 });
     this.#zygoteFilterPath = join(options.root.path, "zygote_filter.bpf");
     writeFileSync(this.#zygoteFilterPath, options.zygoteFilter ?? NO_FILTER, { mode: 0o444 });
-    this.#cgroups = openCgroups();
+    this.#cgroups = openCgroups(options.pidsMax);
     this.#uids = process.getuid?.() === 0 ? new UidPool(options.uids ?? DEFAULT_UIDS) : undefined;
-    const found = Bun.which("bwrap");
-    if (found === null && options.isolation !== "none") {
-      throw new Error("Cannot run code: bubblewrap is not installed (package bubblewrap, program bwrap)");
-    }
-    this.#bwrap = found ?? "bwrap";
+    this.#bwrap = options.isolation === "none" ? "" : findBubblewrap();
   }
 
   /** The layers around each process that is started. */
   get layers(): readonly string[] {
-    return this.#layers(this.#options.isolation === "none" ? [] : BUBBLEWRAP_LAYERS);
+    const { isolation, nests } = this.#options;
+    return this.#layers(isolation === "none" ? [] : nests === true ? NESTING_LAYERS : BUBBLEWRAP_LAYERS);
   }
 
   /** The layers around each process that a zygote forks. */
@@ -144,11 +126,11 @@ export class Sandbox {
   }
 
   #spawn({ args, sealed, requests, filter, uid, slot, mounts }: Start): GuestProcess {
-    const { root, isolation, rlimits, env } = this.#options;
+    const { root, isolation, rlimits, env, nests } = this.#options;
     // A cgroup bounds memory better, and without this limit a start needs no shell: 1 of 8 ms.
     const dataBytes = slot === undefined ? this.#options.dataBytes : 0;
     const seal = sealed ? this.#options.seal : NO_FILTER;
-    const wrapped = { root, mounts, seccompFd: 3, env, args, zygote: requests !== undefined };
+    const wrapped = { root, mounts, seccompFd: 3, env, args, userNamespaces: requests !== undefined || nests === true };
     const command =
       isolation === "none"
         ? [root.programSource ?? join(root.path, root.program), ...args.map((arg) => join(root.path, arg))]

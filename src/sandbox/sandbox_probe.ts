@@ -43,7 +43,7 @@ export async function probeSandbox(): Promise<Obstacle | undefined> {
 
 async function startShell(bwrap: string, filter: string): Promise<{ code: number; stderr: string }> {
   const root = { path: "/", program: SHELL, programSource: undefined, remove: () => {} };
-  const plain = { mounts: undefined, seccompFd: 3, env: {}, zygote: false };
+  const plain = { mounts: undefined, seccompFd: 3, env: {}, userNamespaces: false };
   const args = bubblewrapArgs({ ...plain, root, args: ["-c", "exit 0"] });
   const uid = process.getuid?.() === 0 ? DEFAULT_UIDS.first : undefined;
   const fd = openSync(filter, "r");

@@ -13,11 +13,22 @@ const CLONE_ANY_NEW_NAMESPACE = 0x7e020000;
 /** A child process in user, pid, ipc and uts namespaces of its own, that tells of its end by SIGCHLD. */
 export const CLONE_INSTANCE = 0x10000000 | 0x20000000 | 0x08000000 | 0x04000000 | 17;
 
+/** The bit for a namespace of users. */
+export const CLONE_NEWUSER = 0x10000000;
+const CLONE_NEWPID = 0x20000000;
+const CLONE_NEWNET = 0x40000000;
+
 /** Clone as glibc makes a thread of the same process, to the bit: no child process, no namespace, no tracing. */
 export const threadsOnly: When = when("EPERM", wide(0, CLONE_THREAD_OF_GLIBC));
 
 /** Clone of processes and threads, without new namespaces. CLONE_NEWTIME cannot be said here: its bit is part of the signal. */
 export const withoutNamespaces: When = when("EPERM", wideMasked(0, CLONE_ANY_NEW_NAMESPACE, 0));
+
+/** Clone with the namespaces of a browser's own sandbox: users, processes, networks; none of mounts, IPC, names or cgroups. */
+export const browserNamespaces: When = when(
+  "EPERM",
+  wideMasked(0, CLONE_ANY_NEW_NAMESPACE & ~(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET), 0),
+);
 
 /** MSG_PEEK, MSG_DONTROUTE, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_NOSIGNAL, MSG_MORE, MSG_WAITFORONE, MSG_CMSG_CLOEXEC. */
 const MESSAGE_FLAGS = 0x2 | 0x4 | 0x20 | 0x40 | 0x100 | 0x4000 | 0x8000 | 0x10000 | 0x40000000;

@@ -18,6 +18,8 @@ export interface OuterOptions {
   readonly exec: boolean;
   /** A guest that forks instances, each into namespaces of its own, and gives up what those come with. */
   readonly zygote?: boolean;
+  /** A browser, whose own sandbox puts what it starts into namespaces of users, processes and networks, without files. */
+  readonly browser?: boolean;
 }
 
 const FILES = `
@@ -52,6 +54,7 @@ const CONNECTING = "connect bind listen accept accept4 shutdown getsockname getp
 const PRCTL: readonly number[] = [1, 2, 3, 4, 21, 23, 29, 30, 38, 39, 41, 42, 52];
 
 const PR_CAPBSET_DROP = 24;
+const PR_SET_SECCOMP = 22;
 
 const SOCK_TYPE = 0xf;
 /** A type, SOCK_CLOEXEC, SOCK_NONBLOCK. */
@@ -118,6 +121,7 @@ export function outerPolicy(options: OuterOptions): Policy {
     // MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_NOEXEC_SEAL, MFD_EXEC; no huge pages.
     ...(options.exec ? { memfd_create: when("EPERM", within(1, 0x1b)) } : {}),
     ...(options.sockets || options.exec ? passing() : {}),
+    ...(options.browser === true ? BROWSING : {}),
     socket: options.sockets ? sockets(1, 2, 10) : "EAFNOSUPPORT",
     ...(options.sockets ? { ...each("allow", CONNECTING), setsockopt: socketOptions } : {}),
   };
@@ -129,6 +133,19 @@ const FORKING: Policy = {
   recvmsg: argument.plainMessages(2),
   ...each("allow", "chroot capset"),
   prctl: when("EPERM", int(0, ...argument.PRCTL_NAMES, ...PRCTL, PR_CAPBSET_DROP)),
+};
+
+/**
+ * What Chromium's sandbox is made with: namespaces of users, processes and networks (never of mounts), an empty root, and
+ * filters of its own (PR_SET_SECCOMP), and what it asks of the machine while it starts.
+ */
+const BROWSING: Policy = {
+  clone: argument.browserNamespaces,
+  unshare: when("EPERM", within(0, argument.CLONE_NEWUSER)),
+  prctl: when("EPERM", int(0, ...argument.PRCTL_NAMES, ...PRCTL, PR_SET_SECCOMP)),
+  // Its processes talk over pairs whose messages keep their bounds (SOCK_SEQPACKET).
+  socketpair: when("EAFNOSUPPORT", int(0, 1), masked(1, SOCK_TYPE, 1, 2, 5), within(1, SOCK_BITS), int(2, 0)),
+  ...each("allow", "chroot capset"),
 };
 
 /** Pairs of connected sockets, and messages over them. */

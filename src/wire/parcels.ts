@@ -1,4 +1,5 @@
 /** Parcels: a JSON value and bytes in one payload, by which a guest is told how to close itself down, and its program. */
+import type { PageLayout } from "../core/browser_program.ts";
 import type { GuestDeclaration } from "../core/guest.ts";
 import type { ProcessSettings } from "../core/process_program.ts";
 import { readU32, WireError } from "./frame.ts";
@@ -33,6 +34,10 @@ export interface LoadParcel {
   readonly wasm?: WasmLoad;
   /** What its instance may use, as far as its guest must know: the memory, in bytes. */
   readonly memoryBytes?: number;
+  /** What a build is to run in; Bun when left out. */
+  readonly target?: "browser";
+  /** What the parcel's bytes are, for a page. */
+  readonly browser?: PageLayout;
 }
 
 const encoder = new TextEncoder();

@@ -3,13 +3,15 @@
  * neither symbolic links nor names that begin with a dot.
  */
 import { type Dirent, lstatSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { CommandFailure, EXIT } from "../exit_codes.ts";
 import { byteSize } from "../terminal/table.ts";
 
 /** What a version may have; docs/deploying.md says so too. */
 const FILES_MAX = 2000;
 const FILE_BYTES_MAX = 10 * 1024 * 1024;
+
+const CONFIG = "isopod.toml";
 
 /** A static file: its path below the folder, and what is in it. */
 export interface AssetFile {
@@ -38,11 +40,17 @@ export function readAssetFiles(name: string, folder: string): AssetFile[] {
   });
 }
 
+/** The page of a function that runs in one, and the files beside its module. @throws {CommandFailure} as above */
+export function readPageFiles(name: string, folder: string, entry: string): AssetFile[] {
+  const isPart = ({ path }: AssetFile) => path !== basename(entry) && !/\.[mc]?tsx?$/i.test(path) && path !== CONFIG;
+  return readAssetFiles(name, folder).filter(isPart);
+}
+
 function pathsBelow(folder: string, below: string): string[] {
   return readdirSync(join(folder, below), { withFileTypes: true }).flatMap((entry: Dirent) => {
     if (entry.name.startsWith(".")) return [];
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
-    if (entry.isDirectory()) return pathsBelow(folder, path);
+    if (entry.isDirectory()) return entry.name === "node_modules" ? [] : pathsBelow(folder, path);
     return entry.isFile() ? [path] : [];
   });
 }

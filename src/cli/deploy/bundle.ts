@@ -15,6 +15,8 @@ export interface BundleSource {
   readonly name: string;
   /** Absolute path. */
   readonly path: string;
+  /** What it is to run in; a script when left out. */
+  readonly engine?: string;
   /** What it begins with in the place of the file, and texts that lie nowhere, by their absolute paths. */
   readonly virtual?: { readonly entry: string; readonly files: Readonly<Record<string, string>> } | undefined;
 }
@@ -58,8 +60,9 @@ const wasm = {
   },
 };
 const built = [];
-for (const { entry, files } of await Bun.stdin.json()) {
-  const options = { target: "bun", sourcemap: "external", throw: false, plugins: [wasm] };
+for (const { entry, files, engine } of await Bun.stdin.json()) {
+  const page = engine === "browser" && { target: "browser", define: { "process.env.NODE_ENV": '"production"' } };
+  const options = { target: "bun", sourcemap: "external", throw: false, plugins: [wasm], ...page };
   const { outputs, logs } = await Bun.build({ entrypoints: [entry], files, ...options });
   const text = async (kind) => (await outputs.find((each) => each.kind === kind)?.text()) ?? "";
   const told = logs.filter(({ level }) => level === "error").map(({ message, position }) => ({ message, position }));
@@ -74,7 +77,7 @@ await Bun.write(Bun.stdout, JSON.stringify(built));
  */
 export async function bundle(sources: readonly BundleSource[], folder: string, paint: Paint): Promise<Bundle[]> {
   if (sources.length === 0) return [];
-  const entries = sources.map(({ path, virtual }) => virtual ?? { entry: path, files: {} });
+  const entries = sources.map(({ path, virtual, engine }) => ({ ...(virtual ?? { entry: path, files: {} }), engine }));
   const child = Bun.spawn([process.execPath, "-e", PROGRAM], {
     cwd: folder,
     stdio: [Buffer.from(JSON.stringify(entries)), "pipe", "pipe"],

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { type DeclaredFunction, type MiddlewareFiles, readMiddlewares, readProgram } from "../project_file.ts";
 import type { Paint } from "../terminal/terminal.ts";
+import { readPageFiles } from "./asset_files.ts";
 import { type BundleSource, bundle } from "./bundle.ts";
 
 /** A file to be deployed. */
@@ -32,12 +33,13 @@ export async function gatherCode(
 ): Promise<FunctionCode[]> {
   const around = new Map<string, MiddlewareFiles | undefined>();
   for (const declared of functions) around.set(declared.name, await readMiddlewares(declared, folder));
-  const scripts = functions.filter(({ engine }) => engine === "script");
-  const sources = scripts.map(({ name, path }) => ({ name, path, virtual: around.get(name)?.wrapper }));
+  const scripts = functions.filter(({ engine }) => engine === "script" || engine === "browser");
+  const sources = scripts.map(({ name, path, engine }) => ({ name, path, engine, virtual: around.get(name)?.wrapper }));
   const bundles = await bundleAll(sources, folder, paint);
   return Promise.all(
     functions.map(async (declared) => {
-      const own = bundles.get(declared.name) ?? (await unbundled(declared));
+      const bundled = bundles.get(declared.name) ?? (await unbundled(declared));
+      const own = { ...bundled, files: [...bundled.files, ...pageOf(declared)] };
       const more = around.get(declared.name);
       return more === undefined
         ? own
@@ -68,6 +70,12 @@ async function hostedFiles(
 /** A file by its contents. */
 export function plannedFile(path: string, content: Uint8Array<ArrayBuffer>): PlannedFile {
   return { path, content, hash: `sha256-${new Bun.CryptoHasher("sha256").update(content).digest("hex")}` };
+}
+
+/** The page of a function that runs in one, and the files beside it. */
+function pageOf({ name, pageFolder, path }: DeclaredFunction): PlannedFile[] {
+  const files = pageFolder === undefined ? [] : readPageFiles(name, pageFolder, path);
+  return files.map((file) => plannedFile(file.path, file.content));
 }
 
 async function bundleAll(scripts: readonly BundleSource[], folder: string, paint: Paint) {

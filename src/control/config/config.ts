@@ -103,6 +103,8 @@ export interface FunctionConfig {
   readonly triggers: Triggers;
   /** Static files; `folder` is an absolute path. */
   readonly assets: { readonly folder: string; readonly fallback: AssetFallback } | undefined;
+  /** Absolute path of the folder with the page and the files of a function of the `browser` engine, when it has one. */
+  readonly pageFolder?: string | undefined;
   /** What runs around it; undefined where nothing does. */
   readonly middlewares?: MiddlewaresConfig | undefined;
   /** Undefined for other engines. */

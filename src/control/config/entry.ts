@@ -20,6 +20,17 @@ export interface EntrySource {
   readonly folder: string;
 }
 
+/** What a function begins with. */
+export interface FunctionEntry {
+  readonly engine: EngineName;
+  readonly path: string;
+  /** The folder that was named, when one was. */
+  readonly folder?: string;
+}
+
+/** A page needs a module that answers for it. */
+const PAGE_ALONE = 'expected a module that exports a fetch function: index.ts beside the page, and engine = "browser"';
+
 /** The engine of a function and the file that it begins with. @throws {ConfigError} when there is none */
 export function readEntry(
   engine: EngineName | undefined,
@@ -27,16 +38,10 @@ export function readEntry(
   key: string,
   path: KeyPath,
   source: EntrySource,
-): { engine: EngineName; path: string } {
+): FunctionEntry {
   const at = [...path, key];
-  const notYet = (name: EngineName): void => {
-    if (name !== "browser") return;
-    const place = engine === undefined ? at : [...path, "engine"];
-    source.report.fail(place, `engine "${name}" is not there yet; "script", "wasm" and "process" are`);
-  };
   const absolute = resolve(source.folder, said);
   const named = engine ?? engineOfName(absolute);
-  if (named !== undefined) notYet(named);
   const stats = statOf(absolute) ?? source.report.fail(at, `no file or folder is at "${said}" (${absolute})`);
   if (engine === "process") return { engine, path: absolute };
   if (named === "wasm") {
@@ -44,8 +49,10 @@ export function readEntry(
     if (module !== undefined) return { engine: "wasm", path: module };
     return source.report.fail(at, "expected a module of WebAssembly, or a folder with main.wasm or only one module");
   }
+  const runs = engine === "browser" ? "browser" : "script";
   if (stats.isFile()) {
-    if (SCRIPT_FILE.test(absolute)) return { engine: "script", path: absolute };
+    if (SCRIPT_FILE.test(absolute)) return { engine: runs, path: absolute };
+    if (named === "browser") return source.report.fail(at, PAGE_ALONE);
     return source.report.fail(
       at,
       "expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one",
@@ -53,11 +60,11 @@ export function readEntry(
   }
   if (!stats.isDirectory()) return source.report.fail(at, "expected a file or a folder");
   const entry = ENTRY_NAMES.map((name) => join(absolute, name)).find((file) => statOf(file)?.isFile());
-  if (entry !== undefined) return { engine: "script", path: entry };
+  if (entry !== undefined) return { engine: runs, path: entry, folder: absolute };
   if (engine === undefined && statOf(join(absolute, "bootstrap"))) return { engine: "process", path: absolute };
   const module = engine === undefined ? moduleIn(absolute) : undefined;
   if (module !== undefined) return { engine: "wasm", path: module };
-  if (engine === undefined && statOf(join(absolute, "index.html"))) notYet("browser");
+  if (statOf(join(absolute, "index.html"))) return source.report.fail(at, PAGE_ALONE);
   return source.report.fail(at, "expected a folder that holds index.ts, main.ts, or one of them with another ending");
 }
 

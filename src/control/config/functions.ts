@@ -3,8 +3,12 @@
  *
  * What belongs to engines and bindings that do not exist yet is known by name and refused as such.
  */
+import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { NO_BINDINGS } from "../../core/binding_kinds.ts";
+import { PAGE_BYTES } from "../../core/browser_program.ts";
+import type { EngineName } from "../../core/function.ts";
+import type { Limits } from "../../core/limits.ts";
 import { parseNewRoute, type RoutePattern } from "../../core/route.ts";
 import { NO_TRIGGERS } from "../../core/triggers.ts";
 import { WASM_EXPORT } from "../../core/wasm_program.ts";
@@ -24,8 +28,11 @@ import type { SecretSource } from "./secrets.ts";
 import { readWasm } from "./wasm_function.ts";
 import { WASM_KEYS } from "./wasm_rules.ts";
 
-/** Instances of a program take one invocation at a time, unless it is said that they can do more. */
-const PROCESS_CONCURRENCY = 1;
+/** What functions of an engine get that set nothing else: a program takes one invocation at a time, a page needs room. */
+const ENGINE_LIMITS: Partial<Record<EngineName, Partial<Limits>>> = {
+  process: { concurrencyMax: 1 },
+  browser: { memoryBytes: PAGE_BYTES },
+};
 
 /** A host and a port, nothing else. */
 const BACKEND = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?):\d{1,5}$/i;
@@ -86,13 +93,15 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     exportName: raw.export ?? (entry.engine === "wasm" ? WASM_EXPORT : "default"),
     routes: raw.routes ?? [],
     env: raw.env ?? {},
-    limits: isProcess ? { concurrencyMax: PROCESS_CONCURRENCY, ...limits } : limits,
+    limits: { ...ENGINE_LIMITS[entry.engine], ...limits },
+    pageFolder: entry.engine === "browser" ? entry.folder : undefined,
     process: isProcess ? readProcess(raw, path, entry.path, source) : undefined,
     wasm: entry.engine === "wasm" ? readWasm(raw, path, entry.path, source) : undefined,
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
     middlewares: readMiddlewares(raw, path, source, namedIn(raw.env, source.env, path)),
-    instancesMax: raw.instances ?? FUNCTION_INSTANCES_RULE.default,
+    instancesMax:
+      raw.instances ?? (entry.engine === "browser" ? availableParallelism() : FUNCTION_INSTANCES_RULE.default),
     cache: raw.cache ?? true,
     triggers: NO_TRIGGERS,
     assets: readAssets(raw, path, { report, folder: source.folder, entry: entry.path, secrets }),

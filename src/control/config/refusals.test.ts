@@ -152,7 +152,7 @@ test.each([
   ['name = "a"\npath = "native"\ngrace_ms = 60001', "expected a whole number of milliseconds from 0 to 60000"],
   ['name = "a"\npath = "native"\ndialect = "soap"', 'expected "runtime-api", "stdio" or "http"'],
   ['name = "a"\npath = "hello.ts"\nhandler = "a.b"', 'only functions of the engine "process" have it'],
-  ['name = "a"\npath = "page"', 'engine "browser" is not there yet'],
+  ['name = "a"\npath = "page"', "expected a module that exports a fetch function"],
   [
     'name = "a"\npath = "hello.ts"\nengine = "deno"',
     'engine of function "a": expected "script", "wasm", "process" or "browser", not "deno"',

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { type BindingDeclaration, grantsOf, isPostgres } from "../../core/binding_kinds.ts";
+import { type BrowserProgram, PAGE_BYTES } from "../../core/browser_program.ts";
 import { functionKey } from "../../core/deployment.ts";
 import { IsopodError } from "../../core/errors.ts";
 import { type FunctionVersion, languageOf, type Program, type VersionContents } from "../../core/function.ts";
@@ -19,6 +20,7 @@ import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import { AssetContents, StoredAssets } from "./stored_assets.ts";
 import { storedHooks } from "./stored_hooks.ts";
+import { storedPage } from "./stored_page.ts";
 import { storedProgram, treeOf } from "./stored_program.ts";
 import { declarationsOf, secretNamesOf, secretsOf, triggersOf } from "./version_bindings.ts";
 
@@ -79,7 +81,7 @@ export class StoredVersions {
     return { program, exportName, env, egress: { allow: settings.egress, secrets }, bindings };
   }
 
-  async #code(manifest: Manifest): Promise<Program | WasmProgram> {
+  async #code(manifest: Manifest): Promise<Program | WasmProgram | BrowserProgram> {
     const { engine, entry } = manifest;
     const { code, map } = codeOf(manifest);
     const name = basename(entry);
@@ -91,6 +93,7 @@ export class StoredVersions {
       return this.#components.prepare(module);
     }
     const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
+    if (engine === "browser") return storedPage(this.#blobs, manifest, { code: text, sourceMap });
     return { name, language: languageOf(entry), code: text, hash: code, sourceMap };
   }
 
@@ -109,8 +112,9 @@ export class StoredVersions {
   }
 }
 
-/** Programs take one invocation at a time, unless it is said that they can do more. */
+/** Programs take one invocation at a time, unless it is said that they can do more; pages need room. */
 function ownDefaults(engine: Manifest["engine"]): Partial<Limits> {
+  if (engine === "browser") return { memoryBytes: PAGE_BYTES };
   return engine === "process" ? { concurrencyMax: 1 } : {};
 }
 

@@ -1,6 +1,5 @@
 /** What is asked for in a version, checked before anything of it is stored. */
 import { IsopodError } from "../../core/errors.ts";
-import type { EngineName } from "../../core/function.ts";
 import { LIMIT_NAMES, type Limits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { Replica } from "../publish/replica.ts";
@@ -46,9 +45,6 @@ export interface VersionChecks {
   readonly largest: Partial<Limits>;
 }
 
-/** The engines that take deploys. */
-const DEPLOYED: ReadonlySet<string> = new Set<EngineName>(["script", "wasm", "process"]);
-
 /** @throws {IsopodError} `bad_request`, `forbidden` for the first mistake */
 export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: VersionInput): void {
   const { project, name } = owner;
@@ -56,7 +52,6 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
   const fail = (why: string): never => {
     throw new IsopodError("bad_request", { message: `Cannot deploy "${name}": ${why}` });
   };
-  if (!DEPLOYED.has(engine)) fail(`the engine "${engine}" is not there yet; the engines are script, wasm and process`);
   const paths = new Set(files.filter(({ layer }) => layer === undefined).map(({ path }) => path));
   if (new Set(files.map(({ layer = 0, path }) => `${layer} ${path}`)).size < files.length) {
     fail("two of its files have one path");

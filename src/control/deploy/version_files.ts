@@ -86,6 +86,14 @@ export function isSelfContained(entry: string, files: readonly VersionFile[]): b
   return files.every(({ path }) => path === entry || path === `${entry}.map`) && files.length <= 2;
 }
 
+/** What is joined. */
+export interface BundledFiles {
+  readonly entry: string;
+  readonly files: readonly VersionFile[];
+  /** What the bundle is to run in; Bun when left out. */
+  readonly target?: "browser" | undefined;
+}
+
 /**
  * Joins the entry with what it imports of the version's files, in a sandbox.
  * @throws {IsopodError} `syntax_error`, `unresolved_import`
@@ -93,12 +101,18 @@ export function isSelfContained(entry: string, files: readonly VersionFile[]): b
 export async function bundleFiles(
   build: Build,
   blobs: BlobStore,
-  entry: string,
-  files: readonly VersionFile[],
+  { entry, files, target }: BundledFiles,
   signal: AbortSignal,
 ): Promise<Program> {
   const code = await readText(blobs, files, entry);
-  const source = { name: posix.basename(entry), language: languageOf(entry), code, hash: hashOf(code), url: entry };
+  const source = {
+    name: posix.basename(entry),
+    language: languageOf(entry),
+    code,
+    hash: hashOf(code),
+    url: entry,
+    target,
+  };
   // A single file without imports needs no joining, and its mistakes are found when it is loaded.
   return build(source, createModules(blobs, files), signal, files.length > 1);
 }

@@ -73,7 +73,8 @@ export class VersionMaker {
       return { version, ...known, isNew: false, release };
     }
     checkQuota(project, quotas, "versionsMax", this.#parts.replica.all("versions", project, name).length + 1);
-    const bundle = engine === "script" ? await this.#bundle(name, entry, codeFilesOf(files, input)) : undefined;
+    const isBundled = engine === "script" || engine === "browser";
+    const bundle = isBundled ? await this.#bundle(name, input, codeFilesOf(files, input)) : undefined;
     const manifest: Manifest = {
       ...{ engine, files, entry, exportName, settings, createdAt: wallNow(), createdBy: by },
       ...(bundle && { bundle }),
@@ -130,10 +131,16 @@ export class VersionMaker {
     this.#ending.abort();
   }
 
-  async #bundle(name: string, entry: string, files: readonly VersionFile[]): Promise<Manifest["bundle"]> {
+  async #bundle(
+    name: string,
+    { engine, entry }: VersionInput,
+    files: readonly VersionFile[],
+  ): Promise<Manifest["bundle"]> {
+    const target = engine === "browser" ? engine : undefined;
     const { blobs } = this.#parts.store;
     if (isSelfContained(entry, files) && files.length > 1) return undefined;
-    const program = await bundleFiles(this.#parts.build, blobs, entry, files, this.#ending.signal).catch((error) => {
+    const { build } = this.#parts;
+    const program = await bundleFiles(build, blobs, { entry, files, target }, this.#ending.signal).catch((error) => {
       throw asDeployError(name, toIsopodError(error));
     });
     const { code, sourceMap } = program;

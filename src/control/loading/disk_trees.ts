@@ -69,13 +69,15 @@ export class DiskTrees {
   }
 }
 
-function* walk(folder: string, denied: ReadonlySet<string>): Generator<string> {
+/** The files and links below a folder, by their paths in it; hidden ones, `denied` ones and folders called `leftOut` are not among them. */
+export function* walk(folder: string, denied: ReadonlySet<string>, leftOut = ""): Generator<string> {
   const folders = [""];
   let count = 0;
   for (let inner = folders.pop(); inner !== undefined; inner = folders.pop()) {
     for (const entry of readdirSync(join(folder, inner), { withFileTypes: true })) {
       const name = join(inner, entry.name);
       if (entry.name.startsWith(".") || entry.name === "isopod.toml" || denied.has(join(folder, name))) continue;
+      if (entry.name === leftOut) continue;
       count += 1;
       if (count > ENTRIES_MAX) throw new Error(`${folder} holds more than ${ENTRIES_MAX} files`);
       if (entry.isDirectory()) folders.push(name);

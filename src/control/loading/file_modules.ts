@@ -4,8 +4,9 @@
  * A function is foreign code, and an import is a way to read: nothing outside the project's folder and its
  * `node_modules` is given out, and nothing whose name begins with a dot, no configuration of ours, no secret's file.
  */
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
+import { exports, legacy } from "resolve.exports";
 import { IsopodError } from "../../core/errors.ts";
 import { type LoadedModule, loadedModule, type ModuleLoader, moduleKindOf } from "../../core/function.ts";
 
@@ -19,7 +20,11 @@ export interface FoundModule {
   readonly folder: string;
   readonly path: string;
   readonly fingerprint: string;
+  readonly target?: BundleTarget;
 }
+
+/** What modules are looked for: packages may have others for pages. */
+export type BundleTarget = "browser" | undefined;
 
 /**
  * A loader for the function whose entry is the file at `entry`.
@@ -30,6 +35,7 @@ export function createFileModules(
   entry: string,
   denied: ReadonlySet<string>,
   found: (module: FoundModule) => void,
+  target?: BundleTarget,
 ): ModuleLoader {
   const roots = rootsOf(entry);
   return {
@@ -40,19 +46,19 @@ export function createFileModules(
         });
       };
       const folder = dirname(importer);
-      const path = find(specifier, folder) ?? fail("there is no such file or package");
+      const path = find(specifier, folder, target) ?? fail("there is no such file or package");
       const root = roots.find((each) => path.startsWith(each + sep)) ?? fail(`it lies outside of ${roots[0]}`);
       if (isHidden(path.slice(root.length)) || denied.has(path)) fail("such files are never given to programs");
       if (statSync(path).size > FILE_BYTES_MAX) fail("it is larger than 16 MiB");
-      found({ specifier, folder, path, fingerprint: fingerprintOf(path) });
+      found({ specifier, folder, path, fingerprint: fingerprintOf(path), target });
       return loadedModule(path, moduleKindOf(path), await Bun.file(path).bytes());
     },
   };
 }
 
 /** Whether a module would be found again where it was, and as it was. */
-export function isUnchanged({ specifier, folder, path, fingerprint }: FoundModule): boolean {
-  return find(specifier, folder) === path && fingerprintOf(path) === fingerprint;
+export function isUnchanged({ specifier, folder, path, fingerprint, target }: FoundModule): boolean {
+  return find(specifier, folder, target) === path && fingerprintOf(path) === fingerprint;
 }
 
 /** Another one when a file has been written or replaced; empty when there is none. */
@@ -67,11 +73,32 @@ function isHidden(path: string): boolean {
   return basename(path).startsWith(".") || basename(path) === "isopod.toml" || own.includes(`${sep}.`);
 }
 
-function find(specifier: string, folder: string): string | undefined {
+function find(specifier: string, folder: string, target: BundleTarget): string | undefined {
   try {
-    return realpathSync(Bun.resolveSync(specifier, folder));
+    const wanted = target === "browser" ? (forPages(specifier, folder) ?? specifier) : specifier;
+    return realpathSync(Bun.resolveSync(wanted, folder));
   } catch {
     return undefined;
+  }
+}
+
+/** The file that a package has for pages under the name `specifier`; undefined when it says nothing of pages. */
+function forPages(specifier: string, folder: string): string | undefined {
+  const [, name, rest = ""] = /^((?:@[^/]+\/)?[^./@:][^/:]*)(\/.*)?$/.exec(specifier) ?? [];
+  if (name === undefined) return undefined;
+  const home = packageFolder(name, folder);
+  if (home === undefined) return undefined;
+  const said = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as Record<string, unknown>;
+  const exported = said["exports"] === undefined ? undefined : exports(said, `.${rest}`, { browser: true });
+  const file = exported?.[0] ?? (rest === "" ? legacy(said, { browser: true }) : undefined);
+  return typeof file === "string" ? join(home, file) : undefined;
+}
+
+function packageFolder(name: string, from: string): string | undefined {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const home = join(folder, "node_modules", name);
+    if (existsSync(join(home, "package.json"))) return home;
+    if (folder === dirname(folder)) return undefined;
   }
 }
 

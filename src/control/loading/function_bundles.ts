@@ -18,6 +18,8 @@ export interface FunctionSource {
   readonly exportName: string;
   /** Files that no function is given, by their real paths. */
   readonly denied: ReadonlySet<string>;
+  /** What the bundle is to run in; Bun when left out. */
+  readonly target?: "browser" | undefined;
   /** Modules that become a part of it. */
   readonly around?: InlineMiddlewares | undefined;
 }
@@ -45,7 +47,7 @@ export async function bundleFunction(
   source: FunctionSource,
   signal: AbortSignal,
 ): Promise<FunctionBundle> {
-  const { path, exportName, denied, around } = source;
+  const { path, exportName, denied, around, target } = source;
   const fingerprint = fingerprintOf(path);
   const modules: FoundModule[] = [];
   const file = Bun.file(path);
@@ -53,11 +55,11 @@ export async function bundleFunction(
     throw new IsopodError("code_too_large", { message: `${path} is larger than 10 MiB` });
   const name = basename(path);
   const language = languageOf(path);
-  const own = { name, language, code: await file.text(), hash: "", url: path };
+  const own = { name, language, code: await file.text(), hash: "", url: path, target };
   const made = entryText(source, name);
   const entry = made === undefined ? own : { ...own, code: made, url: join(dirname(path), "(entry).ts") };
   const found = (module: FoundModule) => void modules.push(module);
-  const files = createFileModules(path, denied, found);
+  const files = createFileModules(path, denied, found, target);
   const loader = around === undefined ? files : withMiddlewares(around.sources, around.modules, files, denied, found);
   const program = await build(entry, loader, signal, true);
   return {

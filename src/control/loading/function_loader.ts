@@ -25,6 +25,7 @@ import { bundleFunction, type FunctionBundle } from "./function_bundles.ts";
 import { chainOf, hookHost, type LoadedHooks, NO_RIGHTS } from "./hook_host.ts";
 import { MiddlewareLoader, type PlacedMiddlewares, placeMiddlewares } from "./middleware_loader.ts";
 import type { MiddlewareSources } from "./middleware_modules.ts";
+import { pageProgram } from "./page_files.ts";
 import { readWasmProgram } from "./wasm_programs.ts";
 
 /** A function of the configuration, ready to be routed to. */
@@ -118,10 +119,12 @@ export class FunctionLoader {
     const modules = placed?.inline ?? [];
     const around =
       modules.length === 0 ? undefined : { modules, order: middlewares?.order ?? "reverse", sources: this.#sources };
-    const source = { ...config, denied, around };
+    const isPage = engine === "browser";
+    const source = { ...config, denied, around, target: isPage ? ("browser" as const) : undefined };
     const known = this.#bundles.get(name);
     const bundle = known?.isUpToDate(source) ? known : await bundleFunction(this.#build, source, signal);
     this.#bundles.set(name, bundle);
+    if (isPage) return pageProgram(bundle.program, path, config.pageFolder, denied);
     return { ...bundle.program, name: basename(path), hash: hashOf(bundle.program.code) };
   }
 

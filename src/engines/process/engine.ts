@@ -9,11 +9,11 @@ import { IsopodError } from "../../core/errors.ts";
 import { layRoot, makeCodeFolder } from "../../sandbox/root.ts";
 import { Sandbox } from "../../sandbox/sandbox.ts";
 import { outerFilter } from "../../sandbox/seccomp.ts";
+import { ETC_FILES, folderRoot, systemFiles, systemRoot } from "../../sandbox/system_root.ts";
 import type { UidRange } from "../../sandbox/uids.ts";
 import { deferred } from "../../stdx/deferred.ts";
 import { FileTrees } from "./file_trees.ts";
 import { RUNTIME_FILES } from "./runtimes.ts";
-import { ETC_FILES, folderRoot, systemFiles, systemRoot } from "./system_root.ts";
 
 /** The guest, ready to be run. */
 export interface ProcessGuest {
@@ -84,15 +84,16 @@ export function createProcessEngine(options: ProcessEngineOptions): Engine {
       return layers;
     },
     async start(_purpose, launch): Promise<GuestProcess> {
-      if (launch === undefined)
-        throw new IsopodError("start_failed", { cause: "the process engine starts programs only" });
+      const program = launch?.program;
+      if (launch === undefined || program?.kind !== "process")
+        throw new IsopodError("start_failed", { cause: "the process engine starts its own programs only" });
       const gone = deferred<void>();
       try {
-        const { middlewares } = launch.program;
+        const { middlewares } = program;
         const [{ sandbox, args, binds }, code, layers, hooks] = await Promise.all([
-          open(launch.program.root),
-          trees.lay([launch.program.code], gone.promise),
-          trees.lay(launch.program.layers, gone.promise),
+          open(program.root),
+          trees.lay([program.code], gone.promise),
+          trees.lay(program.layers, gone.promise),
           trees.lay(middlewares === undefined ? [] : [middlewares], gone.promise),
         ]);
         const process = sandbox.start(args, false, {

@@ -2,6 +2,7 @@
  * Programs behind the response cache: the same code with the same arguments and input, under the same plan of the same
  * project.
  */
+import type { BrowserProgram } from "../../core/browser_program.ts";
 import type { Program } from "../../core/function.ts";
 import type { Body, HeaderList, InvocationResponse } from "../../core/invocation.ts";
 import type { WasmProgram } from "../../core/wasm_program.ts";
@@ -17,7 +18,7 @@ import { readShort } from "./short_input.ts";
 export interface ProgramRun {
   readonly project: string;
   readonly plan: string;
-  readonly program: Program | WasmProgram;
+  readonly program: Program | WasmProgram | BrowserProgram;
   readonly url: string;
   readonly input: Body;
   /** All else that its answer may come from. */
@@ -34,7 +35,7 @@ const INPUT_BYTES_MAX = 256 * 1024;
 /** Programs whose habits are remembered. */
 const HABITS_MAX = 10_000;
 const habits = new Map<string, Habit>();
-const names = new WeakMap<Program | WasmProgram, string>();
+const names = new WeakMap<Program | WasmProgram | BrowserProgram, string>();
 const NOTHING: HeaderList = [];
 
 /** Answers from the cache, or by running the program. @throws {IsopodError} */
@@ -63,15 +64,19 @@ export async function answerCachedProgram(cache: ResponseCache, run: ProgramRun)
 }
 
 /** Of all the code, what it imports included: two programs with the same first file may import different ones. */
-function nameOf(program: Program | WasmProgram): string {
+function nameOf(program: Program | WasmProgram | BrowserProgram): string {
   let name = names.get(program);
   if (name === undefined) {
     const [language, code] =
-      program.kind === "wasm" ? [`wasm ${program.settings?.abi}`, program.hash] : [program.language, program.code];
+      program.kind === "wasm" ? [`wasm ${program.settings?.abi}`, program.hash] : [languageOf(program), program.code];
     name = hashOf([language, program.name, code].join("\0"));
     names.set(program, name);
   }
   return name;
+}
+
+function languageOf(program: Program | BrowserProgram): string {
+  return program.kind === "browser" ? "browser" : program.language;
 }
 
 function habitOf(name: string): Habit {

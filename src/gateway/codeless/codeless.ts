@@ -4,7 +4,9 @@
  * It decides who may run what, finds the code, holds it to its integrity, and has it made self-contained. It never
  * parses code: that happens in a sandbox.
  */
+
 import { grantsOf } from "../../core/binding_kinds.ts";
+import type { BrowserProgram } from "../../core/browser_program.ts";
 import { IsopodError } from "../../core/errors.ts";
 import {
   DEFAULT_PROJECT,
@@ -112,7 +114,7 @@ export class Codeless {
     plan: Plan,
     record: ExchangeRecord,
     signal: AbortSignal,
-  ): Promise<Program | WasmProgram> {
+  ): Promise<Program | WasmProgram | BrowserProgram> {
     const source = await this.#find(parsed, signal);
     record.programHash = source.hash;
     if (parsed.integrity !== undefined && parsed.integrity !== source.hash) {
@@ -123,10 +125,16 @@ export class Codeless {
     if (plan.run === "pinned" && !this.#parts.pins.has(source.hash)) {
       throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
     }
-    if ("bytes" in source) return this.#parts.components.prepare(withAbi(source, parsed.abi), signal);
+    if ("bytes" in source) {
+      if (parsed.engine === undefined) return this.#parts.components.prepare(withAbi(source, parsed.abi), signal);
+      throw new IsopodError("bad_request", {
+        message: "Cannot run the program in a browser: it is a WebAssembly module.",
+      });
+    }
     if (parsed.abi !== undefined) throw new IsopodError("bad_request", { message: NO_MODULE });
     this.#parts.ran(source);
-    return this.#parts.builder.build(source, signal);
+    if (parsed.engine === undefined) return this.#parts.builder.build(source, signal);
+    return inPage(await this.#parts.builder.build({ ...source, target: parsed.engine }, signal));
   }
 
   async #find({ source, integrity }: CodelessRequest, signal: AbortSignal): Promise<ProgramSource | WasmProgram> {
@@ -163,6 +171,16 @@ function withAbi(program: WasmProgram, abi: CodelessRequest["abi"]): WasmProgram
 }
 
 const NO_MODULE = "Cannot run the program by Isopod-Abi: it is no module of WebAssembly.";
+
+/** Programs as pages run them: the same one for the same bundle, so that what is known of it is found again. */
+const pages = new WeakMap<Program, BrowserProgram>();
+
+function inPage(program: Program): BrowserProgram {
+  const { name, hash, code, sourceMap } = program;
+  const page = pages.get(program) ?? { kind: "browser", name, hash, code, sourceMap, files: [] };
+  pages.set(program, page);
+  return page;
+}
 
 /** The caller's headers without what was meant for the endpoint; the input's type instead of the program's. */
 function programHeaders(request: CodelessHead, parsed: CodelessRequest, remoteAddress: string): [string, string][] {

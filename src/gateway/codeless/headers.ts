@@ -1,6 +1,7 @@
 /**
  * The headers by which a caller talks to the codeless endpoint: `Isopod-Env-NAME`, `Isopod-Args`,
- * `Isopod-Abi`, `Isopod-Integrity`, `Accept`. Bounded in number and size; a mistake is named, never skipped.
+ * `Isopod-Abi`, `Isopod-Integrity`, `Isopod-Engine`, `Accept`. Bounded in number and size; a mistake is named, never
+ * skipped.
  */
 
 import { parseBoundedJson } from "../../core/bounded_json.ts";
@@ -16,6 +17,8 @@ export interface CodelessHeaders {
   readonly events: boolean;
   /** How a module is to be spoken to. */
   readonly abi: WasmSettings["abi"];
+  /** What the program is to run in: a page, or what its kind runs in when left out. */
+  readonly engine: "browser" | undefined;
 }
 
 const ENV_PREFIX = "isopod-env-";
@@ -36,6 +39,7 @@ export function readCodelessHeaders(headers: Headers): CodelessHeaders {
     env: readEnvHeaders(headers),
     argsJson: args === null ? undefined : checkJson(decodeValue(args), "Isopod-Args"),
     integrity: integrity === null ? undefined : parseIntegrity(integrity),
+    engine: readEngine(headers.get("isopod-engine")),
     events: acceptsEvents(headers.get("accept")),
     abi: readAbi(headers.get("isopod-abi")),
   };
@@ -110,6 +114,11 @@ function acceptsEvents(accept: string | null): boolean {
     if (type.trim().toLowerCase() !== "text/event-stream") return false;
     return !parameters.some((parameter) => /^\s*q\s*=\s*0(\.0*)?\s*$/i.test(parameter));
   });
+}
+
+function readEngine(said: string | null): "browser" | undefined {
+  if (said === null || said === "script") return undefined;
+  return said === "browser" ? said : refuse(`Cannot run in "${said.slice(0, 100)}": expected script or browser.`);
 }
 
 function refuse(message: string): never {

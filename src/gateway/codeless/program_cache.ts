@@ -46,7 +46,7 @@ export function createProgramCache(build: Build, loader: ModuleLoader): ProgramB
   };
   return {
     async build(source, signal) {
-      const key = `${source.hash} ${source.language} ${source.url ?? ""}`;
+      const key = `${source.hash} ${source.language} ${source.target ?? ""} ${source.url ?? ""}`;
       const known = entries.get(key);
       if (known !== undefined && (await stands(known, signal))) {
         entries.delete(key);

@@ -34,6 +34,8 @@ export interface CodelessRequest {
   readonly events: boolean;
   /** How a module is to be spoken to; by what it imports and exports when left out. */
   readonly abi: CodelessHeaders["abi"];
+  /** What the program is to run in: a page, or what its kind runs in when left out. */
+  readonly engine: "browser" | undefined;
   /** The URL that the program sees: the request's, without `integrity`. */
   readonly programUrl: string;
 }
@@ -82,8 +84,8 @@ export async function parseCodelessRequest(head: CodelessHead, options: Codeless
   const rest = codelessRest(pathname, options.path);
   if (rest === undefined) throw new IsopodError("not_found");
   const headers = readCodelessHeaders(head.headers);
-  const { programUrl, integrity } = readQuery(bare, query);
-  const base = { ...headers, integrity: oneIntegrity(headers.integrity, integrity), programUrl };
+  const { programUrl, integrity, engine = headers.engine } = readQuery(bare, query);
+  const base = { ...headers, engine, integrity: oneIntegrity(headers.integrity, integrity), programUrl };
   if (rest !== "") return { ...base, ...namedSource(head, rest), limits: {} };
   if (head.method !== "POST") {
     throw new IsopodError("method_not_allowed", {
@@ -158,6 +160,7 @@ async function sentProgram(head: CodelessHead, options: CodelessOptions, base: B
       inputType: said.inputType,
       limits: said.limits,
       integrity: oneIntegrity(said.integrity, base.integrity),
+      engine: said.engine ?? base.engine,
       events: base.events,
       abi: base.abi,
       programUrl: base.programUrl,

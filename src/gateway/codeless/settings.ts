@@ -29,6 +29,8 @@ export interface CodelessBody {
   readonly limits: Partial<Limits>;
   /** `sha256-<hex>` that the program's bytes must have. */
   readonly integrity: string | undefined;
+  /** What the program is to run in: a page, or what its kind runs in when left out. */
+  readonly engine: "browser" | undefined;
 }
 
 const limitShape = Object.fromEntries(
@@ -57,6 +59,7 @@ export const settings = {
   env: z.custom<Record<string, string>>(isTextRecord, "expected an object of strings").optional(),
   limits: z.strictObject(limitShape).optional(),
   language: z.enum(["typescript", "javascript"]).optional(),
+  engine: z.enum(["script", "browser"]).optional(),
   integrity: z.string().optional(),
 };
 
@@ -68,6 +71,7 @@ export interface Settings {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly limits?: Readonly<Record<string, unknown>> | undefined;
   readonly language?: Language | undefined;
+  readonly engine?: "script" | "browser" | undefined;
   readonly integrity?: string | undefined;
 }
 
@@ -79,7 +83,7 @@ export function readSettings(
   said: Settings,
   code: string | undefined,
   language: Language | undefined,
-): Pick<CodelessBody, "source" | "argsJson" | "env" | "limits" | "integrity"> {
+): Pick<CodelessBody, "source" | "argsJson" | "env" | "limits" | "integrity" | "engine"> {
   const given = [code, said.url, said.hash].filter((value) => value !== undefined);
   if (given.length !== 1) {
     refuse(
@@ -100,6 +104,7 @@ export function readSettings(
     env: checkEnv(Object.entries(said.env ?? {})),
     limits: readLimits(said.limits ?? {}),
     integrity: said.integrity === undefined ? undefined : parseIntegrity(said.integrity),
+    engine: said.engine === "browser" ? "browser" : undefined,
   };
 }
 

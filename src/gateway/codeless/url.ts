@@ -3,11 +3,16 @@ import { parseIntegrity } from "../sources/integrity.ts";
 
 /** What the program sees of the request's URL, and what it does not. */
 export interface ProgramUrl {
-  /** Without `integrity`. */
+  /** Without `integrity`, and without `engine=browser`. */
   readonly programUrl: string;
   /** `sha256-<hex>`; undefined when the query does not say. */
   readonly integrity: string | undefined;
+  /** What it is to run in, when the query says so. */
+  readonly engine: "browser" | undefined;
 }
+
+/** The one pair of a query by which a program is run in a page. */
+const IN_BROWSER = "engine=browser";
 
 /** Cuts an absolute URL without parsing it anew. */
 export function splitUrl(url: string): { pathname: string; query: string; bare: string } {
@@ -19,18 +24,21 @@ export function splitUrl(url: string): { pathname: string; query: string; bare: 
   return { pathname: slash < 0 ? "/" : bare.slice(slash), query: mark < 0 ? "" : text.slice(mark + 1), bare };
 }
 
-/** Takes `integrity` out of the query and leaves the rest as it was written. */
+/** Takes `integrity` and `engine=browser` out of the query and leaves the rest as it was written. */
 export function readQuery(bare: string, query: string): ProgramUrl {
-  if (!query.includes("integrity="))
-    return { programUrl: query === "" ? bare : `${bare}?${query}`, integrity: undefined };
+  if (!query.includes("integrity=") && !query.includes(IN_BROWSER))
+    return { programUrl: query === "" ? bare : `${bare}?${query}`, integrity: undefined, engine: undefined };
+  let engine: ProgramUrl["engine"];
   let integrity: string | undefined;
   const others = query.split("&").filter((pair) => {
+    if (pair === IN_BROWSER) engine = "browser";
+    if (pair === IN_BROWSER) return false;
     if (!pair.startsWith("integrity=")) return true;
     // A plus sign is base64's here, and not a space.
     integrity = parseIntegrity(decodeEscapes(pair.slice("integrity=".length)));
     return false;
   });
-  return { programUrl: others.length === 0 ? bare : `${bare}?${others.join("&")}`, integrity };
+  return { programUrl: others.length === 0 ? bare : `${bare}?${others.join("&")}`, integrity, engine };
 }
 
 function decodeEscapes(text: string): string {

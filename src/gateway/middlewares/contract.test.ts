@@ -199,7 +199,8 @@ test("large bodies of many requests at once pass through one instance, and none 
 for line in sys.stdin:
     print(json.dumps({"statusCode": 200, "body": json.loads(line)["body"]}), flush=True)
 `;
-  const more = 'middlewares = ["same"]\ninstances = 1\nlimits = { wall_ms = 60000, memory_mb = 512 }\nmiddleware_ms = 30000';
+  const more =
+    'middlewares = ["same"]\ninstances = 1\nlimits = { wall_ms = 60000, memory_mb = 512 }\nmiddleware_ms = 30000';
   await using server = await startMiddlewares(
     { same: "#!/bin/sh\nexec cat\n" },
     tables({

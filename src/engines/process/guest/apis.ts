@@ -1,14 +1,14 @@
 /** The server that programs find on their loopback: one address for the APIs of the dialect, and of what is bound. */
 import type { Connection } from "../../../wire/connection.ts";
 import { createPort } from "../../guest/calls.ts";
+import type { RequestStart } from "../../guest/http_parser.ts";
+import type { BodySink, Handler, Reply } from "../../guest/http_reply.ts";
+import { listen } from "../../guest/http_server.ts";
 import { boundCall, proxiedCall } from "./bound_calls.ts";
 import type { Dialect, DialectHost } from "./dialect.ts";
 import { API_PORT, API_SOCKET, PROXY_PORT } from "./environment.ts";
 import { Extensions } from "./extensions.ts";
-import type { RequestStart } from "./http_parser.ts";
 import { HttpProgram } from "./http_program.ts";
-import type { BodySink, Handler, Reply } from "./http_reply.ts";
-import { listen } from "./http_server.ts";
 import { NoProgram } from "./no_program.ts";
 import { IGNORE } from "./replies.ts";
 import { RuntimeApi } from "./runtime_api.ts";

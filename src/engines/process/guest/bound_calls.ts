@@ -6,8 +6,8 @@
  */
 import type { GuestAnswer, GuestPort } from "../../../core/guest.ts";
 import { receiveBody } from "../../guest/bodies.ts";
-import type { RequestStart } from "./http_parser.ts";
-import type { BodySink, Reply } from "./http_reply.ts";
+import type { RequestStart } from "../../guest/http_parser.ts";
+import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import { IGNORE, JSON_TYPE } from "./replies.ts";
 
 const BOUND = /^\/isopod\/bindings\/([A-Za-z_][A-Za-z0-9_]{0,63})(\/.*)?$/;

@@ -4,11 +4,12 @@
  *
  * External ones are executables in `/opt/extensions`, started before the runtime; internal ones are threads of the runtime.
  */
+
+import type { RequestStart } from "../../guest/http_parser.ts";
+import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import type { Child } from "./child.ts";
 import type { DialectHost } from "./dialect.ts";
 import { eventsOf, filesIn } from "./extension_files.ts";
-import type { RequestStart } from "./http_parser.ts";
-import type { BodySink, Reply } from "./http_reply.ts";
 import type { EventInvocation } from "./invocation.ts";
 import { collect, IGNORE, JSON_TYPE, refuse } from "./replies.ts";
 import type { Telemetry } from "./telemetry.ts";

@@ -1,5 +1,5 @@
 /** Bodies that are collected or ignored, and refusals in AWS's form: what all APIs of the guest answer with. */
-import type { BodySink, Reply } from "./http_reply.ts";
+import type { BodySink, Reply } from "../../guest/http_reply.ts";
 
 /** For a request whose body does not matter. */
 export const IGNORE: BodySink = { data() {}, end() {} };

@@ -2,8 +2,9 @@
  * What a runtime posts as the answer of an invocation: whole, or as it comes. The bytes go to the caller; what is wrong
  * with them is told to the runtime and to the caller alike.
  */
+
+import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import { EventError } from "./events/http_event.ts";
-import type { BodySink, Reply } from "./http_reply.ts";
 import { ANSWER_BYTES_MAX, type EventInvocation } from "./invocation.ts";
 import { PRELUDE_TYPE, PreludeReader } from "./prelude.ts";
 import { type ApiError, TRUNCATED, tooLarge } from "./runtime_state.ts";

@@ -5,13 +5,13 @@
  * What a runtime does wrong is answered as AWS answers it; the host is told when an invocation suffers, and ends the instance.
  */
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
+import type { RequestStart } from "../../guest/http_parser.ts";
+import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import type { Child } from "./child.ts";
 import type { Dialect, DialectHost } from "./dialect.ts";
 import { commandOf, functionArn } from "./environment.ts";
 import type { Extensions } from "./extensions.ts";
 import { Grace } from "./grace.ts";
-import type { RequestStart } from "./http_parser.ts";
-import type { BodySink, Reply } from "./http_reply.ts";
 import { EVENT_BYTES_MAX, EventInvocation, type InvocationOwner } from "./invocation.ts";
 import { PlatformRecord } from "./platform_record.ts";
 import { collect, IGNORE } from "./replies.ts";

@@ -1,5 +1,5 @@
 /** The calls of the Runtime API 2018-06-01, by their methods and paths. */
-import type { RequestStart } from "./http_parser.ts";
+import type { RequestStart } from "../../guest/http_parser.ts";
 
 /** A call; `method` is one that exists by another method. */
 export type RuntimeCall =

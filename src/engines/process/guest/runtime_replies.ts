@@ -1,5 +1,5 @@
 /** What the Runtime API answers: events with their headers, acceptance, refusals. */
-import type { Reply } from "./http_reply.ts";
+import type { Reply } from "../../guest/http_reply.ts";
 import type { EventInvocation } from "./invocation.ts";
 import { JSON_TYPE, refuse } from "./replies.ts";
 import type { ApiError } from "./runtime_state.ts";

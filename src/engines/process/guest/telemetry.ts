@@ -4,8 +4,8 @@
  * Destinations are on the sandbox's own loopback, where the guest is too. What an extension does not take is dropped and
  * counted, never waited for.
  */
-import type { RequestStart } from "./http_parser.ts";
-import type { BodySink, Reply } from "./http_reply.ts";
+import type { RequestStart } from "../../guest/http_parser.ts";
+import type { BodySink, Reply } from "../../guest/http_reply.ts";
 
 const TYPES = ["platform", "function", "extension"];
 const SUBSCRIPTIONS_MAX = 10;

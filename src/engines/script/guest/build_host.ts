@@ -8,7 +8,8 @@ import type { GuestPort } from "../../../core/guest.ts";
 import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "../../guest/channel.ts";
-import { Invocation } from "./invocations.ts";
+import { Invocation } from "../../guest/invocations.ts";
+import { describeFailure } from "./program.ts";
 import type { ProgramRunner } from "./runner.ts";
 
 interface Found {
@@ -47,7 +48,11 @@ export class BuildHost implements ProgramRunner {
   busy(): void {}
 
   open(stream: WireStream, head: Uint8Array): StreamEvents | undefined {
-    const invocation = new Invocation(stream, head, { workFinished: () => {}, fn: undefined });
+    const invocation = new Invocation(stream, head, {
+      workFinished: () => {},
+      fn: undefined,
+      describe: describeFailure,
+    });
     this.#invocation = invocation;
     queueMicrotask(() => invocation.run(() => this.#build(), {}));
     return invocation;
@@ -57,11 +62,12 @@ export class BuildHost implements ProgramRunner {
     const { isBuiltin } = await import("node:module");
     const isPlatform = (specifier: string) =>
       specifier === "bun" || specifier.startsWith("bun:") || isBuiltin(specifier);
-    const { name, language } = this.#load;
+    const { name, language, target = "bun" } = this.#load;
     this.#found.set(name, { code: this.#code, kind: language === "javascript" ? "jsx" : "tsx" });
     const output = await Bun.build({
       entrypoints: [ENTRY],
-      target: "bun",
+      target,
+      ...(target === "browser" && { define: { "process.env.NODE_ENV": '"production"' } }),
       sourcemap: "external",
       plugins: [
         {
@@ -69,7 +75,7 @@ export class BuildHost implements ProgramRunner {
           setup: (build) => {
             build.onResolve({ filter: /.*/ }, async ({ path, importer }) => {
               if (path === ENTRY && importer === "") return { path: name, namespace: "host" };
-              if (isPlatform(path)) return { path, external: true };
+              if (isPlatform(path) && target === "bun") return { path, external: true };
               return { path: await this.#find(path, importer), namespace: "host" };
             });
             build.onLoad({ filter: /.*/, namespace: "host" }, ({ path }) => {

@@ -6,19 +6,18 @@
  */
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { FRAME } from "../../../wire/frame.ts";
-import type { RequestHead } from "../../../wire/heads.ts";
 import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "../../guest/channel.ts";
-import type { EvaluatedProgram, Handler, PendingProgram } from "../../guest/evaluated.ts";
+import { createConsole } from "../../guest/console.ts";
+import type { EvaluatedProgram, PendingProgram } from "../../guest/evaluated.ts";
+import { handlerFor } from "../../guest/handlers.ts";
+import { Invocation } from "../../guest/invocations.ts";
 import { exit } from "../../guest/libc.ts";
-import { createConsole } from "./console.ts";
-import { entryHandler } from "./entries.ts";
+import { boundedLine, LEVEL_MARK } from "../../guest/log_lines.ts";
 import { installFacades } from "./facade.ts";
-import { Invocation } from "./invocations.ts";
-import { methodHandler } from "./methods.ts";
+import { INSPECTOR } from "./inspector.ts";
 import { describeFailure, offerToListen } from "./program.ts";
-import { LEVEL_MARK } from "./program_host.ts";
 import type { ProgramRunner } from "./runner.ts";
 
 /** The runner of a function. */
@@ -26,6 +25,7 @@ export class FunctionHost implements ProgramRunner {
   readonly #channel: Channel;
   readonly #env: Record<string, unknown>;
   readonly fn: LoadParcel["fn"];
+  readonly describe = describeFailure;
   #storage: AsyncLocalStorage<Invocation> | undefined;
   #program: EvaluatedProgram | undefined;
 
@@ -53,8 +53,7 @@ export class FunctionHost implements ProgramRunner {
     const invocation = new Invocation(stream, head, this);
     queueMicrotask(() => {
       const program = this.#program as EvaluatedProgram;
-      const { entrance } = invocation;
-      const handler = entrance === undefined ? program.handler : handlerOf(program, entrance);
+      const handler = handlerFor(program, invocation.entrance);
       this.#storage?.run(invocation, () => invocation.run(handler, this.#env));
     });
     return invocation;
@@ -89,7 +88,7 @@ export class FunctionHost implements ProgramRunner {
       connection.sendText(FRAME.log, this.currentInvocation(), LEVEL_MARK[level] + boundedLine(text));
       connection.flush();
     };
-    globalThis.console = createConsole(log);
+    globalThis.console = createConsole(log, INSPECTOR);
     installFacades(load.env, {
       args: undefined,
       input: () => new Blob([]).stream(),
@@ -103,17 +102,4 @@ export class FunctionHost implements ProgramRunner {
     process.on("uncaughtException", report);
     process.on("unhandledRejection", report);
   }
-}
-
-/** The handler for an invocation that does not enter by `fetch`. */
-function handlerOf(program: EvaluatedProgram, head: RequestHead): Handler {
-  return head.x === undefined ? methodHandler(program, head.f ?? "") : entryHandler(program, head);
-}
-
-/** A line that is longer is cut, and says by how much. */
-const LINE_LENGTH_MAX = 40_000;
-
-function boundedLine(text: string): string {
-  const missing = text.length - LINE_LENGTH_MAX;
-  return missing <= 0 ? text : `${text.slice(0, LINE_LENGTH_MAX)} … ${missing} more characters`;
 }

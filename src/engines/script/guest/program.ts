@@ -6,7 +6,9 @@
  */
 import type { ResetReason } from "../../../wire/heads.ts";
 import type { LoadParcel } from "../../../wire/parcels.ts";
-import type { Handler, PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
+import type { PendingProgram, ProgramAdapter } from "../../guest/evaluated.ts";
+import { describeSafely, InvalidResult } from "../../guest/failures.ts";
+import { asHandler, objectOf } from "../../guest/handlers.ts";
 
 /** The address of the code inside this guest; stack traces name it. */
 let address = "";
@@ -82,54 +84,9 @@ function pending(load: LoadParcel, text: string, extension: string, exports: str
   };
 }
 
-function objectOf(exported: unknown): Readonly<Record<string, unknown>> {
-  return typeof exported === "object" && exported !== null ? (exported as Record<string, unknown>) : {};
-}
-
-/** Members of an object with which it is a function, though it has no `fetch`. */
-const EVENT_HANDLERS = ["scheduled", "queue"];
-
-/** A handler from what was exported: a function, or an object with a `fetch`. */
-function asHandler(exported: unknown, name: string): Handler {
-  if (typeof exported === "function") return exported as Handler;
-  const own = objectOf(exported);
-  if (!("fetch" in own) && EVENT_HANDLERS.some((event) => typeof own[event] === "function")) {
-    return () => new Response("This function answers events and no requests\n", { status: 404 });
-  }
-  if (
-    typeof exported === "object" &&
-    exported !== null &&
-    "fetch" in exported &&
-    typeof exported.fetch === "function"
-  ) {
-    return (request, env, context) => (exported as { fetch: Handler }).fetch(request, env, context);
-  }
-  throw new TypeError(`Cannot use the ${name} export: expected a function, or an object with a fetch function`);
-}
-
-/** What a program answered cannot be sent. */
-export class InvalidResult extends TypeError {
-  override name = "TypeError";
-}
-
 /** What a thrown value says to the caller and to the log; places are in the program's own terms. Never throws. */
 export function describeFailure(thrown: unknown): ResetReason {
-  try {
-    const { message = "", stack = "", ...reason } = describe(thrown);
-    return { ...reason, message: plainText(message, MESSAGE_LENGTH_MAX), stack: plainText(stack, STACK_LENGTH_MAX) };
-  } catch {
-    // A program may throw what throws again when it is looked at.
-    return { code: "uncaught_exception", message: "The program threw a value that cannot be described" };
-  }
-}
-
-const MESSAGE_LENGTH_MAX = 4096;
-const STACK_LENGTH_MAX = 16_384;
-
-/** At most three bytes a character in JSON, so that no text is too long for its frame. */
-function plainText(text: string, lengthMax: number): string {
-  const cut = String(text).slice(0, lengthMax).toWellFormed();
-  return cut.replace(/[\0-\x08\x0b\x0c\x0e-\x1f]/g, "\ufffd");
+  return describeSafely(thrown, describe);
 }
 
 function describe(thrown: unknown): ResetReason {

@@ -8,11 +8,13 @@ import { FRAME } from "../../../wire/frame.ts";
 import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { Channel } from "../../guest/channel.ts";
+import { createConsole, type Level } from "../../guest/console.ts";
 import type { PendingProgram } from "../../guest/evaluated.ts";
+import { Invocation } from "../../guest/invocations.ts";
 import { exit } from "../../guest/libc.ts";
-import { createConsole, type Level } from "./console.ts";
+import { LEVEL_MARK } from "../../guest/log_lines.ts";
 import { installFacades } from "./facade.ts";
-import { Invocation } from "./invocations.ts";
+import { INSPECTOR } from "./inspector.ts";
 import { describeFailure, offerToListen } from "./program.ts";
 import type { ProgramRunner } from "./runner.ts";
 import { ScriptReading } from "./script_reading.ts";
@@ -70,7 +72,8 @@ export class ProgramHost implements ProgramRunner {
       this.#channel.connection.sendBytes(FRAME.ready, stream.id);
       this.#channel.connection.flush();
     };
-    const invocation = new Invocation(stream, head, { workFinished, inputEnded: () => this.#listen(), fn: undefined });
+    const owner = { workFinished, inputEnded: () => this.#listen(), fn: undefined, describe: describeFailure };
+    const invocation = new Invocation(stream, head, owner);
     this.#invocation = invocation;
     return invocation;
   }
@@ -126,7 +129,7 @@ export class ProgramHost implements ProgramRunner {
     globalThis.console = createConsole((level, text) => {
       if (this.#isScript && level !== "warn" && level !== "error") this.#output(encoder.encode(`${text}\n`));
       else log(level, text);
-    });
+    }, INSPECTOR);
     installFacades(this.#load.env, {
       args: invocation.args,
       input: () => {
@@ -195,6 +198,3 @@ export class ProgramHost implements ProgramRunner {
 const OUTPUT_BYTES_MAX = 64 * 1024;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-
-/** First character of a log frame. */
-export const LEVEL_MARK: Readonly<Record<Level, string>> = { debug: "d", info: "i", warn: "w", error: "e" };

@@ -1,5 +1,5 @@
 /** Puts `WebSocketPair` and `Deno.upgradeWebSocket`'s counterpart in place. */
-import { type PairSocket, WebSocketPair } from "./sockets.ts";
+import { type PairSocket, WebSocketPair } from "../../guest/sockets.ts";
 
 /** Installs the socket globals. */
 export function installSockets(): void {

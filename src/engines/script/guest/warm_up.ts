@@ -5,7 +5,8 @@
  * paid here, it is not on the way of whoever gets this guest. Nothing of it is seen by the program.
  */
 import type { LoadParcel } from "../../../wire/parcels.ts";
-import { createConsole } from "./console.ts";
+import { createConsole } from "../../guest/console.ts";
+import { INSPECTOR } from "./inspector.ts";
 import { parseProgram } from "./program.ts";
 
 const PROGRAM = "export default (request: Request) => new Response(request.url)";
@@ -17,5 +18,5 @@ export async function warmUp(): Promise<void> {
   const request = new Request("http://localhost/", { method: "GET", headers: [["host", "localhost"]] });
   const response = (await evaluated?.handler(request, {}, undefined as never)) as Response;
   JSON.stringify({ s: response.status, h: [...response.headers] });
-  createConsole(() => {}).log("%s", request.url, {});
+  createConsole(() => {}, INSPECTOR).log("%s", request.url, {});
 }

@@ -1,10 +1,11 @@
 /** Sends what a handler returned: a Response as it is, an async iterable as it comes, anything else as JSON. */
 
-import type { ResponseHead } from "../../../wire/heads.ts";
-import type { WireStream } from "../../../wire/stream.ts";
-import { pump } from "../../guest/bodies.ts";
-import { fitsHead } from "../../guest/calls.ts";
-import { InvalidResult } from "./program.ts";
+import type { ResponseHead } from "../../wire/heads.ts";
+import type { WireStream } from "../../wire/stream.ts";
+import { pump } from "./bodies.ts";
+import { fitsHead } from "./calls.ts";
+import { InvalidResult } from "./failures.ts";
+import { ProgramResponse } from "./program_response.ts";
 import { type BoundSocket, bindSocket, PairSocket } from "./sockets.ts";
 
 /** A text that is sent whole up to this length, 64 KiB at most; longer ones go through the stream and its credit. */
@@ -114,65 +115,4 @@ function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array>
 
 function pairs(headers: Headers): (readonly [string, string])[] {
   return [...headers];
-}
-
-const NativeResponse = globalThis.Response;
-
-/** A Response that remembers the text it was made of, and that may carry a WebSocket (status 101). */
-class ProgramResponse extends NativeResponse {
-  #text: string | undefined;
-  #untyped = false;
-  /** Nothing but a text was given, and nobody has looked at the headers. */
-  #bare = false;
-
-  constructor(
-    body?: ConstructorParameters<typeof NativeResponse>[0],
-    init?: ResponseInit & { webSocket?: PairSocket | null },
-  ) {
-    const upgrade = init?.status === 101 && init.webSocket instanceof PairSocket;
-    super(body, upgrade ? { ...init, status: 200 } : init);
-    if (upgrade) Object.defineProperty(this, "webSocket", { value: init.webSocket });
-    else if (typeof body === "string") {
-      this.#text = body;
-      this.#untyped = true;
-      this.#bare = init === undefined && new.target === ProgramResponse;
-    }
-  }
-
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    if (typeof value !== "object" || value === null) return false;
-    // biome-ignore lint/complexity/noThisInStatic: the subclass on which `instanceof` was asked
-    const { prototype } = this === ProgramResponse ? NativeResponse : this;
-    return Object.prototype.isPrototypeOf.call(prototype, value);
-  }
-
-  /** The text that `response` was made of, so that the most usual answer needs no stream. */
-  static textOf(response: Response): string | undefined {
-    return #text in response ? response.#text : undefined;
-  }
-
-  /** Whether `response` was made of a text alone, and its headers can be nothing but what follows from that. */
-  static isBare(response: Response): boolean {
-    // Programs may put properties of their own before those of the class.
-    return #bare in response && response.#bare && response.status === 200 && !Object.hasOwn(response, "headers");
-  }
-
-  /** With the type that the standard gives to a text, which Bun leaves out until it sends. */
-  override get headers(): Headers {
-    const headers = super.headers;
-    if (this.#untyped && !headers.has("content-type")) headers.set("content-type", "text/plain;charset=UTF-8");
-    this.#untyped = false;
-    this.#bare = false;
-    return headers;
-  }
-
-  override clone(): Response {
-    return this.headers && (super.clone() as Response);
-  }
-}
-
-/** Puts the remembering Response in the place of the platform's. */
-export function installResponse(): void {
-  Object.defineProperty(ProgramResponse, "name", { value: "Response" });
-  globalThis.Response = ProgramResponse as typeof Response;
 }

@@ -16,8 +16,10 @@ export interface Reply {
   begin(status: number, headers: readonly (readonly [string, string])[]): void;
   /** A piece of the body; false when the program does not read, and `onDrain` is called once it does. */
   write(bytes: Uint8Array): boolean;
-  /** Answers that the connection is no HTTP from here on: `sink` takes what comes, `write` and `finish` answer as it is. */
-  tunnel(sink: BodySink): void;
+  /** Answers with `head` that the connection is no HTTP from here on: `sink` takes what comes, `write` and `finish` answer as it is. */
+  tunnel(sink: BodySink, head?: string): void;
+  /** Answers CONNECT: what follows on the connection are requests to whoever was named. */
+  connected(): void;
   /** The body is complete, or is not and never will be. */
   finish(complete: boolean): void;
   onDrain: (() => void) | undefined;

@@ -11,13 +11,19 @@ export type Level = "debug" | "info" | "warn" | "error";
 /** Receives each line, without its line end. */
 export type LineSink = (level: Level, text: string) => void;
 
+/** How values look that are no text. */
+export interface Inspector {
+  inspect(value: unknown): string;
+  table(value: object): string;
+}
+
 /** A console that writes to `sink`. */
-export function createConsole(sink: LineSink): Console {
+export function createConsole(sink: LineSink, inspector: Inspector): Console {
   const counts = new Map<string, number>();
   const timers = new Map<string, number>();
   let indent = "";
   const write = (level: Level, args: unknown[]) => {
-    const text = format(args);
+    const text = format(args, inspector);
     sink(level, indent === "" ? text : text.replace(/^/gm, indent));
   };
   const elapsed = (label: string) =>
@@ -33,10 +39,10 @@ export function createConsole(sink: LineSink): Console {
     warn: (...args: unknown[]) => write("warn", args),
     error: (...args: unknown[]) => write("error", args),
     trace: (...args: unknown[]) =>
-      write("error", [`Trace: ${format(args)}\n${new Error().stack?.split("\n").slice(1).join("\n")}`]),
-    dir: (value: unknown) => write("info", [Bun.inspect(value)]),
+      write("error", [`Trace: ${format(args, inspector)}\n${new Error().stack?.split("\n").slice(1).join("\n")}`]),
+    dir: (value: unknown) => write("info", [inspector.inspect(value)]),
     dirxml: (...args: unknown[]) => write("info", args),
-    table: (value: unknown) => write("info", [tabular(value)]),
+    table: (value: unknown) => write("info", [tabular(value, inspector)]),
     assert(condition?: unknown, ...args: unknown[]) {
       if (!condition) write("error", ["Assertion failed", ...args]);
     },
@@ -63,29 +69,30 @@ export function createConsole(sink: LineSink): Console {
   return Object.setPrototypeOf(own, console) as Console;
 }
 
-function tabular(value: unknown): string {
-  return typeof value === "object" && value !== null ? Bun.inspect.table(value).trimEnd() : show(value);
+function tabular(value: unknown, inspector: Inspector): string {
+  return typeof value === "object" && value !== null ? inspector.table(value).trimEnd() : show(value, inspector);
 }
 
-function show(value: unknown): string {
-  return typeof value === "string" ? value : Bun.inspect(value, { colors: false });
+function show(value: unknown, inspector: Inspector): string {
+  return typeof value === "string" ? value : inspector.inspect(value);
 }
 
 const DIRECTIVE = /%[sdifoOjc%]/g;
 
 /** The console's formatting (WHATWG Console, "Formatter"): directives in the first text, the rest joined by spaces. */
-export function format(args: readonly unknown[]): string {
+export function format(args: readonly unknown[], inspector: Inspector): string {
   const [first, ...rest] = args;
-  if (typeof first !== "string" || rest.length === 0 || !first.includes("%")) return args.map(show).join(" ");
-  const text = first.replace(DIRECTIVE, (directive) => {
+  const text = (value: unknown) => show(value, inspector);
+  if (typeof first !== "string" || rest.length === 0 || !first.includes("%")) return args.map(text).join(" ");
+  const filled = first.replace(DIRECTIVE, (directive) => {
     if (directive === "%%") return "%";
     if (rest.length === 0) return directive;
-    return substitute(directive, rest.shift());
+    return substitute(directive, rest.shift(), text);
   });
-  return [text, ...rest.map(show)].join(" ");
+  return [filled, ...rest.map(text)].join(" ");
 }
 
-function substitute(directive: string, value: unknown): string {
+function substitute(directive: string, value: unknown, show: (value: unknown) => string): string {
   switch (directive) {
     case "%s":
       return typeof value === "string" ? value : show(value);

@@ -22,6 +22,7 @@ type Socket = Bun.Socket<Connection>;
 const NO_TRAILERS: ReadonlyMap<string, string> = new Map();
 const NOTHING = new Uint8Array(0);
 const LINE_END = Buffer.from("\r\n");
+const CONNECTED = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 /** The connection. */
 export class Connection implements Reply {
@@ -98,12 +99,17 @@ export class Connection implements Reply {
     this.#push(Buffer.from(head, "latin1"));
   }
 
-  tunnel(sink: BodySink): void {
+  tunnel(sink: BodySink, head = CONNECTED): void {
     if (this.isGone) return;
     this.#tunnel = sink;
-    this.#push(Buffer.from("HTTP/1.1 200 Connection established\r\n\r\n"));
+    this.#push(Buffer.from(head, "latin1"));
     const ahead = this.#parser.takeRest();
     if (ahead.length > 0) sink.data(ahead);
+  }
+
+  connected(): void {
+    this.#push(Buffer.from(CONNECTED));
+    this.#answered();
   }
 
   /** The program sends nothing more. */

@@ -4,8 +4,15 @@ import type { Handler } from "./http_reply.ts";
 
 /** Connections at a time; a program that opens more has them closed. */
 const CONNECTIONS_MAX = 128;
-/** Listens on a port of the sandbox's loopback, or on a Unix socket. @throws {Error} when it cannot */
-export function listen(where: { readonly port: number } | { readonly unix: string }, handler: Handler): void {
+
+/**
+ * Listens on a port of the sandbox's loopback, at 127.0.0.1 when no address is named, or on a Unix socket.
+ * @throws {Error} when it cannot
+ */
+export function listen(
+  where: { readonly port: number; readonly hostname?: string } | { readonly unix: string },
+  handler: Handler,
+): { stop(closeAll: boolean): void } {
   let open = 0;
   const socket: Bun.SocketHandler<Connection> = {
     open(opened) {
@@ -22,6 +29,7 @@ export function listen(where: { readonly port: number } | { readonly unix: strin
     },
     error() {},
   };
-  if ("unix" in where) Bun.listen<Connection>({ unix: where.unix, allowHalfOpen: true, socket });
-  else Bun.listen<Connection>({ hostname: "127.0.0.1", port: where.port, allowHalfOpen: true, socket });
+  if ("unix" in where) return Bun.listen<Connection>({ unix: where.unix, allowHalfOpen: true, socket });
+  const { hostname = "127.0.0.1", port } = where;
+  return Bun.listen<Connection>({ hostname, port, allowHalfOpen: true, socket });
 }

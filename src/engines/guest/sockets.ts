@@ -5,9 +5,9 @@
  * stream: each message is one `data` frame, its first byte the opcode (1 text, 2 binary, 8 close).
  */
 
-import { DATA_BYTES_MAX } from "../../../wire/frame.ts";
-import { SOCKET_OP, socketFrame } from "../../../wire/socket_frames.ts";
-import type { WireStream } from "../../../wire/stream.ts";
+import { DATA_BYTES_MAX } from "../../wire/frame.ts";
+import { SOCKET_OP, socketFrame } from "../../wire/socket_frames.ts";
+import type { WireStream } from "../../wire/stream.ts";
 
 /** Where an end sends what its function writes. */
 interface Peer {

@@ -6,9 +6,9 @@
  * an answer of its own, any other is the failure of the invocation.
  */
 
-import type { EvaluatedProgram, Handler } from "../../guest/evaluated.ts";
 import { methodOf } from "./entries.ts";
-import { InvalidResult } from "./program.ts";
+import type { EvaluatedProgram, Handler } from "./evaluated.ts";
+import { InvalidResult } from "./failures.ts";
 
 /** How an answer says what it holds; the host reads it and hands on none of it. */
 const KIND = { missing: 404, result: 200, error: 400 } as const;

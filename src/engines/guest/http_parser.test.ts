@@ -1,6 +1,6 @@
 /** The guest's reader of HTTP/1.1: the same whatever the splits, garbage refused, bounds kept. */
 import { describe, expect, test } from "bun:test";
-import { seededRandom } from "../../../testing/seeded_random.ts";
+import { seededRandom } from "../../testing/seeded_random.ts";
 import { HttpError } from "./http_fields.ts";
 import { HEAD_BYTES_MAX, HttpParser } from "./http_parser.ts";
 

@@ -4,11 +4,11 @@
  *
  * What is handed over is the request's body; what the function made of it is the answer's.
  */
-import type { InvocationContext } from "../../../core/guest.ts";
-import type { RequestHead } from "../../../wire/heads.ts";
-import { decodeTagged, encodeTagged } from "../../../wire/tagged.ts";
-import type { EvaluatedProgram, Handler } from "../../guest/evaluated.ts";
-import { InvalidResult } from "./program.ts";
+import type { InvocationContext } from "../../core/guest.ts";
+import type { RequestHead } from "../../wire/heads.ts";
+import { decodeTagged, encodeTagged } from "../../wire/tagged.ts";
+import type { EvaluatedProgram, Handler } from "./evaluated.ts";
+import { InvalidResult } from "./failures.ts";
 import { type QueueEvent, queueBatch } from "./queue_batch.ts";
 
 /** What the answer's status says: the host reads it. */

@@ -4,12 +4,12 @@
  * A handler is started in a microtask, after all frames of the chunk that brought its head have been read, so that a
  * small body is there as a whole and costs no stream.
  */
-import type { InvocationContext } from "../../../core/guest.ts";
-import { parseJson, type RequestHead } from "../../../wire/heads.ts";
-import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
-import { type BodyReceiver, receiveBody } from "../../guest/bodies.ts";
-import type { Handler } from "../../guest/evaluated.ts";
-import { describeFailure } from "./program.ts";
+import type { InvocationContext } from "../../core/guest.ts";
+import { parseJson, type RequestHead } from "../../wire/heads.ts";
+import type { StreamEvents, WireStream } from "../../wire/stream.ts";
+import { type BodyReceiver, receiveBody } from "./bodies.ts";
+import type { Handler } from "./evaluated.ts";
+import type { DescribeFailure } from "./failures.ts";
 import { respond } from "./respond.ts";
 import type { BoundSocket } from "./sockets.ts";
 
@@ -20,6 +20,8 @@ export interface InvocationOwner {
   /** All of the request's body has arrived. */
   inputEnded?(): void;
   readonly fn: { readonly name: string; readonly version: string } | undefined;
+  /** What a thrown value says. */
+  readonly describe: DescribeFailure;
 }
 
 /** One invocation. */
@@ -122,7 +124,7 @@ export class Invocation implements StreamEvents, InvocationContext {
   fail(thrown: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    this.stream.reset(JSON.stringify(describeFailure(thrown)));
+    this.stream.reset(JSON.stringify(this.#owner.describe(thrown)));
   }
 
   /** The answer is complete; what `waitUntil` was given may still run. */

@@ -1,0 +1,136 @@
+/** `env.PAGE`: what pictures and PDFs are of, and what is refused. And `/run` in a page, in each way to ask for it. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { noChromium, startPages } from "../../testing/browser_rig.ts";
+import { readPdf } from "../../testing/pdf.ts";
+import { readPng } from "../../testing/png.ts";
+import type { TestServer } from "../../testing/server.ts";
+
+const CODE = `
+document.body.style.margin = "0";
+export default async (request: Request, env: any) => {
+  const { kind, body, ...options } = await request.json();
+  if (options.fill) options.html = "x".repeat(options.fill);
+  if (body !== undefined) document.body.innerHTML = body;
+  try {
+    return new Response(await env.PAGE[kind](options));
+  } catch (error) {
+    return new Response(error.message, { status: 400 });
+  }
+};`;
+const RED = '<div id="red" style="width:40px;height:20px;background:#f00"></div>';
+const GREEN = '<body style="margin:0"><div style="width:60px;height:3000px;background:#0f0"></div>';
+
+describe.skipIf(noChromium)("what a page can have of its browser", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    const files = {
+      "dot.svg":
+        '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect width="10" height="10" fill="#00f"/></svg>',
+    };
+    server = await startPages({ page: { code: CODE, files } });
+    await ask({ kind: "screenshot" });
+  }, 60_000);
+  afterAll(() => server?.[Symbol.asyncDispose]());
+  const ask = (options: object) => fetch(`${server.url}/page`, { method: "POST", body: JSON.stringify(options) });
+  const picture = async (options: object) => readPng(await (await ask({ kind: "screenshot", ...options })).bytes());
+
+  test("a picture of the page as it is, of a part of it, in another size, and of HTML", async () => {
+    const own = await picture({ body: RED });
+    expect([own.width, own.height, own.at(5, 5), own.at(45, 5)]).toEqual([
+      800,
+      600,
+      [255, 0, 0, 255],
+      [255, 255, 255, 255],
+    ]);
+    const part = await picture({ selector: "#red" });
+    expect([part.width, part.height]).toEqual([40, 20]);
+    const sized = await picture({ viewport: { width: 100, height: 50, deviceScaleFactor: 2 } });
+    expect([sized.width, sized.height]).toEqual([200, 100]);
+    expect((await picture({})).width).toBe(800);
+    const clear = await picture({ transparent: true });
+    expect(clear.at(45, 5)[3]).toBe(0);
+    const shown = await picture({ html: `${GREEN}<img src="/dot.svg" style="position:absolute;left:70px;top:0">` });
+    expect([shown.width, shown.at(5, 5), shown.at(75, 5)]).toEqual([800, [0, 255, 0, 255], [0, 0, 255, 255]]);
+    const full = await picture({ html: GREEN, fullPage: true, viewport: { width: 80, height: 50 } });
+    expect([full.width, full.height]).toEqual([80, 3000]);
+    const jpeg = await (await ask({ kind: "screenshot", type: "jpeg", quality: 50 })).bytes();
+    expect([...jpeg.subarray(0, 3)]).toEqual([0xff, 0xd8, 0xff]);
+  }, 60_000);
+
+  test("a PDF of the page, and of HTML of several pages", async () => {
+    const own = readPdf(
+      await (await ask({ kind: "pdf", body: "<p>Of the page itself</p>", format: "Letter" })).bytes(),
+    );
+    expect([own.pages, own.width, own.height]).toEqual([1, 612, 792]);
+    expect(own.texts.join("")).toContain("itself");
+    const html = "<p>one</p><p style='break-before: page'>two</p><p style='break-before: page'>three</p>";
+    const many = readPdf(await (await ask({ kind: "pdf", html, landscape: true })).bytes());
+    expect(many.pages).toBe(3);
+    expect(many.width).toBeGreaterThan(many.height);
+    expect(readPdf(await (await ask({ kind: "pdf", html, pageRanges: "2" })).bytes()).pages).toBe(1);
+  }, 60_000);
+
+  test("what cannot be had says why", async () => {
+    for (const [options, why] of [
+      [{ kind: "screenshot", selector: "#nowhere" }, 'nothing is at "#nowhere"'],
+      [{ kind: "screenshot", selector: "[[" }, "nothing is at"],
+      [{ kind: "pdf", format: "A0" }, 'the format "A0"'],
+      [{ kind: "pdf", pageRanges: "7-9" }, "page"],
+      [{ kind: "screenshot", fill: 17 << 20 }, "larger"],
+    ] as const) {
+      const answer = await ask(options);
+      expect(answer.status).toBe(400);
+      expect((await answer.text()).toLowerCase()).toContain(why.toLowerCase());
+    }
+    // Scripts of what is shown have an end, and so has the picture.
+    const many = await Promise.all(Array.from({ length: 8 }, () => ask({ kind: "screenshot", html: GREEN })));
+    expect(new Set(many.map(({ status }) => status))).toEqual(new Set([200]));
+  }, 60_000);
+
+  test("a program of /run in a page: asked for by query, header or envelope", async () => {
+    const code = "export default (request: Request) => Response.json([location.href, new URL(request.url).search])";
+    const page = ["http://run.localhost/", "?a=1"];
+    const query = await fetch(`${server.url}/run?a=1&engine=browser`, { method: "POST", body: code });
+    expect(await query.json()).toEqual(page);
+    const header = await fetch(`${server.url}/run?a=1`, {
+      method: "POST",
+      body: code,
+      headers: { "isopod-engine": "browser" },
+    });
+    expect(await header.json()).toEqual(page);
+    const envelope = (more: object) =>
+      fetch(`${server.url}/run?a=1`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ code, ...more }),
+      });
+    expect(await (await envelope({ engine: "browser" })).json()).toEqual(page);
+    expect((await envelope({ engine: "process" })).status).toBe(400);
+    const typed =
+      "export default async (r: Request, env: Record<string, string>, ctx: any) => [env.A, ctx.args, await r.text()]";
+    expect(
+      await (await envelope({ engine: "browser", code: typed, env: { A: "b" }, args: [1], input: "in" })).json(),
+    ).toEqual(["b", [1], "in"]);
+  }, 60_000);
+
+  test("a program of /run that fails says what it failed of, and where", async () => {
+    const run = async (code: string) => {
+      const answer = await server.run(code, { headers: { "isopod-engine": "browser" } });
+      return [answer.status, ((await answer.json()) as { error: Record<string, unknown> }).error] as const;
+    };
+    const [status, thrown] = await run("const fine = 1;\nexport default () => { throw new RangeError('too far') }");
+    expect([status, thrown]).toMatchObject([
+      500,
+      { code: "uncaught_exception", message: "RangeError: too far (program.ts:2:30)", line: 2 },
+    ]);
+    expect((await run("throw new Error('at the top')"))[1]).toMatchObject({
+      message: "Error: at the top (program.ts:1:7)",
+    });
+    expect((await run("export default 5"))[1]["message"]).toContain("expected a function");
+    expect((await run("export const a = 1"))[1]["message"]).toContain("export default is missing");
+    expect((await run("export default ("))[1]).toMatchObject({ code: "syntax_error" });
+    expect((await run("import fs from 'node:fs'; export default () => fs"))[1]).toMatchObject({
+      code: "unresolved_import",
+    });
+  }, 60_000);
+});
