@@ -49,8 +49,12 @@ test("one file serves and runs programs, and is its own guest", async () => {
   });
   expect(await answer.text()).toBe(`42 ${Bun.version}\n`);
   expect(runsItself(server.pid)).toBe(true);
-  const sql = [isopod, "sql", "made", "SELECT 6 * 7 AS n", "--url", server.admin, "--data", data.path];
-  expect(runCommand(sql, data.path, { NO_COLOR: "1" })).toBe(" n\n42\n");
+  const sql = (statement: string) => {
+    const command = [isopod, "sql", "made", statement, "--url", server.admin, "--data", data.path];
+    return runCommand(command, data.path, { NO_COLOR: "1" });
+  };
+  expect(sql("CREATE TABLE made (n)")).toBe("0 rows changed\n");
+  expect(sql("SELECT 6 * 7 AS n")).toBe(" n\n42\n");
 });
 
 test("it deploys what init wrote, by the bundler that it holds", async () => {
@@ -73,7 +77,7 @@ test("it deploys what init wrote, by the bundler that it holds", async () => {
 test("its command line is the same, and tells a user's mistake in one line", () => {
   expect(runCommand([isopod, "--help"], folder.path)).toContain("isopod doctor");
   const failed = Bun.spawnSync([isopod, "serve", "--config", "nowhere.toml"], { cwd: folder.path });
-  expect(failed.exitCode).toBe(1);
+  expect(failed.exitCode).toBe(2);
   expect(failed.stderr.toString()).toBe("isopod: nowhere.toml: Cannot read the configuration: there is no such file\n");
 });
 

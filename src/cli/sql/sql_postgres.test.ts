@@ -145,7 +145,7 @@ SET statement_timeout = 0');
   });
 
   test("lists what there is, and deletes nothing that is not ours", async () => {
-    await sql("lite", "SELECT 1");
+    await sql("lite", "CREATE TABLE a (x)");
     const listed = JSON.parse((await sql("list", "--json")).stdout) as { name: string; dialect: string }[];
     expect(listed.map((each) => `${each.name} ${each.dialect}`)).toEqual([
       "both postgres",

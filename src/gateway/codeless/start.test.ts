@@ -48,7 +48,7 @@ test("on an address that others reach, the server refuses to start until anonymo
     for (const plan of ["", "[plans.anonymous]\nwall_ms = 100\n", '[plans.paid]\nrun = "any"\n']) {
       const server = serve(`listen_address = "${listen}"\nadmin_address = "127.0.0.1:0"\n${plan}`);
       const said = await new Response(server.stderr).text();
-      expect([listen, plan, await server.exited]).toEqual([listen, plan, 1]);
+      expect([listen, plan, await server.exited]).toEqual([listen, plan, 2]);
       expect(said).toContain("[plans.anonymous]");
       expect(said).toContain("isopod.toml");
     }
