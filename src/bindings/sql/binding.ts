@@ -21,6 +21,8 @@ export interface SqlParts {
 }
 
 const QUERY = "/query";
+/** An invocation's own limit ends its calls, and is what its caller is told of: the database's clock comes after it. */
+const AFTER_DEADLINE_MS = 500;
 const encoder = new TextEncoder();
 
 /** Creates the binding over databases of both dialects, which it closes when it is closed. */
@@ -56,7 +58,8 @@ class Sql implements Binding {
 
   #askPostgres(grant: BindingGrant, request: Uint8Array, { signal, deadline }: CallScope): Promise<Uint8Array> {
     const { project } = grant;
-    const workMs = Math.max(1, Math.min(this.#databases.limits.callMsMax, deadline - Date.now()));
+    const leftMs = Math.max(1, deadline - Date.now()) + AFTER_DEADLINE_MS;
+    const workMs = Math.min(this.#databases.limits.callMsMax, leftMs);
     return this.#postgres.call({ project, request, signal, workMs, ...this.#head(grant), ...this.#urlOf(grant) });
   }
 
