@@ -15,7 +15,7 @@ export default {
       return Response.json([value.length, metadata, await env.CACHE.get("none")]);
     }
     if (what === "blob") {
-      await env.FILES.put("x", new Blob([new Uint8Array(100_000).fill(1)]).stream(), { httpMetadata: { contentType: "a/b" } });
+      await env.FILES.put("x", new Blob([new Uint8Array(3_000_000).fill(1)]).stream(), { httpMetadata: { contentType: "a/b" } });
       const found = await env.FILES.get("x");
       return Response.json([found.size, new Uint8Array(await found.arrayBuffer()).every((each: number) => each === 1)]);
     }
@@ -84,7 +84,7 @@ PLAIN = { type = "secret", name = "p", value_file = "bound/plain.txt" }`;
 
   test("is there as in every engine: keys, objects, rows, functions, queues, caches, secrets", async () => {
     expect(await ask("do=kv")).toEqual([300_000, { m: 1 }, null]);
-    expect(await ask("do=blob")).toEqual([100_000, true]);
+    expect(await ask("do=blob")).toEqual([3_000_000, true]);
     expect(await ask("do=sql")).toEqual([{ a: 1, b: "one" }]);
     expect(await ask("do=function")).toEqual([3, "other"]);
     expect(await ask("do=queue")).toBe("sent");

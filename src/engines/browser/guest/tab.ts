@@ -26,13 +26,11 @@ export interface TabHost {
 }
 
 const NOTHING = new Uint8Array(0);
-
 /** Bytes in one frame to the host. */
 const CHUNK_BYTES = 64 * 1024;
 
 /** A page that has sent nothing for this long after it was asked whether it turns is stuck, in milliseconds. */
 const STUCK_MS = 25;
-
 /** A page whose connection is gone and of which nothing else is said for this long was left by its program, in milliseconds. */
 const SILENCE_MS = 100;
 const LEFT = "The page was closed, or was led to another address";
@@ -62,6 +60,8 @@ export class Tab implements StreamEvents {
   readonly made = new MadeCaptures();
   #received = 0;
   #flushAsked = false;
+  /** Whether the page has not taken what it was sent. */
+  #isBlocked = false;
   #over = false;
 
   constructor(stream: WireStream, key: string, host: TabHost) {
@@ -118,8 +118,8 @@ export class Tab implements StreamEvents {
   data(payload: Uint8Array): void {
     this.#owed += payload.length;
     this.#decoder.push(payload);
-    // Nothing is kept while the program itself is on its way.
-    if (this.#load === undefined) this.#settle();
+    // Part of a frame, which may be larger than the credit: nothing waits for the page.
+    if (this.#out.length === 0 && !this.#isBlocked) this.#settle();
   }
 
   end(): void {
@@ -153,6 +153,7 @@ export class Tab implements StreamEvents {
   }
 
   #settle(): void {
+    this.#isBlocked = false;
     this.stream.consumed(this.#owed);
     this.#owed = 0;
   }
@@ -178,7 +179,8 @@ export class Tab implements StreamEvents {
   #flush(): void {
     this.#flushAsked = false;
     if (this.#socket === undefined) return;
-    if (this.#out.length === 0 || this.#socket.send(this.#out.take())) this.#settle();
+    this.#isBlocked = this.#out.length > 0 && !this.#socket.send(this.#out.take());
+    if (!this.#isBlocked) this.#settle();
   }
 
   async #open(load: LoadParcel, bytes: Uint8Array): Promise<void> {
