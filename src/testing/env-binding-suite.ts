@@ -46,7 +46,7 @@ function declare(subject: EnvBindingSubject, engine: EnvEngine): void {
     (
       await fetch(`${server.url}/run?${new URLSearchParams(query)}`, {
         ...{ method: "POST", body: program.sent ?? "" },
-        headers: { "content-type": program.sentType ?? "text/typescript" },
+        headers: { "content-type": "text/typescript", ...program.sentHeaders },
       })
     ).json();
   const deploy = (name: string, project: string, more: object) =>
@@ -83,12 +83,12 @@ function declare(subject: EnvBindingSubject, engine: EnvEngine): void {
   });
 
   // The stack of a module ends with its invocation, and its calls with it.
-  test.skipIf(engine.name === "wasm")("a call that outlives its invocation is refused", async () => {
+  test.skipIf(engine.calls === undefined)("a call that outlives its invocation is refused", async () => {
     await call("one", { do: "write", id: "l", text: "kept" });
     await call("single", { do: "later", id: "l" });
     let told = await call("single", { do: "told" });
     // A program asks on and on: it needs a while without an invocation, which is longer each time.
-    for (let ms = 10; engine.name === "process" && told["code"] !== "binding_denied"; ms *= 2) {
+    for (let ms = 10; engine.calls === "of-running" && told["code"] !== "binding_denied"; ms *= 2) {
       await new Promise<void>((resolve) => void setTimeout(resolve, ms));
       told = await call("single", { do: "told" });
     }

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { noChromium } from "./browser_rig.ts";
 import { RT } from "./process_rig.ts";
 
 /** What a program does with its binding `B`, in one language. */
@@ -24,14 +25,16 @@ export interface EnvProgram {
   readonly deploy: Readonly<Record<string, unknown>>;
   /** What `/run` is sent, where its engine takes programs with requests. */
   readonly sent?: string | Uint8Array<ArrayBuffer>;
-  /** Its type, where it is no text. */
-  readonly sentType?: string;
+  /** What says there that it is no script. */
+  readonly sentHeaders?: Readonly<Record<string, string>>;
 }
 
 /** An engine. */
 export interface EnvEngine {
   readonly name: string;
   readonly language: "script" | "python";
+  /** Whose a call is: the invocation's that made it, or of the one that runs then; undefined where none outlives its invocation. */
+  readonly calls?: "of-maker" | "of-running";
   /** The types of bindings that its programs have; all of them when left out. */
   readonly types?: readonly string[];
   program(code: EnvCode): EnvProgram;
@@ -39,9 +42,10 @@ export interface EnvEngine {
 
 /** The engines. */
 export const ENV_ENGINES: readonly EnvEngine[] = [
-  { name: "script", language: "script", program: scriptProgram },
-  { name: "process", language: "python", program: pythonProgram },
+  { name: "script", language: "script", calls: "of-maker", program: scriptProgram },
+  { name: "process", language: "python", calls: "of-running", program: pythonProgram },
   { name: "wasm", language: "script", types: ["kv", "sql", "blob"], program: moduleProgram },
+  ...(noChromium ? [] : [{ name: "browser", language: "script", calls: "of-running", program: pageProgram } as const]),
 ];
 
 /** One module for all bindings: it finds out what `B` is, and has its own code for each. */
@@ -50,18 +54,46 @@ function moduleProgram(): EnvProgram {
   const files = [{ path: "f.wasm", contentBase64: code.toBase64() }];
   return {
     ...{ table: 'path = "./f.wasm"', files: { "f.wasm": code }, deploy: { engine: "wasm", entry: "f.wasm", files } },
-    ...{ sent: code, sentType: "application/wasm" },
+    ...{ sent: code, sentHeaders: { "content-type": "application/wasm" } },
   };
 }
 
-function scriptProgram({ write, read }: EnvCode): EnvProgram {
-  const code = `
+function scriptProgram(given: EnvCode): EnvProgram {
+  const code = scriptOf(given, "new Promise((resolve) => { goOn = resolve; }).then(() => read(env.B, id))");
+  const files = [{ path: "main.js", content: code }];
+  return { table: 'path = "./f.js"', files: { "f.js": code }, deploy: { files }, sent: code };
+}
+
+const UNTIL_DENIED = `for (;;) {
+  await read(env.B, id).catch((error) => { if (error.code === "binding_denied") throw error; });
+  await new Promise((resolve) => setTimeout(resolve, 1));
+}`;
+
+/** The script's code, in a page, where it asks on and on as a program does. */
+function pageProgram(given: EnvCode): EnvProgram {
+  const code = scriptOf(given, `(async () => { ${UNTIL_DENIED} })()`, "Promise.race([later, {}])");
+  const files = [{ path: "index.js", content: code }];
+  return {
+    table: 'engine = "browser"\npath = "./f"',
+    files: { "f/index.js": code },
+    deploy: { engine: "browser", entry: "index.js", files },
+    sent: code,
+    sentHeaders: { "isopod-engine": "browser" },
+  };
+}
+
+/**
+ * @param later an expression that reads once its invocation is over, when `goOn` is called or before
+ * @param seen what is known of that
+ */
+function scriptOf({ write, read }: EnvCode, later: string, seen = "later"): string {
+  return `
     const write = async (B, id, text) => { ${write} };
     const read = async (B, id) => { ${read} };
     const told = (call) => call.then((value) => ({ value: value ?? null }), (error) => ({
       code: error.code, isError: error instanceof Error, message: error.message,
     }));
-    let later, goOn;
+    let later, goOn = () => {};
     export default async (request, env) => {
       const { searchParams } = new URL(request.url);
       const [what, id, text] = ["do", "id", "text"].map((name) => searchParams.get(name));
@@ -69,15 +101,13 @@ function scriptProgram({ write, read }: EnvCode): EnvProgram {
       if (what === "write") return Response.json(await told(write(env.B, id, text)));
       if (what === "read") return Response.json(await told(read(env.B, id)));
       if (what === "later") {
-        later = told(new Promise((resolve) => { goOn = resolve; }).then(() => read(env.B, id)));
+        later = told(${later});
         return Response.json({});
       }
       goOn();
-      return Response.json(await later);
+      return Response.json(await ${seen});
     };
   `;
-  const files = [{ path: "main.js", content: code }];
-  return { table: 'path = "./f.js"', files: { "f.js": code }, deploy: { files }, sent: code };
 }
 
 /**
