@@ -28,6 +28,32 @@ export interface WasmSettings {
   readonly args?: readonly string[] | undefined;
   /** What `/tmp` may hold; 0 for no such folder. */
   readonly tmpBytes?: number | undefined;
+  /** Read-only folders beside "/" and "/tmp", such as "/models": the blob binding that fills each, or `BINDING/prefix`. */
+  readonly directories?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What a directory can be called. */
+export const DIRECTORY_NAME = /^\/(?!tmp$|\.)[A-Za-z0-9._-]{1,64}$/;
+/** What a directory can be filled from. */
+export const DIRECTORY_SOURCE = /^[A-Za-z_][A-Za-z0-9_]{0,63}(\/[^\0]{0,512})?$/;
+/** The most directories of a command. */
+export const DIRECTORIES_MAX = 16;
+
+/** The first mistake in what directories are filled from, `bindings` being those of the function; undefined for none. */
+export function directoryMistake(
+  directories: WasmSettings["directories"],
+  bindings: ReadonlyMap<string, { readonly type: string }>,
+): string | undefined {
+  const names = Object.entries(directories ?? {});
+  if (names.length > DIRECTORIES_MAX) return `expected at most ${DIRECTORIES_MAX} directories`;
+  for (const [name, source] of names) {
+    if (!DIRECTORY_NAME.test(name)) return `expected a name such as "/models", and not "/tmp", instead of "${name}"`;
+    const [binding = ""] = source.split("/");
+    if (!DIRECTORY_SOURCE.test(source)) return `expected the name of a blob binding, or NAME/prefix, not "${source}"`;
+    if (bindings.get(binding)?.type !== "blob")
+      return `"${name}" is to be filled from "${binding}", which is no blob binding of it`;
+  }
+  return undefined;
 }
 
 /** A file or a symbolic link of a command; `path` is relative, of plain parts with "/" between them. */

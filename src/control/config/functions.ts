@@ -96,7 +96,7 @@ function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): 
     limits: { ...ENGINE_LIMITS[entry.engine], ...limits },
     pageFolder: entry.engine === "browser" ? entry.folder : undefined,
     process: isProcess ? readProcess(raw, path, entry.path, source) : undefined,
-    wasm: entry.engine === "wasm" ? readWasm(raw, path, entry.path, source) : undefined,
+    wasm: entry.engine === "wasm" ? readWasm(raw, path, entry.path, bindings, source) : undefined,
     egress: raw.egress ?? [],
     ...{ secrets, bindings },
     middlewares: readMiddlewares(raw, path, source, namedIn(raw.env, source.env, path)),

@@ -46,6 +46,19 @@ test.each([
   ['path = "a.wasm"\nabi = "handle"\nargs = ["x"]', 'only commands of WASI have it, and the abi is "handle"'],
   ['path = "a.wasm"\nargs = ["a\\u0000b"]', "expected a text without a zero byte"],
   ['path = "a.wasm"\ntmp_mb = 1025', "expected a whole number of MiB from 0 to 1024, not 1025"],
+  [
+    'path = "a.wasm"\ndirectories = { "/models" = "FILES" }',
+    '"/models" is to be filled from "FILES", which is no blob binding of it',
+  ],
+  [
+    'path = "a.wasm"\ndirectories = { "/m" = "K" }\nbindings = { K = { type = "kv", name = "k" } }',
+    '"/m" is to be filled from "K", which is no blob binding of it',
+  ],
+  [
+    'path = "a.wasm"\ndirectories = { "/tmp" = "FILES" }',
+    'expected a name such as "/models", and not "/tmp", instead of "/tmp"',
+  ],
+  ['path = "a.wasm"\ndirectories = { "/m" = "a b" }', 'expected the name of a blob binding, or NAME/prefix, not "a b"'],
   ['path = "a.wasm"\nfiles = "nowhere"', 'no folder is at "nowhere"'],
   ['path = "a.wasm"\nfiles = "hello.ts"', 'no folder is at "hello.ts"'],
   ['path = "one"\nfiles = "data"', "the files are those of the folder that `path` names"],

@@ -21,9 +21,15 @@ export const WASM_SHAPE = {
     .optional(),
   files: text("the path of a folder").optional(),
   tmp_mb: setting(TMP_RULE).optional(),
+  directories: z.record(z.string(), text("a blob binding of the function, or BINDING/prefix")).optional(),
 };
 
 /** Those keys. */
 export const WASM_KEYS = Object.keys(WASM_SHAPE) as readonly (keyof typeof WASM_SHAPE)[];
 /** Those of them that only a command of WASI has. */
-export const COMMAND_KEYS = ["args", "files", "tmp_mb"] as const satisfies readonly (keyof typeof WASM_SHAPE)[];
+export const COMMAND_KEYS = [
+  "args",
+  "directories",
+  "files",
+  "tmp_mb",
+] as const satisfies readonly (keyof typeof WASM_SHAPE)[];

@@ -2,6 +2,7 @@
 import { IsopodError } from "../../core/errors.ts";
 import { LIMIT_NAMES, type Limits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
+import { directoryMistake } from "../../core/wasm_program.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { Manifest, VersionSettings } from "./records.ts";
 import { hookPaths } from "./stored_hooks.ts";
@@ -82,6 +83,8 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
     fail(`${limit} is over ${most}, the most of any plan or function when this server was started`);
   }
   const declared = declarationsOf(settings.bindings, `Cannot deploy "${name}"`);
+  const mistake = directoryMistake(settings.wasm?.directories, declared);
+  if (mistake !== undefined) fail(`settings.wasm.directories: ${mistake}`);
   const connections = [...declared.values()].flatMap(({ options }) => (options["allow"] ?? []) as readonly string[]);
   for (const rule of [...settings.egress, ...connections]) {
     attempt(() => parts.validateEgress(rule), fail);

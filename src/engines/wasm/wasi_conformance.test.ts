@@ -15,7 +15,18 @@ const AREAS = readdirSync(SUITE).flatMap((file) => (file.endsWith(".c") ? [file.
 const SETTINGS: Readonly<Record<string, string>> = {
   process: 'args = ["one", "zwei ü"]\nenv = { COLOR = "grün", EMPTY = "" }',
   limits: "tmp_mb = 1",
+  buckets: 'bindings = { FILES = { type = "blob", name = "files" } }\ndirectories = { "/models" = "FILES/models" }',
 };
+
+/** Fills the bucket, and changes it later on. */
+const FILL = `export default async (request, { FILES }) => {
+  const text = new URL(request.url).searchParams.get("text") ?? "hello\\n";
+  for (const [key, value] of Object.entries({
+    "models/hello.txt": text, "models/deep/er/b": "b", "models/empty/": "", "outside": "no",
+    "models/../up": "no", "models//twice": "no", "models/./here": "no",
+  })) await FILES.put(key, value);
+  return new Response("filled");
+};`;
 
 let folder: ProjectFolder;
 let server: TestServer;
@@ -27,7 +38,14 @@ beforeAll(async () => {
     const files = JSON.stringify(folder.path);
     return `[[functions]]\nname = "${area.replace("_", "-")}"\npath = ${path}\nfiles = ${files}\nroutes = ["ANY /${area}"]\n${SETTINGS[area] ?? ""}\n`;
   });
-  server = await startTestServer({ config: tables.join("") });
+  const fill = `[[functions]]
+name = "fill"
+path = "./fill.js"
+routes = ["ANY /fill"]
+bindings = { FILES = { type = "blob", name = "files" } }
+`;
+  server = await startTestServer({ config: tables.join("") + fill, files: { "fill.js": FILL } });
+  expect(await (await fetch(`${server.url}/fill`)).text()).toBe("filled");
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
@@ -44,6 +62,18 @@ test.each(AREAS)("%s: every check passes, each time", async (area) => {
     const said = readFileSync(join(SUITE, `${area}.c`), "utf8").match(/^\s*is\(/gm)?.length ?? 0;
     expect([got.status, lines.length >= said]).toEqual([200, true]);
   }
+});
+
+test("an object that is written anew is another file for the invocations behind it", async () => {
+  const ask = async () => (await fetch(`${server.url}/buckets`)).text();
+  expect(await ask()).not.toContain("not ok");
+  await fetch(`${server.url}/fill?text=another`);
+  // A listing is a second old at the most.
+  while (!(await ask()).includes("not ok its size: 7 and not 6"))
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await ask()).toContain("not ok fd_read");
+  await fetch(`${server.url}/fill`);
+  while ((await ask()).includes("not ok")) await new Promise((resolve) => setTimeout(resolve, 20));
 });
 
 const missing = whyNoClang();

@@ -157,6 +157,13 @@ describe("the ABI", () => {
     expect([unknown.status, unknown.body.error.code]).toEqual([400, "bad_request"]);
     const script = await deploy({ wasm: {} }, "script");
     expect(script.body.error.message).toContain('only functions of the engine "wasm" have settings.wasm');
+    const unbound = await deploy({ wasm: { directories: { "/models": "FILES" } } });
+    expect([unbound.status, unbound.body.error.message]).toEqual([
+      400,
+      expect.stringContaining('settings.wasm.directories: "/models" is to be filled from "FILES"'),
+    ]);
+    const bindings = { FILES: { type: "blob", name: "files" } };
+    expect((await deploy({ wasm: { directories: { "/models": "FILES" } }, bindings })).status).toBe(200);
     expect((await deploy({ wasm: { abi: "wasi" } })).status).toBe(200);
   });
 });

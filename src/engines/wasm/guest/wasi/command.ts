@@ -12,8 +12,9 @@ import type { LoadedModule } from "../loaded_module.ts";
 import { OWN_MEMORY } from "../own_memory.ts";
 import { promising, suspending } from "../stack_switching.ts";
 import { cgiResponse, cgiVariables } from "./cgi.ts";
+import { directoriesOf } from "./directories.ts";
 import { mountsOf, readTree } from "./files/tree.ts";
-import { isWasiFunction, WAITING, wasiFunctions } from "./functions.ts";
+import { isWasiFunction, wasiFunctions, mayWait as wasiMayWait } from "./functions.ts";
 import { CommandExit, type CommandInput, WasiSystem } from "./system.ts";
 
 const WASI = "wasi_snapshot_preview1";
@@ -37,11 +38,13 @@ export function commandHandler(loaded: LoadedModule): Handler {
   const imports = checkedImports(loaded);
   const { args = [], tmpBytes = TMP_BYTES, files = [] } = loaded.settings;
   const tree = readTree(files, loaded.files);
+  const directories = directoriesOf(loaded.settings);
   const inputOf = (request: Request, stdin: Uint8Array, sent: unknown): CommandInput => ({
     args: [file, ...args, ...textsOf(sent)],
     variables: { ...variables, ...cgiVariables(request), CONTENT_LENGTH: String(stdin.length) },
     stdin,
-    folders: mountsOf(tree, tmpBytes),
+    folders: mountsOf(tree, tmpBytes, directories.folders()),
+    hasBuckets: directories.hasSome,
     stderr: (bytes) => console.error("%s", new TextDecoder().decode(bytes).replace(/\n$/, "")),
   });
   const nowhere = new GuestMemory(new WebAssembly.Memory({ initial: 0 }));
@@ -52,6 +55,7 @@ export function commandHandler(loaded: LoadedModule): Handler {
   return async (request, env, { args: sent }) => {
     const stdin = request.body === null ? NOTHING : await request.bytes();
     const invocation = new HostInvocation(nowhere, env, variables);
+    if (directories.hasSome) await directories.refresh(invocation);
     const system = new WasiSystem(invocation, inputOf(request, stdin, sent));
     try {
       const { start, waits } = instantiate(loaded, imports, invocation, system);
@@ -82,7 +86,8 @@ function instantiate(
   system: WasiSystem,
 ): { readonly start: () => void; readonly waits: boolean } {
   const functions: Record<string, unknown> = {};
-  for (const [name, call] of wasiFunctions(system, wasi)) functions[name] = name === WAITING ? suspending(call) : call;
+  for (const [name, call] of wasiFunctions(system, wasi))
+    functions[name] = wasiMayWait(name, system) ? suspending(call) : call;
   const memory = ownMemory?.take();
   const { exports: exported } = new WebAssembly.Instance(module, {
     ...(memory && { [OWN_MEMORY.module]: { memory } }),
@@ -90,7 +95,7 @@ function instantiate(
     [HOST]: Object.fromEntries(hostFunctions(invocation, host)) as Bun.WebAssembly.ModuleImports,
   });
   invocation.memory = new GuestMemory(exported["memory"] as WebAssembly.Memory);
-  const waits = wasi.includes(WAITING) || host.some((name) => mayWait(name, invocation));
+  const waits = wasi.some((name) => wasiMayWait(name, system)) || host.some((name) => mayWait(name, invocation));
   return { start: exported[START] as () => void, waits };
 }
 

@@ -1,7 +1,8 @@
 /** The functions of WASI preview 1 by their names. */
 import { DataCalls } from "./data_calls.ts";
 import { DescriptorCalls } from "./descriptor_calls.ts";
-import { ERRNO, Refusal } from "./numbers.ts";
+import { NotFetched } from "./files/bucket.ts";
+import { ERRNO, Refusal, refuse } from "./numbers.ts";
 import { PathCalls } from "./path_calls.ts";
 import { PollCalls } from "./poll.ts";
 import { ProcessCalls } from "./process_calls.ts";
@@ -9,8 +10,10 @@ import type { WasiSystem } from "./system.ts";
 
 type Call = (...values: never[]) => unknown;
 
-/** The one function that may have to wait. */
-export const WAITING = "poll_oneoff";
+/** Whether a function may have to wait: to sleep, or for an object of a bucket. */
+export function mayWait(name: string, { input }: WasiSystem): boolean {
+  return name === "poll_oneoff" || (name === "path_open" && input.hasBuckets);
+}
 
 /** Whether there is a function of this name. */
 export function isWasiFunction(name: string): boolean {
@@ -28,8 +31,8 @@ function wasiFunction(system: WasiSystem, name: string, groups: Map<unknown, obj
   const group = groups.get(Group) ?? new Group(system);
   groups.set(Group, group);
   const call = (Group.prototype as unknown as Record<string, Call>)[name] as Call;
-  if (name === WAITING) {
-    return (...values) => (call.apply(group, values) as Promise<void>).then(() => ERRNO.success, errnoOf);
+  if (mayWait(name, system)) {
+    return (...values) => whenFetched(async () => call.apply(group, values)).then(() => ERRNO.success, errnoOf);
   }
   return (...values) => {
     try {
@@ -39,6 +42,23 @@ function wasiFunction(system: WasiSystem, name: string, groups: Map<unknown, obj
       return errnoOf(thrown);
     }
   };
+}
+
+/** `call`, once more for each file that it lacks. */
+async function whenFetched(call: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await call();
+  } catch (thrown) {
+    if (!(thrown instanceof NotFetched)) throw thrown;
+    await thrown.file.fetch().catch(failFetch);
+    return whenFetched(call);
+  }
+}
+
+function failFetch(error: unknown): void {
+  if (error instanceof Refusal) throw error;
+  console.warn("%s", `path_open: ${error instanceof Error ? error.message : error}`);
+  refuse("io");
 }
 
 function groupOf(name: string) {

@@ -43,7 +43,14 @@ function world(folders: ReadonlyMap<string, FolderNode>) {
   for (const [index, text] of TEXTS.entries()) {
     new Uint8Array(memory.memory.buffer).set(new TextEncoder().encode(text), AT + index * STEP);
   }
-  const input = { args: ["m"], variables: { A: "b" }, stdin: new Uint8Array(100), folders, stderr() {} };
+  const input = {
+    hasBuckets: false,
+    args: ["m"],
+    variables: { A: "b" },
+    stdin: new Uint8Array(100),
+    folders,
+    stderr() {},
+  };
   const system = new WasiSystem({ memory }, input);
   const calls = wasiFunctions(system, NAMES) as unknown as Map<string, Call>;
   return { memory, call: (name: string, ...values: (number | bigint)[]) => calls.get(name)?.(...values) };

@@ -12,6 +12,7 @@ export const ERRNO = {
   fbig: 22,
   ilseq: 25,
   inval: 28,
+  io: 29,
   isdir: 31,
   loop: 32,
   mfile: 33,

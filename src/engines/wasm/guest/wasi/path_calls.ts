@@ -1,6 +1,7 @@
 /** Calls by path. Their names are WASI's. */
 import type { Word } from "../guest_memory.ts";
 import { setTimes } from "./descriptor_calls.ts";
+import { BucketFile } from "./files/bucket.ts";
 import { OpenFile, OpenFolder } from "./files/descriptors.ts";
 import { FileNode, FolderNode, LinkNode } from "./files/nodes.ts";
 import { existing, freeName, type Place, resolve } from "./files/paths.ts";
@@ -47,6 +48,7 @@ export class PathCalls {
     if (isFolder && (writes || truncates || creates)) refuse("isdir");
     if (writes || truncates) node.writable();
     if (truncates && node instanceof FileNode) node.resize(0);
+    if (node instanceof BucketFile) node.need();
     const { inheriting } = parent;
     if (!isFolder && (asked & ~inheriting) !== 0) refuse("notcapable");
     const open =

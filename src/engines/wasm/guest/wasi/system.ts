@@ -23,6 +23,8 @@ export interface CommandInput {
   readonly stdin: Uint8Array;
   /** Folders that are open from the beginning, by their names. */
   readonly folders: ReadonlyMap<string, FolderNode>;
+  /** Whether some of them are filled from buckets. */
+  readonly hasBuckets: boolean;
   /** Takes what is written to standard error. */
   stderr(bytes: Uint8Array): void;
 }

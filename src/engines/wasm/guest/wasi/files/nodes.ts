@@ -17,10 +17,22 @@ export class FileNode extends AnyNode {
   /** Descriptors of it. */
   #open = 0;
 
-  constructor(room: Room | undefined, bytes: Uint8Array = NOTHING) {
+  /** @param size of what is not there yet */
+  constructor(room: Room | undefined, bytes: Uint8Array = NOTHING, size = bytes.length) {
     super(room, undefined);
     this.#bytes = bytes;
-    this.#size = bytes.length;
+    this.#size = size;
+  }
+
+  /** Whether a descriptor of it is open. */
+  protected get isOpen(): boolean {
+    return this.#open > 0;
+  }
+
+  /** Has other contents from now on, or none until there are some. */
+  protected replace(bytes: Uint8Array | undefined): void {
+    this.#bytes = bytes ?? NOTHING;
+    if (bytes !== undefined) this.#size = bytes.length;
   }
 
   get size(): number {
@@ -110,7 +122,8 @@ export class FolderNode extends AnyNode {
     const mounted = new FolderNode(this.room, this);
     mounted.#entries.set(name, folder);
     folder.parent = mounted;
-    folder.links += 1;
+    // One that many invocations have is in one folder for each of them.
+    folder.links = 1;
     return mounted;
   }
 

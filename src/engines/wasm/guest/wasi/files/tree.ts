@@ -21,7 +21,8 @@ export function readTree(entries: WasmLoad["files"], bytes: Uint8Array): FolderN
   return root;
 }
 
-function folderIn(parent: FolderNode, name: string): FolderNode {
+/** The folder `name` in `parent`, made where there is none; it takes the place of a file. */
+export function folderIn(parent: FolderNode, name: string): FolderNode {
   const found = parent.get(name);
   if (found instanceof FolderNode) return found;
   const made = new FolderNode(undefined);
@@ -29,12 +30,18 @@ function folderIn(parent: FolderNode, name: string): FolderNode {
   return made;
 }
 
-/** The folders that a command finds open, by their names, for one invocation. */
-export function mountsOf(tree: FolderNode, tmpBytes: number): Map<string, FolderNode> {
-  if (tmpBytes === 0) return new Map([["/", tree]]);
-  const tmp = new FolderNode(new Room(tmpBytes));
-  return new Map([
-    ["/", tree.withMount("tmp", tmp)],
-    ["/tmp", tmp],
-  ]);
+/**
+ * The folders that a command finds open, by their names, for one invocation.
+ * @param buckets those that are filled from buckets
+ */
+export function mountsOf(
+  tree: FolderNode,
+  tmpBytes: number,
+  buckets: Iterable<readonly [name: string, folder: FolderNode]> = [],
+): Map<string, FolderNode> {
+  const mounts = new Map(tmpBytes > 0 ? [["/tmp", new FolderNode(new Room(tmpBytes))]] : []);
+  for (const [name, folder] of buckets) mounts.set(name, folder);
+  let root = tree;
+  for (const [name, folder] of mounts) root = root.withMount(name.slice(1), folder);
+  return new Map([["/", root], ...mounts]);
 }
