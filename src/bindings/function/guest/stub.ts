@@ -17,7 +17,7 @@ const NEVER_METHODS = new Set(["then", "catch", "finally", "toJSON", "constructo
 
 function createStub(port: GuestPort, name: string): object {
   const fetchOther = createFetch(port, name);
-  return new Proxy(Object.create(null), {
+  return new Proxy(Object.assign(Object.create(null), { fetch: fetchOther }), {
     get(_target, key) {
       if (typeof key === "symbol" || NEVER_METHODS.has(key)) return undefined;
       return key === "fetch" ? fetchOther : (...args: unknown[]) => callMethod(port, name, key, args);

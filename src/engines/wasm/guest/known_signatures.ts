@@ -28,6 +28,10 @@ const ENV = {
   blob_put: "iIiIiIiI>i",
   blob_delete: "iIiI>i",
   blob_list: "iIiIiI>I",
+  queue_send: "iIiIiI>i",
+  http_request: "iIiIiIiI>I",
+  last_status: ">i",
+  last_header: "iIiI>I",
 } as const;
 
 /** Of WASI preview 1. */

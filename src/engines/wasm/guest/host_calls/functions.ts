@@ -3,7 +3,9 @@ import { suspending } from "../stack_switching.ts";
 import { BlobCalls } from "./blob_calls.ts";
 import { ConnectionCalls } from "./connection_calls.ts";
 import type { HostInvocation } from "./host_invocation.ts";
+import { HttpCalls } from "./http_calls.ts";
 import { KvCalls } from "./kv_calls.ts";
+import { QueueCalls } from "./queue_calls.ts";
 import { SqlCalls } from "./sql_calls.ts";
 import { hasDatabase, ValueCalls } from "./value_calls.ts";
 
@@ -18,7 +20,7 @@ export function isHostFunction(name: string): boolean {
 
 /** Whether a function may have to wait in this invocation, so that the module's stack must be suspended for it. */
 export function mayWait(name: string, { env }: HostInvocation): boolean {
-  return name === "db_get" ? hasDatabase(env) : name !== "last_value";
+  return name === "db_get" ? hasDatabase(env) : !name.startsWith("last_");
 }
 
 /** The names of all functions, for messages. */
@@ -48,5 +50,5 @@ function groupOf(name: string) {
 }
 
 function groups() {
-  return [ValueCalls, ConnectionCalls, KvCalls, SqlCalls, BlobCalls];
+  return [ValueCalls, ConnectionCalls, KvCalls, SqlCalls, BlobCalls, QueueCalls, HttpCalls];
 }
