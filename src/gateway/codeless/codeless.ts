@@ -17,8 +17,8 @@ import {
 } from "../../core/function.ts";
 import { type Body, type HeaderList, type Invoker, NO_PARAMS } from "../../core/invocation.ts";
 import { combineLimits } from "../../core/limits.ts";
-import type { Plan } from "../../core/plan.ts";
-import { checkAbi, isWasm, type WasmPreparer, type WasmProgram } from "../../core/wasm_program.ts";
+import { ANONYMOUS } from "../../core/plan.ts";
+import { checkAbi, isWasm, type WasmAsker, type WasmPreparer, type WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Sender } from "../admission.ts";
 import { answerCachedProgram } from "../cache/cached_program.ts";
@@ -65,7 +65,7 @@ export class Codeless {
       silenceMs: limits.wallMs,
       webSocket: false,
       invoke: async (sender, observer) => {
-        const prepare = (signal: AbortSignal) => this.#program(parsed, plan, record, signal);
+        const prepare = (signal: AbortSignal) => this.#program(parsed, caller, record, signal);
         const program = await prepareWithin(limits, sender.signal, prepare);
         const parts = {
           method: request.method,
@@ -111,10 +111,11 @@ export class Codeless {
 
   async #program(
     parsed: CodelessRequest,
-    plan: Plan,
+    caller: Caller,
     record: ExchangeRecord,
     signal: AbortSignal,
   ): Promise<Program | WasmProgram | BrowserProgram> {
+    const { plan } = caller;
     const source = await this.#find(parsed, signal);
     record.programHash = source.hash;
     if (parsed.integrity !== undefined && parsed.integrity !== source.hash) {
@@ -126,7 +127,9 @@ export class Codeless {
       throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
     }
     if ("bytes" in source) {
-      if (parsed.engine === undefined) return this.#parts.components.prepare(withAbi(source, parsed.abi), signal);
+      if (parsed.engine === undefined) {
+        return this.#parts.components.prepare(withAbi(source, parsed.abi), signal, askerOf(caller));
+      }
       throw new IsopodError("bad_request", {
         message: "Cannot run the program in a browser: it is a WebAssembly module.",
       });
@@ -162,6 +165,12 @@ export class Codeless {
       }
     }
   }
+}
+
+/** Keys of one project share what there is, and so do all callers without one. */
+function askerOf({ key, known, plan }: Caller): WasmAsker {
+  const group = known === undefined ? ANONYMOUS : (known.project ?? known.hash);
+  return { caller: key, group, cpuMs: plan.programLimits.cpuMs };
 }
 
 /** @throws {IsopodError} when a component is to be a module, or the other way round */
