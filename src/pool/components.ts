@@ -95,11 +95,9 @@ export class Components implements WasmPreparer {
       if (refused !== undefined) throw refused;
       const kept = await this.#files().find(hash);
       if (kept !== undefined) return kept;
-      const making = this.#making.get(hash);
-      if (making === undefined) {
-        await this.#turn(program, cpuMs, signal, asker);
-        continue;
-      }
+      const making = this.#making.get(hash) ?? (await this.#turn(program, cpuMs, signal, asker));
+      // Another has begun, and may have failed since.
+      if (making === undefined) continue;
       try {
         return await within(making.made, signal);
       } catch (error) {
@@ -110,21 +108,30 @@ export class Components implements WasmPreparer {
     }
   }
 
-  /** Until the component is being made, for whomever. */
-  async #turn(program: WasmProgram, cpuMs: number, signal?: AbortSignal, asker?: WasmAsker): Promise<void> {
+  /** Waits until the component is being made: what is made for the asker, undefined when it is for another. */
+  async #turn(
+    program: WasmProgram,
+    cpuMs: number,
+    signal?: AbortSignal,
+    asker?: WasmAsker,
+  ): Promise<Making | undefined> {
     if (this.#ending.signal.aborted) throw new IsopodError("draining");
     const turns = asker?.cpuMs === undefined ? this.#deploying : this.#sending;
+    let making: Making | undefined;
     const turn = turns.take({
       ...{ caller: asker?.caller ?? "", group: asker?.group, work: program.hash, signal },
-      begin: (end) => this.#begin(program, cpuMs, end),
+      begin: (end) => {
+        making = this.#begin(program, cpuMs, end);
+      },
     });
     if (turn === undefined) throw new IsopodError("overloaded", { retryAfterSeconds: 1, cause: "components" });
     await turn.catch((reason) => {
       throw leaving(reason, "it waited for others to be transpiled");
     });
+    return making;
   }
 
-  #begin(program: WasmProgram, cpuMs: number, end: () => void): void {
+  #begin(program: WasmProgram, cpuMs: number, end: () => void): Making {
     const { hash } = program;
     const made = this.#make(program, cpuMs).finally(() => {
       this.#making.delete(hash);
@@ -132,8 +139,10 @@ export class Components implements WasmPreparer {
     });
     // Whoever waits for it is told; nobody may be left.
     made.catch(() => {});
-    this.#making.set(hash, { cpuMs, made });
+    const making = { cpuMs, made };
+    this.#making.set(hash, making);
     for (const turns of [this.#deploying, this.#sending]) turns.isDoneElsewhere(hash);
+    return making;
   }
 
   async #make(program: WasmProgram, cpuMs: number): Promise<Uint8Array> {
