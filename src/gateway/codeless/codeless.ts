@@ -17,13 +17,12 @@ import {
 } from "../../core/function.ts";
 import { type Body, type HeaderList, type Invoker, NO_PARAMS } from "../../core/invocation.ts";
 import { combineLimits } from "../../core/limits.ts";
-import { ANONYMOUS } from "../../core/plan.ts";
-import { checkAbi, isWasm, type WasmAsker, type WasmPreparer, type WasmProgram } from "../../core/wasm_program.ts";
+import { checkAbi, isWasm, type WasmPreparer, type WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Sender } from "../admission.ts";
 import { answerCachedProgram } from "../cache/cached_program.ts";
 import type { ResponseCache } from "../cache/response_cache.ts";
-import type { Caller } from "../callers.ts";
+import { askerOf, type Caller } from "../callers.ts";
 import type { ExchangeRecord } from "../exchange_record.ts";
 import type { Sources } from "../sources/sources.ts";
 import { completeRequest, passedHeaders, type Work } from "../work.ts";
@@ -165,12 +164,6 @@ export class Codeless {
       }
     }
   }
-}
-
-/** Keys of one project share what there is, and so do all callers without one. */
-function askerOf({ key, known, plan }: Caller): WasmAsker {
-  const group = known === undefined ? ANONYMOUS : (known.project ?? known.hash);
-  return { caller: key, group, cpuMs: plan.programLimits.cpuMs };
 }
 
 /** @throws {IsopodError} when a component is to be a module, or the other way round */

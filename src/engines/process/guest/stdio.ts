@@ -18,8 +18,8 @@ import { tooLarge } from "./runtime_state.ts";
 
 const INPUT = "/tmp/runtime-input";
 const OUTPUT = "/tmp/runtime-output";
-/** Where the ready-made runtimes lie. */
-const READY_MADE = "/var/runtime/";
+/** The ready-made runtimes. */
+const READY_MADE = /^\/var\/runtime\/(python\.py|node\.mjs)$/;
 const TOO_LARGE = tooLarge(ANSWER_BYTES_MAX).errorMessage;
 /** A program that has closed its output has this long to turn out to have ended, in milliseconds. */
 const END_MS = 500;
@@ -47,7 +47,7 @@ export class Stdio implements Dialect, InvocationOwner {
   start(): void {
     const command = commandOf(this.#host.load);
     const { lines, handler } = this.#host.load.process ?? {};
-    this.#isLoading = lines !== "pipes" && command.some((word) => word.startsWith(READY_MADE));
+    this.#isLoading = lines !== "pipes" && command.some((word) => READY_MADE.test(word));
     if (lines === "pipes") {
       this.#input = Bun.file(makePipe(INPUT)).writer();
       const output = Bun.file(makePipe(OUTPUT)).stream();
