@@ -147,6 +147,22 @@ test("callers without a key hold one of two turns, keys the other, and callers t
   expect(order.indexOf(5)).toBe(1);
 });
 
+test("all callers without a key together leave room for others to wait", async () => {
+  const components = create();
+  const crowd = Array.from({ length: 33 }, (_, at) =>
+    given(components.prepare(component(1, at), undefined, anonymous(`address ${at}`))),
+  );
+  await until(1);
+  const more = components.prepare(component(2), undefined, anonymous("one more"));
+  expect(await more.catch(({ code }) => code)).toBe("overloaded");
+  const others = [3, 4].map((each) => given(components.prepare(component(each), undefined, keyed("key"))));
+  for (let place = 0; place < 35; place += 1) {
+    await until(place + 1);
+    asked[place]?.answer("made");
+  }
+  expect(new Set(await Promise.all([...crowd, ...others]))).toEqual(new Set(["runtime made"]));
+});
+
 test("one sender has a few waiting; a project holds one of the turns of who deploys", async () => {
   const components = create();
   const greedy = Array.from({ length: 9 }, (_, at) =>

@@ -40,7 +40,10 @@ const LIMITS: Limits = completeLimits({
 /** Refusals that are remembered, so that nobody has the same component refused by work. */
 const REFUSED_MAX = 1000;
 /** Components at a time, and those that wait: of who deploys, and as many of who sends programs. */
-const DEPLOYING: TurnsOptions = { together: 2, togetherOfGroup: 1, waitingMax: 64, waitingOfCallerMax: 64 };
+const DEPLOYING: TurnsOptions = {
+  ...{ together: 2, togetherOfGroup: 1 },
+  ...{ waitingMax: 64, waitingOfGroupMax: 32, waitingOfCallerMax: 32 },
+};
 const SENDING: TurnsOptions = { ...DEPLOYING, waitingOfCallerMax: 8 };
 
 /** A component that is being made, within a limit of processor time. */

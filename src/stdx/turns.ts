@@ -24,6 +24,7 @@ export interface TurnsOptions {
   /** Turns at a time of one group. */
   readonly togetherOfGroup: number;
   readonly waitingMax: number;
+  readonly waitingOfGroupMax: number;
   readonly waitingOfCallerMax: number;
 }
 
@@ -54,10 +55,8 @@ export class Turns {
    */
   take(asker: TurnAsker): Promise<void> | undefined {
     const { signal, caller } = asker;
-    const ofCaller = [...this.#waiting].filter((each) => each.caller === caller).length;
     const isFree = this.#busy < this.#options.together && this.#mayBegin(asker);
-    const isFull = this.#waiting.size >= this.#options.waitingMax || ofCaller >= this.#options.waitingOfCallerMax;
-    if (!isFree && isFull) return undefined;
+    if (!isFree && this.#isFull(asker)) return undefined;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = () => waiter.settle(signal?.reason);
     const waiter: Waiter = {
@@ -85,6 +84,13 @@ export class Turns {
   /** Lets nobody wait any more. */
   close(reason: Error): void {
     for (const waiter of [...this.#waiting]) waiter.settle(reason);
+  }
+
+  #isFull({ caller, group }: TurnAsker): boolean {
+    const { waitingMax, waitingOfGroupMax, waitingOfCallerMax } = this.#options;
+    const ofGroup = [...this.#waiting].filter((each) => group !== undefined && each.group === group);
+    const ofCaller = ofGroup.filter((each) => each.caller === caller).length;
+    return this.#waiting.size >= waitingMax || ofGroup.length >= waitingOfGroupMax || ofCaller >= waitingOfCallerMax;
   }
 
   #begin(): void {

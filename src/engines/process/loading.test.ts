@@ -54,7 +54,13 @@ beforeAll(async () => {
       functions[`${runtime}${name}`] = { code: "", files, config: config(handler) };
     }
   }
-  functions["leaves"] = { code: "import sys\nsys.exit(3)", config: RUNTIMES["lines"]?.("main.handle") ?? "" };
+  const config = RUNTIMES["lines"]?.("main.handle") ?? "";
+  functions["leaves"] = { code: "import sys\nsys.exit(3)", config };
+  functions["huge"] = { code: "raise ValueError('x' * 8_000_000)", config };
+  functions["shut"] = { code: "import os, time\nos.closerange(3, 100)\ntime.sleep(300)", config };
+  functions["lingers"] = {
+    ...{ code: "import os, time\nif os.fork() == 0: time.sleep(300)\nraise ValueError('lingers')", config },
+  };
   server = await startProcesses(functions);
 }, 30_000);
 afterAll(() => server[Symbol.asyncDispose]());
@@ -91,4 +97,14 @@ test.each(CASES)(
 test("a module that ends the program is told by its exit code", async () => {
   const { code, message } = await errorOf(await fetch(`${server.url}/leaves`));
   expect([code, message]).toEqual(["program_ended", expect.stringContaining("exit code 3")]);
+});
+
+test("what says too much or shuts its way is told by its name, and who leaves a child behind is not waited for", async () => {
+  const told = async (name: string) => {
+    const { code, message } = await errorOf(await fetch(`${server.url}/${name}`));
+    return [code, message];
+  };
+  expect(await told("huge")).toEqual(["init_failed", expect.stringContaining("6291556")]);
+  expect(await told("shut")).toEqual(["init_failed", "The program has closed its standard output."]);
+  expect(await told("lingers")).toEqual(["init_failed", "ValueError: lingers"]);
 });

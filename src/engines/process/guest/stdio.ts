@@ -145,6 +145,7 @@ export class Stdio implements Dialect, InvocationOwner {
   }
 
   #break(code: string, message: string): void {
+    if (this.#isLoading) return this.#host.failInit(message);
     this.#host.note(message);
     if (this.#invocation === undefined || this.#invocation.isOver) this.#host.end(1);
     this.#invocation?.fail(code, message);
