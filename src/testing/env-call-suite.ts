@@ -24,6 +24,9 @@ export interface EnvCallSubject {
   readonly nobody: string | undefined;
 }
 
+/** A call starts two instances, one after the other, on machines that do much else. */
+const PATIENT = "limits = { wall_ms = 40000 }";
+
 type Query = Readonly<Record<string, string>>;
 
 /** Says `got TEXT` to who asks, remembers it, and what came by the queue. */
@@ -133,10 +136,10 @@ function configOf(table: string, type: string): string {
   const declared = `B = { type = "${type}", name = "keeper" }`;
   const functions = ["one", "single", "none"].map((name) => {
     const bindings = name === "none" ? "" : `\n[functions.bindings]\n${declared}`;
-    const limits = name === "single" ? "\ninstances = 1" : "";
+    const limits = `\n${PATIENT}${name === "single" ? "\ninstances = 1" : ""}`;
     return `[[functions]]\nname = "${name}"\n${table}\nroutes = ["GET /${name}"]${limits}${bindings}\n`;
   });
-  const keeper = `[[functions]]\nname = "keeper"\npath = "./keeper.js"\nroutes = ["GET /keeper"]\ninstances = 1\n`;
+  const keeper = `[[functions]]\nname = "keeper"\npath = "./keeper.js"\nroutes = ["GET /keeper"]\ninstances = 1\n${PATIENT}\n`;
   const consumer = type === "queue" ? `[[consumers]]\nqueue = "keeper"\nfunction = "keeper"\n` : "";
   return `[plans.anonymous.bindings]\n${declared}\n${functions.join("")}${keeper}${consumer}`;
 }
