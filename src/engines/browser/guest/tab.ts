@@ -53,7 +53,10 @@ export class Tab implements StreamEvents {
   #load: LoadParcel | undefined;
   #socket: ByteSocket | undefined;
   /** When its page has connected, and may begin. */
-  readonly arrival = new Arrival((socket) => this.#begin(socket));
+  readonly arrival = new Arrival(
+    (socket) => this.#begin(socket),
+    () => this.lose("start_failed", "The page's process could not be told"),
+  );
   /** What the host is owed, of bytes that the page has not taken. */
   #owed = 0;
   /** What the browser has made for the page and it has not fetched. */
