@@ -26,7 +26,6 @@ const CRASHES: Readonly<Record<string, string>> = {
 export class Pages implements TabHost, PageRequestHost {
   readonly connection: Connection;
   readonly #targets: Targets;
-  readonly #script: Uint8Array;
   readonly #contexts: Contexts;
   readonly #captures: Captures;
   readonly #byStream = new Map<number, Tab>();
@@ -35,11 +34,10 @@ export class Pages implements TabHost, PageRequestHost {
   readonly #byToken = new Map<string, Tab>();
 
   /** @param script what every page begins with */
-  constructor(connection: Connection, targets: Targets, script: Uint8Array) {
+  constructor(connection: Connection, targets: Targets, script: string) {
     this.connection = connection;
     this.#targets = targets;
-    this.#script = script;
-    this.#contexts = new Contexts(targets);
+    this.#contexts = new Contexts(targets, script);
     this.#captures = new Captures(targets);
     this.#contexts.fill();
   }
@@ -103,7 +101,7 @@ export class Pages implements TabHost, PageRequestHost {
     const { context, target } = place;
     tab.place = place;
     if (tab.over) return this.#leave(tab);
-    context.page ??= new LoadedPage(load, bytes, this.#script);
+    context.page ??= new LoadedPage(load, bytes);
     context.handler ??= pageHandler(context, this);
     const { host, modulePath } = context.page;
     tab.modulePath = modulePath;
@@ -115,8 +113,8 @@ export class Pages implements TabHost, PageRequestHost {
       tab.lose(reason === "oom" ? "memory" : "crash", CRASHES[reason] ?? reason);
     });
     const origin = `http://${host}`;
-    const [, { errorText }] = await Promise.all([
-      watchRenderer(this.#targets, target, (pid) => this.#located(tab, place, pid)),
+    watchRenderer(this.#targets, target, (pid) => this.#located(tab, place, pid));
+    const [{ errorText }] = await Promise.all([
       this.#targets.call("Page.navigate", { url: `${origin}/#${tab.token}` }, target.session),
       this.#targets.call("Storage.overrideQuotaForOrigin", { origin, quotaSize: QUOTA_BYTES }, target.session),
     ]);

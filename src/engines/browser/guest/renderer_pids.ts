@@ -1,6 +1,6 @@
 /**
  * Which process renders a tab: its number is a part of the numbers of the requests that the page makes, of which the
- * browser tells before they are sent. A page's first is for our script, before any code of its function runs.
+ * browser tells before they are sent. A page's first is our script's, for its socket, before any code of its function runs.
  */
 import type { CdpValue } from "./cdp.ts";
 import type { Target, Targets } from "./targets.ts";
@@ -11,11 +11,14 @@ const REQUEST_ID = /^(\d{1,10})\.\d+$/;
 /** What the browser need not keep of what is loaded, in bytes. */
 const KEPT_BYTES = 1024;
 
-/**
- * Calls back with the process of the page that `target` is brought to next, as the sandbox numbers it. Asks the browser for
- * what is needed; a navigation that is asked for afterwards is seen. @throws {CdpError}
- */
-export async function watchRenderer(targets: Targets, target: Target, found: (pid: number) => void): Promise<void> {
+/** Has the browser tell of the requests of a blank tab's next page; not later, or the first may be missed. @throws {CdpError} */
+export async function tellRequests(targets: Targets, { session }: Target): Promise<void> {
+  const buffers = { maxTotalBufferSize: KEPT_BYTES, maxResourceBufferSize: KEPT_BYTES };
+  await targets.call("Network.enable", buffers, session);
+}
+
+/** Calls back, once, with the process of the page that such a tab is brought to, as the sandbox numbers it. */
+export function watchRenderer(targets: Targets, target: Target, found: (pid: number) => void): void {
   let isFound = false;
   targets.listen(target, (method, params) => {
     const pid = isFound ? undefined : processIn(method, params);
@@ -25,8 +28,6 @@ export async function watchRenderer(targets: Targets, target: Target, found: (pi
     targets.call("Network.disable", {}, target.session).catch(() => {});
     found(pid);
   });
-  const buffers = { maxTotalBufferSize: KEPT_BYTES, maxResourceBufferSize: KEPT_BYTES };
-  await targets.call("Network.enable", buffers, target.session);
 }
 
 function processIn(method: string, { requestId }: CdpValue): number | undefined {

@@ -20,7 +20,6 @@ export function startPage(parts: PageParts): void {
   const token = location.hash.slice(1);
   if (window.top !== window || !/^[0-9a-f]{32}$/.test(token)) return;
   history.replaceState(null, "", "/");
-  document.currentScript?.remove();
   installResponse({ cookies: true });
   installRequest();
   const socket = new WebSocket(`ws://${location.host}/__isopod/socket?${token}`);
