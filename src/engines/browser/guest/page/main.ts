@@ -5,7 +5,7 @@
  * Nothing here defends the page against its function: they share one world. What bounds both is the browser's sandbox, the
  * guest, and the host, which believes nothing that it cannot check.
  */
-import { Connection } from "../../../../wire/connection.ts";
+import { Connection, FAR_FLUSH_BYTES } from "../../../../wire/connection.ts";
 import { FRAME, GUEST_ACCEPTS } from "../../../../wire/frame.ts";
 import { parseJson } from "../../../../wire/heads.ts";
 import { decodeParcel } from "../../../../wire/parcels.ts";
@@ -43,6 +43,7 @@ export function startPage(parts: PageParts): void {
     // Sent as it is: the socket copies it before this returns.
     write: (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>),
     defer: atEndOfTurn(),
+    flushBytes: FAR_FLUSH_BYTES,
   });
   socket.onmessage = ({ data }) => connection.receive(new Uint8Array(data as ArrayBuffer));
 }

@@ -13,6 +13,8 @@ type Input = string | URL | Request;
 
 /** A request that keeps all that it was made of. */
 class PageRequest extends NativeRequest {
+  readonly #headers: Headers;
+
   constructor(input: Input, init: RequestInit = {}) {
     const from = input instanceof NativeRequest ? input : undefined;
     const method = init.method ?? from?.method ?? "GET";
@@ -30,12 +32,15 @@ class PageRequest extends NativeRequest {
         ...(hasBody && { duplex: "half" }),
       } as RequestInit,
     );
-    const given = super.headers.get("content-type");
-    if (type === null && given !== null && from === undefined) own.set("content-type", given);
-    Object.defineProperties(this, {
-      headers: { value: own, configurable: true },
-      ...(!isNative && { method: { value: method, configurable: true } }),
-    });
+    // What follows from the body's kind.
+    const given = hasBody && type === null && from === undefined ? super.headers.get("content-type") : null;
+    if (given !== null) own.set("content-type", given);
+    this.#headers = own;
+    if (!isNative) Object.defineProperty(this, "method", { value: method, configurable: true });
+  }
+
+  override get headers(): Headers {
+    return this.#headers;
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
