@@ -15,6 +15,12 @@ import type { PageParts } from "./page_parts.ts";
 import { type PageLoad, PageProgram } from "./page_program.ts";
 import { installRequest } from "./request.ts";
 
+/** The browser's own: programs may put something else in its place. */
+const microtask = queueMicrotask;
+
+/** How many steps behind the first frame the others of its turn may be. */
+const STEPS = 4;
+
 /** Starts, in the page that the guest has opened; a frame within it has no token, and is left alone. */
 export function startPage(parts: PageParts): void {
   const token = location.hash.slice(1);
@@ -42,7 +48,7 @@ export function startPage(parts: PageParts): void {
     },
     // Sent as it is: the socket copies it before this returns.
     write: (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>),
-    defer: atEndOfTurn(),
+    defer: atEndOfTurn,
     flushBytes: FAR_FLUSH_BYTES,
   });
   socket.onmessage = ({ data }) => connection.receive(new Uint8Array(data as ArrayBuffer));
@@ -54,15 +60,16 @@ function whenParsed(callback: () => void): void {
   else callback();
 }
 
-/** A task behind what is going on now: microtasks of many handlers go first, and their frames leave together. */
-function atEndOfTurn(): (callback: () => void) => void {
-  const { port1, port2 } = new MessageChannel();
-  const waiting: (() => void)[] = [];
-  port1.onmessage = () => {
-    for (const callback of waiting.splice(0)) callback();
+/**
+ * Behind what is going on now: what handlers that were called together do in one step stands in the queue of microtasks
+ * before this, so that their frames leave together. A task of its own would cost more, and come later.
+ */
+function atEndOfTurn(callback: () => void): void {
+  let steps = STEPS;
+  const next = () => {
+    steps -= 1;
+    if (steps === 0) callback();
+    else microtask(next);
   };
-  return (callback) => {
-    waiting.push(callback);
-    port2.postMessage(null);
-  };
+  microtask(next);
 }
