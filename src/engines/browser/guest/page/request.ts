@@ -9,13 +9,22 @@ const NativeRequest = globalThis.Request;
 /** Methods that a browser's own requests cannot have. */
 const FORBIDDEN = /^(CONNECT|TRACE|TRACK)$/i;
 
+/** By it, what stands for a request that the browser has not made yet gives the one that it has. */
+export const WHOLE = Symbol("whole request");
+
 type Input = string | URL | Request;
 
+/** What the browser's own functions understand. */
+export function wholeOf(input: Input): Input {
+  return (input as { [WHOLE]?: () => Input } | null | undefined)?.[WHOLE]?.() ?? input;
+}
+
 /** A request that keeps all that it was made of. */
-class PageRequest extends NativeRequest {
+export class PageRequest extends NativeRequest {
   readonly #headers: Headers;
 
-  constructor(input: Input, init: RequestInit = {}) {
+  constructor(given: Input, init: RequestInit = {}) {
+    const input = wholeOf(given);
     const from = input instanceof NativeRequest ? input : undefined;
     const method = init.method ?? from?.method ?? "GET";
     const hasBody = (init.body ?? from?.body ?? null) !== null;
@@ -33,8 +42,8 @@ class PageRequest extends NativeRequest {
       } as RequestInit,
     );
     // What follows from the body's kind.
-    const given = hasBody && type === null && from === undefined ? super.headers.get("content-type") : null;
-    if (given !== null) own.set("content-type", given);
+    const implied = hasBody && type === null && from === undefined ? super.headers.get("content-type") : null;
+    if (implied !== null) own.set("content-type", implied);
     this.#headers = own;
     if (!isNative) Object.defineProperty(this, "method", { value: method, configurable: true });
   }
