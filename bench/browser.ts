@@ -104,7 +104,8 @@ async function warmHello(node: string, rounds: number, scale: number): Promise<M
   for (const peer of [isopod, puppeteer]) {
     // The browser is started by the first.
     await (await fetch(`http://127.0.0.1:${peer.port}${LOAD.path}`)).text();
-    await runLoad(peer, { ...LOAD, connections: 32, seconds: 1 });
+    // What is compiled late is compiled.
+    await runLoad(peer, { ...LOAD, connections: 32, seconds: 3 });
   }
   for (let round = 0; round < rounds; round += 1) {
     for (const connections of Object.keys(SECONDS).map(Number)) {

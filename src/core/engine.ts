@@ -53,6 +53,8 @@ export interface GuestProcess {
   };
   /** Hands bytes to the guest; they are copied or written before it returns. Never throws: a dead guest takes all. */
   write(bytes: Uint8Array): void;
+  /** How much is gathered in a turn of the event loop before it is written, in bytes; a few requests when left out. */
+  readonly flushBytes?: number;
   /** Hands what the guest writes to `reader`, chunk by chunk; called once. */
   read(reader: GuestReader): void;
   /** Reads no more for now, which slows the guest down; a chunk may still come. */

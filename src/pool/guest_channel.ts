@@ -55,6 +55,7 @@ export class GuestChannel {
       },
       write: (bytes) => options.process.write(bytes),
       defer: setImmediate,
+      flushBytes: options.process.flushBytes,
     });
     this.#handshake = new Handshake(this.connection);
     this.#log = new InstanceLog((line) => options.report(line, this.#fields()));

@@ -26,6 +26,9 @@ const CALL_SLACK_BYTES = 64 * 1024;
  */
 const FLUSH_BYTES = 2048;
 
+/** The same where several processes stand between both ends: each write costs time in all of them. */
+export const FAR_FLUSH_BYTES = 8 * 1024;
+
 /** What a connection tells its owner. */
 export interface ConnectionEvents {
   /** Frames that belong to the connection: hello, load, ready, ping (already answered), pong, log. */
@@ -43,6 +46,8 @@ export interface ConnectionOptions {
   write(bytes: Uint8Array): void;
   /** Calls back once at the end of this turn of the event loop. */
   defer(callback: () => void): void;
+  /** Once so many bytes are buffered, they are written without waiting for that; a few requests when left out. */
+  readonly flushBytes?: number | undefined;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -50,6 +55,7 @@ const NOTHING = new Uint8Array(0);
 /** One end of a connection. */
 export class Connection implements StreamCarrier {
   readonly #options: ConnectionOptions;
+  readonly #flushBytes: number;
   readonly #decoder: FrameDecoder;
   readonly #out = new FrameBuffer();
   readonly #streams = new Map<number, WireStream>();
@@ -62,6 +68,7 @@ export class Connection implements StreamCarrier {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#flushBytes = options.flushBytes ?? FLUSH_BYTES;
     this.#nextOwn = options.side === "host" ? 1 : 2;
     this.#nextPeer = 3 - this.#nextOwn;
     this.#decoder = new FrameDecoder(options.accepts, (type, stream, payload) => this.#receive(type, stream, payload));
@@ -136,7 +143,7 @@ export class Connection implements StreamCarrier {
   }
 
   #schedule(): void {
-    if (this.#out.length >= FLUSH_BYTES) return this.flush();
+    if (this.#out.length >= this.#flushBytes) return this.flush();
     if (this.#flushAsked) return;
     this.#flushAsked = true;
     this.#options.defer(this.#flushNow);

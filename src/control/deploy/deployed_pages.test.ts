@@ -1,4 +1,4 @@
-/** Functions that run in a page and are deployed: by the admin API, and by the command line. */
+/** Functions that run in a page and are deployed by the admin API; `cli/deploy/pages.test.ts` deploys one from the command line. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { noChromium } from "../../testing/browser_rig.ts";
 import { ask, functionPath } from "../../testing/control_client.ts";

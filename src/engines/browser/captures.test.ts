@@ -20,6 +20,16 @@ export default async (request: Request, env: any) => {
 const RED = '<div id="red" style="width:40px;height:20px;background:#f00"></div>';
 const GREEN = '<body style="margin:0"><div style="width:60px;height:3000px;background:#0f0"></div>';
 
+const SHAPE = `export default async (request: Request, env: any) => {
+  const frames = async () => {
+    for (let at = 0; at < 3; at += 1) await new Promise(requestAnimationFrame);
+    return [innerWidth, innerHeight, devicePixelRatio, document.visibilityState];
+  };
+  const before = await frames();
+  await env.PAGE.screenshot({ viewport: { width: 90, height: 70, deviceScaleFactor: 3 } });
+  return Response.json([before, await frames()]);
+};`;
+
 describe.skipIf(noChromium)("what a page can have of its browser", () => {
   let server: TestServer;
   beforeAll(async () => {
@@ -27,7 +37,7 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
       "dot.svg":
         '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><rect width="10" height="10" fill="#00f"/></svg>',
     };
-    server = await startPages({ page: { code: CODE, files } });
+    server = await startPages({ page: { code: CODE, files }, shape: SHAPE });
     await ask({ kind: "screenshot" });
   }, 60_000);
   afterAll(() => server?.[Symbol.asyncDispose]());
@@ -55,6 +65,11 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
     expect([full.width, full.height]).toEqual([80, 3000]);
     const jpeg = await (await ask({ kind: "screenshot", type: "jpeg", quality: 50 })).bytes();
     expect([...jpeg.subarray(0, 3)]).toEqual([0xff, 0xd8, 0xff]);
+  }, 60_000);
+
+  test("a page is there in 800 by 600, visible, and drawn on and on, also after a picture in another size", async () => {
+    const shape = [800, 600, 1, "visible"];
+    expect(await (await fetch(`${server.url}/shape`)).json()).toEqual([shape, shape]);
   }, 60_000);
 
   test("a PDF of the page, and of HTML of several pages", async () => {

@@ -148,6 +148,17 @@ describe.skipIf(noChromium)("a fault in a page", () => {
   );
 });
 
+describe.skipIf(noChromium)("pages that begin at the same time", () => {
+  test("are watched from their first line on, each by its own process", async () => {
+    const config = "limits = { wall_ms = 30000, cpu_ms = 300 }\ninstances = 1";
+    const code = "for (;;); export default () => new Response('never');";
+    const names = ["one", "two", "three", "four", "five", "six"];
+    await using server = await startPages(Object.fromEntries(names.map((name) => [name, { code, config }])));
+    const codes = names.map(async (name) => (await errorOf(await fetch(`${server.url}/${name}`))).code);
+    expect(await Promise.all(codes)).toEqual(names.map(() => "cpu_limit"));
+  }, 60_000);
+});
+
 describe.skipIf(noChromium)("a process of the browser that is killed", () => {
   let server: TestServer;
   const WEBGL = `export default () => {

@@ -6,6 +6,19 @@ import { errorOf } from "../../testing/process_rig.ts";
 import type { TestServer } from "../../testing/server.ts";
 
 const PAGES = {
+  given: {
+    code: `
+export default async (request: Request) => {
+  const before = [request.constructor === Request, Object.prototype.toString.call(request), request.bodyUsed, request.redirect];
+  request.headers.set("x-more", "added");
+  const made = new Request(request, { headers: [...request.headers, ["x-made", "1"]] });
+  const copy = made.clone();
+  const seen = [copy.method, copy.url === request.url, copy.headers.get("cookie"), copy.headers.get("x-more"), copy.headers.get("x-made")];
+  const file = await (await fetch(new Request(new URL("/said.txt", location.href), request.method === "GET" ? request : {}))).text();
+  return Response.json({ before, seen, body: request.method === "GET" ? null : await copy.json(), used: request.bodyUsed, aborted: request.signal.aborted, file });
+};`,
+    files: { "said.txt": "said" },
+  },
   echo: {
     code: `
 import { double } from "./part.ts";
@@ -104,6 +117,16 @@ describe.skipIf(noChromium)("a function in a page", () => {
     expect(headers["host"]).toBe(`127.0.0.1:${server.port}`);
     expect(said["id"]).toBe(answer.headers.get("isopod-request-id"));
     expect(said["left"]).toBeGreaterThan(0);
+  });
+
+  test("has a request that is one in all respects, whatever of it is asked for first", async () => {
+    const headers = { cookie: "a=b", "content-type": "application/json" };
+    const said = { before: [true, "[object Request]", false, "follow"], aborted: false, file: "said" };
+    const posted = await fetch(`${server.url}/given?q=1`, { method: "POST", headers, body: '{"n":1}' });
+    const seen = [true, "a=b", "added", "1"];
+    expect(await posted.json()).toEqual({ ...said, seen: ["POST", ...seen], body: { n: 1 }, used: true });
+    const got = await fetch(`${server.url}/given`, { headers });
+    expect(await got.json()).toEqual({ ...said, seen: ["GET", ...seen], body: null, used: false });
   });
 
   test("streams both ways, however much it is", async () => {

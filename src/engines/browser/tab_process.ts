@@ -6,6 +6,7 @@
  */
 import type { GuestProcess, GuestReader, ProcessEnd, Usage } from "../../core/engine.ts";
 import { deferred } from "../../stdx/deferred.ts";
+import { FAR_FLUSH_BYTES } from "../../wire/connection.ts";
 import { parseReset } from "../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../wire/stream.ts";
 
@@ -42,6 +43,7 @@ export interface TabOwner {
 export class TabProcess implements GuestProcess, StreamEvents {
   readonly hello = { rlimits: [], dataBytes: 0, seal: new Uint8Array(0) };
   readonly exited: Promise<ProcessEnd>;
+  readonly flushBytes = FAR_FLUSH_BYTES;
   /** The limit of its memory, in bytes. */
   memoryBytes: number;
   stray: ((text: string) => void) | undefined;

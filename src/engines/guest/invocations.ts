@@ -19,6 +19,8 @@ export interface InvocationOwner {
   workFinished(stream: WireStream): void;
   /** All of the request's body has arrived. */
   inputEnded?(): void;
+  /** Makes the request that a handler is given, where the platform's own is not what it should have. */
+  request?(address: string, init: RequestInit): Request;
   readonly fn: { readonly name: string; readonly version: string } | undefined;
   /** What a thrown value says. */
   readonly describe: DescribeFailure;
@@ -146,7 +148,7 @@ export class Invocation implements StreamEvents, InvocationContext {
     const init: RequestInit = { method: head.m, headers: head.h as [string, string][] };
     if (this.#body !== undefined)
       init.body = (this.#body.whole() as Uint8Array<ArrayBuffer> | undefined) ?? this.#body.stream;
-    const request = new Request(head.u, init);
+    const request = this.#owner.request?.(head.u, init) ?? new Request(head.u, init);
     Object.defineProperty(request, "signal", { get: () => this.#signal(), configurable: true });
     return request;
   }

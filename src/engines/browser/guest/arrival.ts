@@ -1,49 +1,44 @@
 /**
- * From the moment at which a page has connected to that at which its program may begin: when the host watches its process.
- *
- * A program that computes holds up the trace by which its process is found, so that it is not begun before.
+ * From the moment at which a page has connected to that at which its program may begin: when the host has been told which
+ * process is to be watched. A program whose process is not known does not run.
  */
 import type { ByteSocket } from "./websocket.ts";
 
-/** How long a page waits at the most, in milliseconds. */
-const LOCATED_MS = 250;
+/** How long a page that has connected waits for that at the most, in milliseconds. */
+const LOCATED_MS = 5000;
 
 /** The arrival of one page. */
 export class Arrival {
-  /** Settles when the page has connected: before that, another process may be its renderer. */
-  readonly arrived: Promise<void>;
   readonly #begin: (socket: ByteSocket) => void;
-  #arrive: () => void = () => {};
+  readonly #fail: () => void;
   #socket: ByteSocket | undefined;
   #isLocated = false;
-  #hasBegun = false;
+  #late: Timer | undefined;
 
-  /** @param begin is given the page's socket, once */
-  constructor(begin: (socket: ByteSocket) => void) {
+  /** @param begin is given the page's socket, once; @param fail is called when the process stays unknown */
+  constructor(begin: (socket: ByteSocket) => void, fail: () => void) {
     this.#begin = begin;
-    this.arrived = new Promise((resolve) => {
-      this.#arrive = resolve;
-    });
+    this.#fail = fail;
   }
 
   /** The page has connected. */
   connected(socket: ByteSocket): void {
     this.#socket = socket;
-    this.#arrive();
-    if (this.#isLocated) this.located();
-    else setTimeout(() => this.located(), LOCATED_MS);
+    if (this.#isLocated) this.#begin(socket);
+    else this.#late = setTimeout(this.#fail, LOCATED_MS);
   }
 
-  /** The host knows which process is to be watched, or will not. */
+  /** The host has been told which process is to be watched. */
   located(): void {
+    if (this.#isLocated) return;
     this.#isLocated = true;
-    if (this.#socket === undefined || this.#hasBegun) return;
-    this.#hasBegun = true;
-    this.#begin(this.#socket);
+    clearTimeout(this.#late);
+    if (this.#socket !== undefined) this.#begin(this.#socket);
   }
 
   /** Ends the connection. */
   close(): void {
+    clearTimeout(this.#late);
     this.#socket?.close();
   }
 }

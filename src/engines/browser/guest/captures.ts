@@ -5,7 +5,7 @@
  * No request waits for one: a browser has six connections to a host, and the temporary tab needs one of them.
  */
 import type { BodySink, Reply } from "../../guest/http_reply.ts";
-import { type CaptureRequest, pdfOptions, type Viewport } from "./capture_options.ts";
+import { type CaptureRequest, pdfOptions } from "./capture_options.ts";
 import type { CdpValue } from "./cdp.ts";
 import type { PageContext, Place } from "./contexts.ts";
 import { HTML_PATH } from "./page_requests.ts";
@@ -21,8 +21,6 @@ const CAPTURE_MS_MAX = 20_000;
 /** Captures at a time for one function; so many more wait, and any others are refused. */
 const CAPTURES_MAX = 3;
 const WAITING_MAX = 64;
-
-const VIEWPORT: Viewport = { width: 800, height: 600 };
 
 /** Who has asked, and hears what came of it: bytes, or why there are none. */
 export interface Asker {
@@ -103,7 +101,7 @@ export class Captures {
 
   /** Brings a temporary tab to an address, and waits until all that it shows is there. */
   async #show(target: Target, url: string, request: CaptureRequest): Promise<void> {
-    if (request.kind === "screenshot") await this.#size(target, request);
+    if (request.kind === "screenshot") await this.#targets.size(target, request.viewport);
     const loaded = new Promise<void>((resolve) => {
       this.#targets.listen(target, (method) => {
         if (method === "Page.loadEventFired") resolve();
@@ -122,7 +120,7 @@ export class Captures {
       return data as string;
     }
     const { type = "png", quality, selector, fullPage = false, transparent = false, viewport } = request;
-    if (!temporary && viewport !== undefined) await this.#size(target, request);
+    if (!temporary && viewport !== undefined) await this.#targets.size(target, viewport);
     try {
       if (transparent) await this.#background(target, { color: { r: 0, g: 0, b: 0, a: 0 } });
       const clip = selector === undefined ? undefined : await this.#clipOf(target, selector);
@@ -138,16 +136,9 @@ export class Captures {
     } finally {
       if (!temporary) {
         if (transparent) await this.#background(target, {});
-        if (viewport !== undefined)
-          await this.#targets.call("Emulation.clearDeviceMetricsOverride", {}, target.session);
+        if (viewport !== undefined) await this.#targets.size(target);
       }
     }
-  }
-
-  async #size(target: Target, { viewport = VIEWPORT }: { readonly viewport?: Viewport }): Promise<void> {
-    const { width, height, deviceScaleFactor = 1 } = viewport;
-    const metrics = { width, height, deviceScaleFactor, mobile: false };
-    await this.#targets.call("Emulation.setDeviceMetricsOverride", metrics, target.session);
   }
 
   #background(target: Target, params: CdpValue): Promise<CdpValue> {

@@ -9,13 +9,14 @@ import type { Handler } from "../../guest/http_reply.ts";
 import { listen } from "../../guest/http_server.ts";
 import { PROXY_PORT } from "./flags.ts";
 import type { LoadedPage } from "./loaded_page.ts";
+import { tellRequests } from "./renderer_pids.ts";
 import type { Target, Targets } from "./targets.ts";
 
 /** Contexts that wait for a function. */
 const STOCK = 2;
 
 /** The stock is filled up this long after one was taken, in milliseconds: not while a request waits for its tab. */
-const REFILL_MS = 40;
+const REFILL_MS = 150;
 
 /** Addresses end here; an address that was used comes again only after all others. */
 const ADDRESSES_MAX = 60_000;
@@ -44,14 +45,17 @@ export interface Place {
 /** The contexts of a browser. */
 export class Contexts {
   readonly #targets: Targets;
+  readonly #script: string;
   readonly #stock: PageContext[] = [];
   readonly #byKey = new Map<string, Promise<PageContext>>();
   readonly #addresses = new Set<number>();
   #nextAddress = 0;
   #filling = false;
 
-  constructor(targets: Targets) {
+  /** @param script what every page begins with */
+  constructor(targets: Targets, script: string) {
     this.#targets = targets;
+    this.#script = script;
   }
 
   /** Fills the stock; resolves when that is done, and never rejects. */
@@ -85,7 +89,7 @@ export class Contexts {
     const { blank } = context;
     context.blank = undefined;
     try {
-      return { context, target: blank ?? (await this.#targets.open(context.id)) };
+      return { context, target: blank ?? (await this.#openTab(context.id)) };
     } catch (error) {
       await this.leave(key, context);
       throw error;
@@ -130,7 +134,7 @@ export class Contexts {
       id = made["browserContextId"] as string;
       const nothing = { behavior: "deny", browserContextId: id };
       const [blank] = await Promise.all([
-        this.#targets.open(id),
+        this.#openTab(id),
         this.#targets.call("Browser.setDownloadBehavior", nothing),
       ]);
       context = { id, address, page: undefined, handler: undefined, users: 0, blank, stop };
@@ -141,6 +145,17 @@ export class Contexts {
         this.#targets.call("Target.disposeBrowserContext", { browserContextId: id }).catch(() => {});
       throw error;
     }
+  }
+
+  /** A blank tab, whose next page begins with our script. @throws {CdpError} */
+  async #openTab(contextId: string): Promise<Target> {
+    const target = await this.#targets.open(contextId);
+    const script = { source: this.#script };
+    await Promise.all([
+      tellRequests(this.#targets, target),
+      this.#targets.call("Page.addScriptToEvaluateOnNewDocument", script, target.session),
+    ]);
+    return target;
   }
 
   async #dispose({ id, blank, stop }: PageContext): Promise<void> {

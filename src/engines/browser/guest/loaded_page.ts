@@ -4,11 +4,6 @@ import type { LoadParcel } from "../../../wire/parcels.ts";
 /** Below it is what is ours on a page's origin. */
 export const OWN_PATH = "/__isopod/";
 
-/** The script of ours that every page begins with. */
-export const PAGE_SCRIPT_PATH = `${OWN_PATH}page.js`;
-
-const SCRIPT_TAG = `<script src="${PAGE_SCRIPT_PATH}"></script>`;
-
 const EMPTY_PAGE = '<!doctype html><html><head><meta charset="utf-8"></head><body></body></html>';
 
 /** An answer to a request of the page. */
@@ -26,7 +21,7 @@ export class LoadedPage {
   readonly #resources = new Map<string, PageResource>();
 
   /** @param bytes what `parcel` names */
-  constructor(parcel: LoadParcel, bytes: Uint8Array, script: Uint8Array) {
+  constructor(parcel: LoadParcel, bytes: Uint8Array) {
     const { codeBytes, htmlBytes, files } = parcel.browser ?? { codeBytes: bytes.length, files: [] };
     this.host = `${hostLabel(parcel.fn?.name ?? "run")}.localhost`;
     this.modulePath = `${OWN_PATH}module/${encodeURIComponent(parcel.name)}`;
@@ -36,10 +31,9 @@ export class LoadedPage {
       return bytes.subarray(at - length, at);
     };
     const code = next(codeBytes);
-    const html = htmlBytes === undefined ? EMPTY_PAGE : new TextDecoder().decode(next(htmlBytes));
+    const html = htmlBytes === undefined ? new TextEncoder().encode(EMPTY_PAGE) : next(htmlBytes);
     for (const { path, type, bytes: length } of files) this.#resources.set(path, { type, bytes: next(length) });
-    this.#resources.set("/", { type: "text/html; charset=utf-8", bytes: new TextEncoder().encode(withScript(html)) });
-    this.#resources.set(PAGE_SCRIPT_PATH, { type: "text/javascript", bytes: script });
+    this.#resources.set("/", { type: "text/html; charset=utf-8", bytes: html });
     this.#resources.set(this.modulePath, { type: "text/javascript", bytes: code });
   }
 
@@ -56,12 +50,6 @@ function decoded(path: string): string {
   } catch {
     return path;
   }
-}
-
-/** The script first of all, behind the document's type, without which the page would be in quirks mode. */
-function withScript(html: string): string {
-  const doctype = /^\s*(?:<!--[\s\S]*?-->\s*)*<!doctype[^>]*>/i.exec(html)?.[0] ?? "";
-  return doctype + SCRIPT_TAG + html.slice(doctype.length);
 }
 
 /** A name as a part of a host's name. */

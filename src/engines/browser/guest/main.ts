@@ -52,7 +52,7 @@ export function startBrowserGuest(): void {
 }
 
 async function start({ connection }: Channel): Promise<Pages> {
-  const script = await Bun.file(PAGE_SCRIPT).bytes();
+  const script = await Bun.file(PAGE_SCRIPT).text();
   const targets = new Targets(process.argv.at(-1) as string, () => {});
   const { chromium } = targets;
   chromium.ended.then((words) => fail(`the browser is gone: ${words}`));

@@ -49,7 +49,11 @@ export function pageHandler(context: PageContext, host: PageRequestHost): Handle
     const html = path.startsWith(HTML_PATH) ? host.htmlOf(context, path.slice(HTML_PATH.length)) : undefined;
     const found = html === undefined ? page.find(path) : { type: "text/html; charset=utf-8", bytes: html };
     if (found === undefined) reply.send(404, { "content-type": "text/plain" }, "Not found\n");
-    else reply.send(200, { "content-type": found.type, "cache-control": "no-cache" }, found.bytes);
+    else {
+      // The browser fetches the module while the page connects.
+      const early = path === "/" ? { link: `<${page.modulePath}>; rel=modulepreload` } : {};
+      reply.send(200, { "content-type": found.type, "cache-control": "no-cache", ...early }, found.bytes);
+    }
     return IGNORE;
   };
 }

@@ -9,7 +9,7 @@ import { Captures } from "./captures.ts";
 import { Contexts, type PageContext, type Place } from "./contexts.ts";
 import { LoadedPage } from "./loaded_page.ts";
 import { type PageRequestHost, pageHandler } from "./page_requests.ts";
-import { RendererPids } from "./renderer_pids.ts";
+import { watchRenderer } from "./renderer_pids.ts";
 import { Tab, type TabHost } from "./tab.ts";
 import type { Targets } from "./targets.ts";
 
@@ -26,9 +26,7 @@ const CRASHES: Readonly<Record<string, string>> = {
 export class Pages implements TabHost, PageRequestHost {
   readonly connection: Connection;
   readonly #targets: Targets;
-  readonly #script: Uint8Array;
   readonly #contexts: Contexts;
-  readonly #pids: RendererPids;
   readonly #captures: Captures;
   readonly #byStream = new Map<number, Tab>();
   /** Those whose page has not connected yet. */
@@ -36,12 +34,10 @@ export class Pages implements TabHost, PageRequestHost {
   readonly #byToken = new Map<string, Tab>();
 
   /** @param script what every page begins with */
-  constructor(connection: Connection, targets: Targets, script: Uint8Array) {
+  constructor(connection: Connection, targets: Targets, script: string) {
     this.connection = connection;
     this.#targets = targets;
-    this.#script = script;
-    this.#contexts = new Contexts(targets);
-    this.#pids = new RendererPids(targets);
+    this.#contexts = new Contexts(targets, script);
     this.#captures = new Captures(targets);
     this.#contexts.fill();
   }
@@ -69,15 +65,6 @@ export class Pages implements TabHost, PageRequestHost {
       await this.#contexts.discardStock();
       await this.#bring(tab, load, bytes);
     }
-    const { place } = tab;
-    if (place === undefined) return;
-    await tab.arrival.arrived;
-    const pid = await this.#pids.find(place.target);
-    if (pid !== undefined && !tab.over) {
-      tab.pid = pid;
-      this.connection.sendText(FRAME.ready, tab.stream.id, JSON.stringify({ pid }));
-    }
-    tab.arrival.located();
   }
 
   close(tab: Tab): void {
@@ -114,7 +101,7 @@ export class Pages implements TabHost, PageRequestHost {
     const { context, target } = place;
     tab.place = place;
     if (tab.over) return this.#leave(tab);
-    context.page ??= new LoadedPage(load, bytes, this.#script);
+    context.page ??= new LoadedPage(load, bytes);
     context.handler ??= pageHandler(context, this);
     const { host, modulePath } = context.page;
     tab.modulePath = modulePath;
@@ -126,11 +113,20 @@ export class Pages implements TabHost, PageRequestHost {
       tab.lose(reason === "oom" ? "memory" : "crash", CRASHES[reason] ?? reason);
     });
     const origin = `http://${host}`;
+    watchRenderer(this.#targets, target, (pid) => this.#located(tab, place, pid));
     const [{ errorText }] = await Promise.all([
       this.#targets.call("Page.navigate", { url: `${origin}/#${tab.token}` }, target.session),
       this.#targets.call("Storage.overrideQuotaForOrigin", { origin, quotaSize: QUOTA_BYTES }, target.session),
     ]);
     if (errorText !== undefined) throw new Error(`Cannot load the page: ${errorText}`);
+  }
+
+  /** The host looks the process up and watches it, before the page's program is begun. */
+  #located(tab: Tab, place: Place, pid: number): void {
+    if (tab.over || tab.place !== place) return;
+    tab.pid = pid;
+    this.connection.sendText(FRAME.ready, tab.stream.id, JSON.stringify({ pid }));
+    tab.arrival.located();
   }
 
   /** Gives a tab's place up, with the process that renders it. */
@@ -144,7 +140,7 @@ export class Pages implements TabHost, PageRequestHost {
     this.#end(tab.key, place, pid).catch(() => {});
   }
 
-  /** Its renderer goes at once: one that computes would hold up the traces by which others are found. */
+  /** Its renderer goes at once: one that computes would otherwise go on for half a second. */
   async #end(key: string, { context, target }: Place, pid: number | undefined): Promise<void> {
     this.#targets.release(target);
     const inUse = [...this.#byStream.values()].some((other) => other.pid === pid);

@@ -1,71 +1,37 @@
 /**
- * Which process renders which tab: the browser tells it only in a trace, of which there can be one at a time.
+ * Which process renders a tab: its number is a part of the numbers of the requests that the page makes, of which the
+ * browser tells before they are sent. A page's first is our script's, for its socket, before any code of its function runs.
  */
 import type { CdpValue } from "./cdp.ts";
 import type { Target, Targets } from "./targets.ts";
-import { within } from "./time_limit.ts";
 
-interface TracedFrame {
-  readonly processId?: number;
-  readonly parent?: string;
+/** Requests of a renderer are numbered `PROCESS.NUMBER`; a navigation's, which is the browser's own, has another form. */
+const REQUEST_ID = /^(\d{1,10})\.\d+$/;
+
+/** What the browser need not keep of what is loaded, in bytes. */
+const KEPT_BYTES = 1024;
+
+/** Has the browser tell of the requests of a blank tab's next page; not later, or the first may be missed. @throws {CdpError} */
+export async function tellRequests(targets: Targets, { session }: Target): Promise<void> {
+  const buffers = { maxTotalBufferSize: KEPT_BYTES, maxResourceBufferSize: KEPT_BYTES };
+  await targets.call("Network.enable", buffers, session);
 }
 
-interface TraceEvent {
-  readonly name?: string;
-  readonly args?: { readonly data?: { readonly frames?: readonly TracedFrame[] } };
+/** Calls back, once, with the process of the page that such a tab is brought to, as the sandbox numbers it. */
+export function watchRenderer(targets: Targets, target: Target, found: (pid: number) => void): void {
+  let isFound = false;
+  targets.listen(target, (method, params) => {
+    const pid = isFound ? undefined : processIn(method, params);
+    if (pid === undefined) return;
+    isFound = true;
+    // Now: every message of the page's socket would be told of.
+    targets.call("Network.disable", {}, target.session).catch(() => {});
+    found(pid);
+  });
 }
 
-/** Where the event is that names the frames' processes. */
-const CATEGORY = "disabled-by-default-devtools.timeline";
-
-/** A trace takes no longer than this, in milliseconds; that of a tab which goes meanwhile may never end. */
-const TRACE_MS_MAX = 2000;
-const TRIES_MAX = 3;
-
-/** Finds processes, one after the other. */
-export class RendererPids {
-  readonly #targets: Targets;
-  #last: Promise<unknown> = Promise.resolve();
-
-  constructor(targets: Targets) {
-    this.#targets = targets;
-  }
-
-  /** The process of `target`'s page, as the sandbox numbers it; undefined when it cannot be told. */
-  find(target: Target): Promise<number | undefined> {
-    const found = this.#last.then(() => this.#tryToFind(target));
-    this.#last = found;
-    return found;
-  }
-
-  async #tryToFind(target: Target): Promise<number | undefined> {
-    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      const pid = await within(TRACE_MS_MAX, this.#trace(target)).catch(() => undefined);
-      if (pid !== undefined || !this.#targets.has(target)) return pid;
-    }
-    return undefined;
-  }
-
-  #trace(target: Target): Promise<number | undefined> {
-    return new Promise((resolve, reject) => {
-      let pid: number | undefined;
-      this.#targets.listen(target, (method, params) => {
-        if (method === "Tracing.dataCollected") pid = pidIn(params) ?? pid;
-        else if (method === "Tracing.tracingComplete") resolve(pid);
-      });
-      const traceConfig = { includedCategories: [CATEGORY], recordMode: "recordUntilFull" };
-      this.#targets
-        .call("Tracing.start", { transferMode: "ReportEvents", traceConfig }, target.session)
-        .then(() => this.#targets.call("Tracing.end", {}, target.session))
-        .catch(reject);
-    });
-  }
-}
-
-function pidIn({ value }: CdpValue): number | undefined {
-  for (const { name, args } of (value ?? []) as readonly TraceEvent[]) {
-    if (name !== "TracingStartedInBrowser") continue;
-    return args?.data?.frames?.find(({ parent }) => parent === undefined)?.processId;
-  }
-  return undefined;
+function processIn(method: string, { requestId }: CdpValue): number | undefined {
+  if (method !== "Network.requestWillBeSent" && method !== "Network.webSocketCreated") return undefined;
+  const pid = REQUEST_ID.exec(String(requestId))?.[1];
+  return pid === undefined ? undefined : Number(pid);
 }

@@ -34,6 +34,7 @@ const STUCK_MS = 25;
 /** A page whose connection is gone and of which nothing else is said for this long was left by its program, in milliseconds. */
 const SILENCE_MS = 100;
 const LEFT = "The page was closed, or was led to another address";
+const UNKNOWN = "The page's process could not be told";
 
 /** A tab. */
 export class Tab implements StreamEvents {
@@ -53,7 +54,10 @@ export class Tab implements StreamEvents {
   #load: LoadParcel | undefined;
   #socket: ByteSocket | undefined;
   /** When its page has connected, and may begin. */
-  readonly arrival = new Arrival((socket) => this.#begin(socket));
+  readonly arrival = new Arrival(
+    (socket) => this.#begin(socket),
+    () => this.lose("start_failed", UNKNOWN),
+  );
   /** What the host is owed, of bytes that the page has not taken. */
   #owed = 0;
   /** What the browser has made for the page and it has not fetched. */
@@ -62,7 +66,8 @@ export class Tab implements StreamEvents {
   #flushAsked = false;
   /** Whether the page has not taken what it was sent. */
   #isBlocked = false;
-  #over = false;
+  /** Whether it has ended. */
+  over = false;
 
   constructor(stream: WireStream, key: string, host: TabHost) {
     this.stream = stream;
@@ -72,13 +77,8 @@ export class Tab implements StreamEvents {
     this.#decoder = new FrameDecoder(GUEST_ACCEPTS, (type, id, payload) => this.#frame(type, id, payload));
   }
 
-  /** Whether it has ended. */
-  get over(): boolean {
-    return this.#over;
-  }
-
   #begin(socket: ByteSocket): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.#socket = socket;
     const { browser: _, ...load } = this.#load as LoadParcel;
     const first = new FrameBuffer();
@@ -89,7 +89,7 @@ export class Tab implements StreamEvents {
 
   /** What its page has asked of the browser is made, and waits to be fetched; or there is none, and why. */
   captured(id: number, result: Uint8Array | string): void {
-    if (this.#over) return;
+    if (this.over) return;
     if (typeof result !== "string") this.made.keep(id, result);
     const told = typeof result === "string" ? { error: result } : {};
     this.#frame(FRAME.load, id, new TextEncoder().encode(JSON.stringify(told)));
@@ -99,13 +99,13 @@ export class Tab implements StreamEvents {
   interrupt(): void {
     const before = this.#received;
     setTimeout(() => {
-      if (this.#received === before && !this.#over && this.place !== undefined) this.#host.terminate(this.place);
+      if (this.#received === before && !this.over && this.place !== undefined) this.#host.terminate(this.place);
     }, STUCK_MS);
   }
 
   /** Its page is gone; the host is told why. */
   lose(code: string, message: string): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.stream.reset(JSON.stringify({ code, message }));
     this.#host.connection.flush();
     this.#end();
@@ -192,8 +192,8 @@ export class Tab implements StreamEvents {
   }
 
   #end(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.over) return;
+    this.over = true;
     this.arrival.close();
     this.#host.close(this);
   }

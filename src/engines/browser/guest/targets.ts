@@ -4,8 +4,15 @@
  * A tab that nobody here has made is closed. Dialogs are answered, so that no page waits for somebody who is not there.
  */
 
+import type { Viewport } from "./capture_options.ts";
 import type { CdpValue } from "./cdp.ts";
 import { Chromium } from "./chromium.ts";
+
+/** What a page has to show itself in, unless another size is asked for. */
+const VIEWPORT: Viewport = { width: 800, height: 600 };
+
+/** The window behind it, which nobody looks at: the browser would keep a picture of it, 2 MB for one of 800 by 600. */
+const WINDOW: Viewport = { width: 1, height: 1 };
 
 /** A tab that we have made. */
 export interface Target {
@@ -52,19 +59,25 @@ export class Targets {
   async open(browserContextId: string): Promise<Target> {
     this.#making += 1;
     try {
-      const { targetId } = await this.call("Target.createTarget", { url: "about:blank", browserContextId });
+      const { targetId } = await this.call("Target.createTarget", { url: "about:blank", browserContextId, ...WINDOW });
       const id = targetId as string;
       this.#ours.set(id, undefined);
       this.#unknown.delete(id);
       const { sessionId } = await this.call("Target.attachToTarget", { targetId: id, flatten: true });
-      const session = sessionId as string;
-      // Without it no dialog would be told of, and the page would wait for ever.
-      await this.call("Page.enable", {}, session);
-      return { id, session };
+      const target = { id, session: sessionId as string };
+      // Without the first no dialog would be told of, and the page would wait for ever.
+      await Promise.all([this.call("Page.enable", {}, target.session), this.size(target)]);
+      return target;
     } finally {
       this.#making -= 1;
       if (this.#making === 0) this.#closeUnknown();
     }
+  }
+
+  /** Gives a tab a size to show itself in. @throws {CdpError} */
+  async size({ session }: Target, { width, height, deviceScaleFactor = 1 }: Viewport = VIEWPORT): Promise<void> {
+    const metrics = { width, height, deviceScaleFactor, mobile: false };
+    await this.call("Emulation.setDeviceMetricsOverride", metrics, session);
   }
 
   /** Whether a tab is there. */

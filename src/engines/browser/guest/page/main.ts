@@ -5,7 +5,7 @@
  * Nothing here defends the page against its function: they share one world. What bounds both is the browser's sandbox, the
  * guest, and the host, which believes nothing that it cannot check.
  */
-import { Connection } from "../../../../wire/connection.ts";
+import { Connection, FAR_FLUSH_BYTES } from "../../../../wire/connection.ts";
 import { FRAME, GUEST_ACCEPTS } from "../../../../wire/frame.ts";
 import { parseJson } from "../../../../wire/heads.ts";
 import { decodeParcel } from "../../../../wire/parcels.ts";
@@ -15,12 +15,17 @@ import type { PageParts } from "./page_parts.ts";
 import { type PageLoad, PageProgram } from "./page_program.ts";
 import { installRequest } from "./request.ts";
 
+/** The browser's own: programs may put something else in its place. */
+const microtask = queueMicrotask;
+
+/** How many steps behind the first frame the others of its turn may be. */
+const STEPS = 4;
+
 /** Starts, in the page that the guest has opened; a frame within it has no token, and is left alone. */
 export function startPage(parts: PageParts): void {
   const token = location.hash.slice(1);
   if (window.top !== window || !/^[0-9a-f]{32}$/.test(token)) return;
   history.replaceState(null, "", "/");
-  document.currentScript?.remove();
   installResponse({ cookies: true });
   installRequest();
   const socket = new WebSocket(`ws://${location.host}/__isopod/socket?${token}`);
@@ -43,7 +48,8 @@ export function startPage(parts: PageParts): void {
     },
     // Sent as it is: the socket copies it before this returns.
     write: (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>),
-    defer: atEndOfTurn(),
+    defer: atEndOfTurn,
+    flushBytes: FAR_FLUSH_BYTES,
   });
   socket.onmessage = ({ data }) => connection.receive(new Uint8Array(data as ArrayBuffer));
 }
@@ -54,15 +60,16 @@ function whenParsed(callback: () => void): void {
   else callback();
 }
 
-/** A task behind what is going on now: microtasks of many handlers go first, and their frames leave together. */
-function atEndOfTurn(): (callback: () => void) => void {
-  const { port1, port2 } = new MessageChannel();
-  const waiting: (() => void)[] = [];
-  port1.onmessage = () => {
-    for (const callback of waiting.splice(0)) callback();
+/**
+ * Behind what is going on now: what handlers that were called together do in one step stands in the queue of microtasks
+ * before this, so that their frames leave together. A task of its own would cost more, and come later.
+ */
+function atEndOfTurn(callback: () => void): void {
+  let steps = STEPS;
+  const next = () => {
+    steps -= 1;
+    if (steps === 0) callback();
+    else microtask(next);
   };
-  return (callback) => {
-    waiting.push(callback);
-    port2.postMessage(null);
-  };
+  microtask(next);
 }

@@ -3,6 +3,8 @@
  * which decides and connects.
  */
 
+import { wholeOf } from "./request.ts";
+
 /** The browser's own, from before the host's was put in its place. */
 const native = globalThis.fetch;
 
@@ -12,7 +14,7 @@ export function installFetch(): void {
   const both = (input: Request | URL | string, init?: RequestInit) => {
     const address = input instanceof Request ? input.url : String(input);
     const url = URL.canParse(address, document.baseURI) ? new URL(address, document.baseURI) : undefined;
-    if (url === undefined || url.origin === location.origin) return native(input, init);
+    if (url === undefined || url.origin === location.origin) return native(wholeOf(input), init);
     return through(input instanceof Request ? input : url.href, init);
   };
   globalThis.fetch = both as typeof fetch;

@@ -12,6 +12,7 @@ import { asHandler, handlerFor, objectOf } from "../../../guest/handlers.ts";
 import { Invocation, type InvocationOwner } from "../../../guest/invocations.ts";
 import { boundedLine, LEVEL_MARK } from "../../../guest/log_lines.ts";
 import { describeFailure } from "./failures.ts";
+import { giveRequest } from "./given_request.ts";
 import { INSPECTOR } from "./inspector.ts";
 import type { PageBinding } from "./page_binding.ts";
 import { installFetch } from "./page_fetch.ts";
@@ -64,6 +65,8 @@ export class PageProgram implements InvocationOwner {
 
   readonly describe = (thrown: unknown) =>
     describeSafely(thrown, (each) => describeFailure(each, location.origin + this.#load.module, this.#load.name));
+
+  readonly request = giveRequest;
 
   workFinished(stream: WireStream): void {
     this.#connection.sendBytes(FRAME.ready, stream.id);

@@ -9,11 +9,22 @@ const NativeRequest = globalThis.Request;
 /** Methods that a browser's own requests cannot have. */
 const FORBIDDEN = /^(CONNECT|TRACE|TRACK)$/i;
 
+/** By it, what stands for a request that the browser has not made yet gives the one that it has. */
+export const WHOLE = Symbol("whole request");
+
 type Input = string | URL | Request;
 
+/** What the browser's own functions understand. */
+export function wholeOf(input: Input): Input {
+  return (input as { [WHOLE]?: () => Input } | null | undefined)?.[WHOLE]?.() ?? input;
+}
+
 /** A request that keeps all that it was made of. */
-class PageRequest extends NativeRequest {
-  constructor(input: Input, init: RequestInit = {}) {
+export class PageRequest extends NativeRequest {
+  readonly #headers: Headers;
+
+  constructor(given: Input, init: RequestInit = {}) {
+    const input = wholeOf(given);
     const from = input instanceof NativeRequest ? input : undefined;
     const method = init.method ?? from?.method ?? "GET";
     const hasBody = (init.body ?? from?.body ?? null) !== null;
@@ -30,12 +41,15 @@ class PageRequest extends NativeRequest {
         ...(hasBody && { duplex: "half" }),
       } as RequestInit,
     );
-    const given = super.headers.get("content-type");
-    if (type === null && given !== null && from === undefined) own.set("content-type", given);
-    Object.defineProperties(this, {
-      headers: { value: own, configurable: true },
-      ...(!isNative && { method: { value: method, configurable: true } }),
-    });
+    // What follows from the body's kind.
+    const implied = hasBody && type === null && from === undefined ? super.headers.get("content-type") : null;
+    if (implied !== null) own.set("content-type", implied);
+    this.#headers = own;
+    if (!isNative) Object.defineProperty(this, "method", { value: method, configurable: true });
+  }
+
+  override get headers(): Headers {
+    return this.#headers;
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
