@@ -2,8 +2,14 @@
 import { Command } from "commander";
 import { CommandFailure, EXIT, usageError } from "../exit_codes.ts";
 import { type AdminClient, adminClient } from "../reaching/admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "../reaching/command_options.ts";
-import { mayDelete } from "../terminal/ask.ts";
+import {
+  addSharedOptions,
+  printJson,
+  type RemovalOptions,
+  type SharedOptions,
+  yesOption,
+} from "../reaching/command_options.ts";
+import { mayRemove, type Removal } from "../terminal/ask.ts";
 import { byteSize, cell, table } from "../terminal/table.ts";
 import { paintFor } from "../terminal/terminal.ts";
 import { exportFile, importFile, migrate } from "./sql_files.ts";
@@ -31,7 +37,7 @@ Examples:
   isopod sql shop "SELECT * FROM items WHERE id = ?" 7 --json
   isopod sql migrate shop ./migrations
   isopod sql export shop shop.sqlite
-  isopod sql import shop shop.sqlite
+  isopod sql import shop shop.sqlite                       asks where there is one; --yes in a script
   isopod sql list
   isopod sql delete shop                                   asks; --yes in a script
 `;
@@ -56,12 +62,13 @@ export function sqlCommand(): Command {
   const into = new Command("import")
     .description("Put a file of SQLite in the place of a database, or run a dump (.sql) in one transaction.")
     .argument("<name>", "the database")
-    .argument("<file>", "the file");
+    .argument("<file>", "the file")
+    .addOption(yesOption());
   const list = new Command("list").description("List the databases of the project.");
   const remove = new Command("delete")
     .description("Delete a database with everything in it.")
     .argument("<name>", "the database")
-    .option("--yes", "ask nothing");
+    .addOption(yesOption());
   return new Command("sql")
     .description("Look into SQL databases, migrate them, and copy them in and out.")
     .addCommand(addSharedOptions(query, "{columns, rows, meta}").addHelpText("after", HELP).action(runQuery), {
@@ -143,12 +150,17 @@ async function runExport(name: string, file: string, options: SharedOptions): Pr
   process.stdout.write(`${file}  ${byteSize(bytes)}\n`);
 }
 
-async function runImport(name: string, file: string, options: SharedOptions): Promise<void> {
+async function runImport(name: string, file: string, options: RemovalOptions): Promise<void> {
   const client = adminClient(options);
-  await importFile(file, {
+  const isDone = await importFile(file, {
     script: (texts) => client.post(pathOf(client, name, "/script"), { texts }),
     whole: (contents) => client.put(pathOf(client, name, "/file"), contents),
+    async mayReplace() {
+      const { bytes } = await client.get<Database>(pathOf(client, name));
+      return bytes === null || (await mayLose(client, name, "replace", options.yes));
+    },
   });
+  if (!isDone) return;
   if (options.json) return printJson({ imported: name });
   process.stdout.write(`imported into ${name}\n`);
 }
@@ -166,13 +178,17 @@ async function runList(options: SharedOptions): Promise<void> {
   process.stdout.write(table(heads, rows, paintFor(process.stdout)));
 }
 
-async function runDelete(name: string, options: SharedOptions & { readonly yes?: boolean }): Promise<void> {
+async function runDelete(name: string, options: RemovalOptions): Promise<void> {
   const client = adminClient(options);
-  const what = `database ${name} with everything in it`;
-  if (!(await mayDelete(what, client.target.url.origin, options.yes))) return;
+  if (!(await mayLose(client, name, "delete", options.yes))) return;
   await client.delete(pathOf(client, name));
   if (options.json) return printJson({ deleted: name });
   process.stdout.write(`deleted ${name}\n`);
+}
+
+function mayLose(client: AdminClient, name: string, verb: Removal["verb"], yes: boolean | undefined) {
+  const what = `database ${name} with everything in it`;
+  return mayRemove({ verb, what, origin: client.target.url.origin }, yes);
 }
 
 async function query(client: AdminClient, name: string, statements: readonly object[]): Promise<readonly Result[]> {
