@@ -163,7 +163,12 @@ test("a key without scopes needs no server; what only a server can give says so"
   );
   await run(["keys", "revoke", signing.stdout.split("\n")[0] ?? "", "--yes"]);
   await refused(2, 'Cannot read --expires "soon"', ["keys", "create", "--scopes", "run", "--expires", "soon"]);
-  await refused(1, "scopes", ["keys", "create", "--scopes", "everything"]);
+  await refused(1, 'scopes.0: expected "deploy", "invoke", "run", "logs" or "admin", not "everything"', [
+    "keys",
+    "create",
+    "--scopes",
+    "everything",
+  ]);
   await refused(1, 'There is no plan "gold"', ["keys", "create", "--scopes", "run", "--plan", "gold"]);
 });
 
