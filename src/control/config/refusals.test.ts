@@ -171,7 +171,7 @@ test.each([
   ],
   [
     'name = "a"\npath = "hello.ts"\nenv = { "A=B" = "1" }',
-    'env."A=B" of function "a": expected a name of letters, digits, "_", "-" and ".", no digit first',
+    'env."A=B" of function "a": expected a name of letters, digits, "_", "-", "." and "/", no digit first',
   ],
   ['name = "a"\npath = "hello.ts"\nenv = 3', 'env of function "a": expected a table of names and texts'],
   [

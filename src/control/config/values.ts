@@ -160,9 +160,9 @@ export function checked(expected: string, check: ((value: string) => void) | und
 }
 
 const ENV_ENTRIES_MAX = 256;
-const ENV_NAME = /^[A-Za-z_.-][A-Za-z0-9_.-]{0,255}$/;
-/** What is expected of the name of a variable: what containers take too, of which shells take less. */
-export const ENV_NAME_EXPECTED = 'a name of letters, digits, "_", "-" and ".", no digit first, at most 256 long';
+const ENV_NAME = /^[A-Za-z_./-][A-Za-z0-9_./-]{0,255}$/;
+/** What is expected of the name of a variable. */
+export const ENV_NAME_EXPECTED = 'a name of letters, digits, "_", "-", "." and "/", no digit first, at most 256 long';
 
 /** Whether `name` may name a variable of a program's environment. */
 export function isEnvName(name: string): boolean {
