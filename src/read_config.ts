@@ -9,7 +9,7 @@ import { saidOf } from "./control/deploy/version_bindings.ts";
 import { formatRoute } from "./core/route.ts";
 import { parseSourceRule } from "./gateway/sources/rules.ts";
 import { type DeclaredMiddlewares, middlewareSettings } from "./read_middlewares.ts";
-import type { DeclaredProgram } from "./read_program.ts";
+import type { DeclaredModule, DeclaredProgram } from "./read_program.ts";
 import { checkCron } from "./triggers/cron.ts";
 
 export type { Config } from "./control/config/config.ts";
@@ -51,6 +51,8 @@ export interface DeclaredFunction {
   readonly pageFolder?: string;
   /** What the files of a program are; undefined for other engines. */
   readonly program?: DeclaredProgram;
+  /** Where the files of a module are; undefined for other engines. */
+  readonly module?: DeclaredModule;
   /** What runs around it; left out where nothing does. */
   readonly middlewares?: DeclaredMiddlewares;
   readonly settings: {
@@ -73,6 +75,8 @@ export interface DeclaredFunction {
     readonly middlewares?: ReturnType<typeof middlewareSettings>;
     /** How a program is started and spoken to; left out for other engines. */
     readonly process?: Readonly<Record<string, unknown>> & { readonly command?: readonly string[] | undefined };
+    /** How a module is spoken to, and what a command is given; left out where nothing is said. */
+    readonly wasm?: Readonly<Record<string, unknown>>;
   };
 }
 
@@ -82,7 +86,7 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
   return functions.map((declared) => {
     const { name, engine, path, exportName, routes, env, limits, egress, secrets, bindings, instancesMax, triggers } =
       declared;
-    const { assets, cache, pageFolder, process: program, middlewares } = declared;
+    const { assets, cache, pageFolder, process: program, wasm, middlewares } = declared;
     const around = middlewares && { config: middlewares, isScript: engine === "script" };
     const denied = secrets.flatMap(({ file: secret }) => secret ?? []);
     return {
@@ -92,6 +96,7 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
       ...(pageFolder && { pageFolder }),
       ...(around && { middlewares: around }),
       ...(program && { program: { root: program.root, layers: program.layers, denied } }),
+      ...(wasm && { module: { files: wasm.files, denied } }),
       settings: {
         ...{ env, limits, egress, instancesMax },
         ...(!cache && { cache }),
@@ -101,6 +106,7 @@ export async function readDeclaredFunctions(file: string): Promise<DeclaredFunct
         ...(assets && { notFound: assets.fallback }),
         ...(around && { middlewares: middlewareSettings(around) }),
         ...(program && { process: { ...program.settings } }),
+        ...(wasm && Object.keys(wasm.settings).length > 0 && { wasm: { ...wasm.settings } }),
         secrets: secrets.map(({ binding, name: secret, hosts }) => ({ binding, name: secret, hosts })),
       },
     };

@@ -3,7 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { DeclaredFunction } from "../read_config.ts";
 import type { MiddlewareFiles } from "../read_middlewares.ts";
-import type { ProgramFile } from "../read_program.ts";
+import type { ModuleFiles, ProgramFile } from "../read_program.ts";
 import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
 
 export type { DeclaredFunction } from "../read_config.ts";
@@ -57,10 +57,16 @@ export async function readMiddlewares(
 export async function readProgram({ name, path, program }: DeclaredFunction): Promise<ProgramFile[]> {
   if (program === undefined) return [];
   const { readProgramFiles } = await import("../read_program.ts");
-  try {
-    return await readProgramFiles(path, program);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CommandFailure(`Cannot deploy "${name}": ${why}`, { exitCode: EXIT.usage, cause });
-  }
+  return readProgramFiles(path, program).catch((cause) => failRead(name, cause));
+}
+
+/** A module of the `wasm` engine with its files. @throws {CommandFailure} that says what cannot be sent */
+export async function readModule({ name, path, module }: DeclaredFunction): Promise<ModuleFiles> {
+  const { readModuleFiles } = await import("../read_program.ts");
+  return readModuleFiles(path, module ?? { files: undefined, denied: [] }).catch((cause) => failRead(name, cause));
+}
+
+function failRead(name: string, cause: unknown): never {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  throw new CommandFailure(`Cannot deploy "${name}": ${why}`, { exitCode: EXIT.usage, cause });
 }

@@ -1,7 +1,11 @@
-/** What functions run, gathered for a deploy: scripts as bundles, modules as they are, programs with all their files. */
-import { readFileSync } from "node:fs";
-import { basename } from "node:path";
-import { type DeclaredFunction, type MiddlewareFiles, readMiddlewares, readProgram } from "../project_file.ts";
+/** What functions run, gathered for a deploy: scripts as bundles, modules and programs with all their files. */
+import {
+  type DeclaredFunction,
+  type MiddlewareFiles,
+  readMiddlewares,
+  readModule,
+  readProgram,
+} from "../project_file.ts";
 import type { Paint } from "../terminal/terminal.ts";
 import { readPageFiles } from "./asset_files.ts";
 import { type BundleSource, bundle } from "./bundle.ts";
@@ -50,8 +54,7 @@ export async function gatherCode(
 
 async function unbundled(declared: DeclaredFunction): Promise<FunctionCode> {
   if (declared.engine === "process") return programOf(declared);
-  const entry = basename(declared.path);
-  return { entry, files: [plannedFile(entry, new Uint8Array(readFileSync(declared.path)))], sources: [] };
+  return { ...(await readModule(declared)), sources: [] };
 }
 
 /** The files of middlewares that instances run: executables as they are, modules as programs that serve them. */

@@ -29,7 +29,8 @@ interface DeployOptions extends SharedOptions {
 }
 
 const HELP = `
-Scripts are bundled with what they import; programs of the engine process are sent with their folder and their layers.
+Scripts are bundled with what they import; programs of the engine process are sent with their folder and their layers,
+modules of WebAssembly with the files that a command finds.
 Each function is compared with what the server has, and deployed when it differs; only contents that the server lacks are
 uploaded. Deploying the same again changes nothing. Functions that no longer stand in the file stay on the server until
 \`isopod delete\`. Secrets are named, never sent: set them by \`isopod secret set\`. Under another alias than production,

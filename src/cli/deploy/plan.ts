@@ -94,6 +94,7 @@ function compareSettings(before: SettingsView, after: SettingsView): string[] {
     ...tables("schedule", schedulesOf(before), schedulesOf(after)),
     ...tables("queue", queuesOf(before), queuesOf(after)),
     ...(inOneOrder(before.process ?? {}) === inOneOrder(after.process ?? {}) ? [] : ["~ how the program is started"]),
+    ...(inOneOrder(before.wasm ?? {}) === inOneOrder(after.wasm ?? {}) ? [] : ["~ what the module is given"]),
     ...(before.notFound === after.notFound ? [] : [`~ not_found ${after.notFound ?? "function"}`]),
     ...tables("middleware", middlewaresOf(before), middlewaresOf(after)),
     ...(before.instancesMax === after.instancesMax ? [] : [`~ instances ${after.instancesMax}`]),

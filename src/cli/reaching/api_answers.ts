@@ -36,6 +36,7 @@ export interface SettingsView {
   readonly consumers?: readonly { readonly queue: string }[];
   readonly notFound?: string;
   readonly process?: object;
+  readonly wasm?: object;
   readonly middlewares?: {
     readonly list: readonly { readonly name: string; readonly mode: string; readonly hooks: readonly string[] }[];
     readonly inline: readonly string[];

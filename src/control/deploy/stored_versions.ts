@@ -19,7 +19,7 @@ import type { SecretBox } from "../tenancy/secret_box.ts";
 import { BlobTexts } from "./blob_texts.ts";
 import type { Manifest } from "./records.ts";
 import { AssetContents, StoredAssets } from "./stored_assets.ts";
-import { storedHooks } from "./stored_hooks.ts";
+import { hookPaths, storedHooks } from "./stored_hooks.ts";
 import { storedPage } from "./stored_page.ts";
 import { storedProgram, treeOf } from "./stored_program.ts";
 import { declarationsOf, secretNamesOf, secretsOf, triggersOf } from "./version_bindings.ts";
@@ -88,7 +88,8 @@ export class StoredVersions {
     if (engine === "wasm") {
       const bytes = await this.#blobs.read(code);
       if (bytes === undefined) throw new IsopodError("internal", { cause: `the blob of ${entry} is gone` });
-      const files = manifest.files.filter(({ path }) => path !== entry);
+      const hooks = hookPaths(manifest);
+      const files = manifest.files.filter(({ path }) => path !== entry && !hooks.has(path));
       const module = await wasmProgram(name, bytes, code, manifest.settings.wasm, treeOf(this.#blobs, files));
       return this.#components.prepare(module);
     }

@@ -1,6 +1,6 @@
 /**
  * Memories for invocations of a module that imports its memory. Each invocation has one that is all zeros and of the
- * size that the module asks for. Making one takes 0.1 ms, most of it the kernel's; so one that did not grow is used
+ * size that the module asks for. Making one takes 20 µs, most of it the kernel's; so one that did not grow is used
  * again once its invocation is over, after all of it was set to zero, which takes a microsecond.
  */
 import type { MemoryBounds } from "./sections.ts";
