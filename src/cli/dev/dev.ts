@@ -13,7 +13,7 @@ import { findToken } from "../reaching/data_directory.ts";
 import { urlOf } from "../reaching/server_client.ts";
 import { fail, messageOf } from "../terminal/terminal.ts";
 import { openDevDirectory } from "./dev_directory.ts";
-import { DevReport } from "./report.ts";
+import { DevReport, type Unrouted } from "./report.ts";
 import { type DevSource, devEnvironment, findDevSource, foldersOf, isWithoutApps } from "./source.ts";
 import { SourceWatch } from "./source_watch.ts";
 
@@ -48,7 +48,7 @@ export function devCommand(): Command {
         "none",
       ]),
     )
-    .option("--json", "print {event: ready|reloaded|broken|note|log, ...}, a line each")
+    .option("--json", "print {event: ready|reloaded|broken|note|log|unrouted, ...}, a line each")
     .addHelpText("after", HELP)
     .action(dev);
 }
@@ -144,7 +144,8 @@ class Development {
     const { startServer } = await import("../../main.ts");
     const logLevel = process.env["ISOPOD_LOG"] ?? "warn";
     const dataDirectory = this.#dataDirectory;
-    const server = await startServer({ config, dataDirectory, logLevel, requestLog: false, tryOut: true });
+    const unrouted = (request: Unrouted) => this.#report.unrouted(request);
+    const server = await startServer({ config, dataDirectory, logLevel, requestLog: false, unrouted, tryOut: true });
     this.#server = server;
     const [url, admin] = [urlOf(server.listener), urlOf(server.admin)];
     const routes = config.functions.flatMap(({ name, routes }) => {

@@ -19,6 +19,16 @@ export interface DevReady {
   readonly ms: number;
 }
 
+/** A request that no route takes. */
+export interface Unrouted {
+  readonly requestId: string;
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly status: number;
+  readonly startedAt: number;
+}
+
 /** Frames of a stack that are ours or the platform's: they tell the author of a program nothing. */
 const GUEST_FRAMES = /\n\s+at [^\n]*(\/\$bunfs\/|\(node:|\bguest[^\n/]*:)[^\n]*/g;
 
@@ -68,6 +78,13 @@ export class DevReport {
     const frame = await this.#frame(place);
     const shown = item.text === undefined ? item : { ...item, text: item.text.replace(GUEST_FRAMES, "") };
     this.#say({ event: "log", record: item, ...place }, `${this.#short(logLine(shown, this.#paint))}${frame}\n`);
+  }
+
+  /** A request that no route takes. */
+  unrouted({ requestId, method, path, status, startedAt }: Unrouted): void {
+    const request = { method, path, status, request_id: requestId, time_ms: startedAt };
+    const item = { id: 0, kind: "invocation", level: "warn", code: "no route takes it", ...request } as const;
+    this.#say({ event: "unrouted", ...request }, `${logLine(item, this.#paint)}\n`);
   }
 
   #say(event: object, text: string): void {
