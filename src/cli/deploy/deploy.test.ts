@@ -234,6 +234,7 @@ test("a broken function is told with file, line, column and the lines around, an
   const unresolved = await refusal("src/greeting.ts", 'export { greeting } from "not-installed";\n');
   expect(unresolved).toContain("(src/greeting.ts:1:");
   expect(unresolved).toContain('> 1 | export { greeting } from "not-installed";');
+  expect(unresolved).toEndWith("\n  → npm install not-installed, or bun add, where it is imported\n");
   const noExport = await refusal("src/main.ts", "export const other = 1;\n");
   expect(noExport).toContain("export default is missing");
   expect(await text("/broken")).toBe("HELLO YOU");
