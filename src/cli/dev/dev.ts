@@ -13,6 +13,7 @@ import { findToken } from "../reaching/data_directory.ts";
 import { urlOf } from "../reaching/server_client.ts";
 import { fail, messageOf } from "../terminal/terminal.ts";
 import { openDevDirectory } from "./dev_directory.ts";
+import { freeAddress } from "./free_address.ts";
 import { DevReport, type Unrouted } from "./report.ts";
 import { type DevSource, devEnvironment, findDevSource, foldersOf, isWithoutApps } from "./source.ts";
 import { SourceWatch } from "./source_watch.ts";
@@ -154,7 +155,13 @@ class Development {
       );
     });
     const apps = config.apps === undefined ? [] : [`ANY ${url}/apps/NAME/*`];
-    this.#report.ready({ url, admin, routes: [...routes, ...apps], ms: performance.now() - since });
+    this.#report.ready({
+      url,
+      admin,
+      data: dataDirectory,
+      routes: [...routes, ...apps],
+      ms: performance.now() - since,
+    });
     if (config.apps !== undefined && isWithoutApps(config.apps)) {
       this.#report.note(
         "Nothing is in this folder yet: each folder in it becomes an app; `isopod init` writes a function",
@@ -184,14 +191,4 @@ class Development {
 function isOfSources(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return error.name === "ConfigError" || (error.cause instanceof Error && error.cause.name === "IsopodError");
-}
-
-/** The port when nobody has it, else any that is free. */
-function freeAddress(port: number): string {
-  try {
-    Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
-    return `127.0.0.1:${port}`;
-  } catch {
-    return "127.0.0.1:0";
-  }
 }

@@ -15,6 +15,8 @@ interface Place {
 export interface DevReady {
   readonly url: string;
   readonly admin: string;
+  /** Where its data lies, with the token of the admin API. */
+  readonly data: string;
   readonly routes: readonly string[];
   readonly ms: number;
 }
@@ -44,11 +46,12 @@ export class DevReport {
   }
 
   /** The server has started. */
-  ready({ url, admin, routes, ms }: DevReady): void {
+  ready({ url, admin, data, routes, ms }: DevReady): void {
     const lines = routes.map((route) => `  ${route}\n`).join("");
-    const hint = this.#paint("grey", `admin API ${admin}, started in ${Math.round(ms)} ms; Ctrl-C ends it`);
+    const others = `other commands: isopod schedules --url ${admin} --data ${relative(process.cwd(), data)}`;
+    const hint = this.#paint("grey", `${others}\nstarted in ${Math.round(ms)} ms; Ctrl-C ends it`);
     this.#say(
-      { event: "ready", url, admin, routes, ms },
+      { event: "ready", url, admin, data, routes, ms },
       `${this.#paint("green", `Serving ${url}`)}\n${lines}${hint}\n`,
     );
   }
