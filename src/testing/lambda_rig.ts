@@ -9,8 +9,8 @@ import {
   UpdateFunctionCodeCommand,
   type UpdateFunctionCodeCommandInput,
 } from "@aws-sdk/client-lambda";
-import { ask } from "./control_client.ts";
-import type { TestServer } from "./server.ts";
+import { ask, saying } from "./control_client.ts";
+import { startTestServer, type TestServer } from "./server.ts";
 import { zipOf } from "./zip_maker.ts";
 
 /** A pair that signs. */
@@ -65,6 +65,34 @@ export function failed(call: Promise<unknown>): Promise<Error & { $metadata?: { 
 export async function statusOf(call: Promise<unknown>): Promise<[name: string, status: number | undefined]> {
   const { name, $metadata } = await failed(call);
   return [name, $metadata?.httpStatusCode];
+}
+
+/** A server with one function of its file, and AWS's client of it, for the tests of one file. */
+export interface ManagedFunctions {
+  readonly server: TestServer;
+  readonly client: LambdaClient;
+  create(name: string, more?: Partial<CreateFunctionCommandInput>): ReturnType<typeof createFunction>;
+  update(name: string, value: unknown, more?: Partial<UpdateFunctionCodeCommandInput>): ReturnType<typeof updateCode>;
+  call(name: string, qualifier?: string): Promise<unknown>;
+}
+
+/** Starts it: a server whose configuration has the function "filed". */
+export async function startManaged(): Promise<ManagedFunctions & AsyncDisposable> {
+  const server = await startTestServer({
+    config: `[[functions]]\nname = "filed"\npath = "./filed.js"\n`,
+    files: { "filed.js": saying("filed") },
+  });
+  const client = lambdaClient(server, (await makeKey(server)).aws);
+  return {
+    ...{ server, client },
+    create: (name, more = {}) => createFunction(client, name, more),
+    update: (name, value, more = {}) => updateCode(client, name, value, more),
+    call: (name, qualifier) => invoked(client, name, qualifier),
+    async [Symbol.asyncDispose]() {
+      client.destroy();
+      await server[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** A runtime of handlers. */

@@ -2,6 +2,14 @@
 import { startTestServer, type TestServer } from "./server.ts";
 import { compileWat } from "./wat.ts";
 
+/** Fills more and more memory, for ever. */
+export const FILLS_MEMORY = `(local $at i32)
+  (loop $l
+    (if (i32.ge_s (memory.grow (i32.const 16)) (i32.const 0))
+      (then (memory.fill (local.get $at) (i32.const 1) (i32.const 1048576))))
+    (local.set $at (i32.and (i32.add (local.get $at) (i32.const 1048576)) (i32.const 0x3ffffff)))
+    (br $l))`;
+
 /** A function of a test: its module, and what stands in its table beside name, path and route. */
 export interface WasmFunction {
   readonly wat?: string;

@@ -1,41 +1,16 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { afterAll, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LIMIT_RULES } from "../../core/limits.ts";
-import { type Config, defaultConfig, isLoopback } from "./config.ts";
-import { ConfigError, loadConfig, type ParseOptions, parseConfig } from "./file.ts";
+import { openConfigRig } from "../../testing/config_rig.ts";
+import { defaultConfig, isLoopback } from "./config.ts";
+import { ConfigError, loadConfig, parseConfig } from "./file.ts";
 import { instancesForMemory } from "./rules.ts";
 
-let folder = "";
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "isopod-config-"));
-  await mkdir(join(folder, "folder"));
-  await mkdir(join(folder, "py"));
-  await mkdir(join(folder, "layers/tools"), { recursive: true });
-  for (const name of ["hello.ts", "plain.js", "folder/main.ts"]) {
-    await writeFile(join(folder, name), "export default () => 1;\n");
-  }
-  await writeFile(join(folder, "token"), "s3cret\n");
-});
-
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-function parse(text: string, options: ParseOptions = {}): Config {
-  return parseConfig(text, { file: join(folder, "isopod.toml"), env: { STRIPE: "sk_live" }, ...options });
-}
-
-/** The mistake in `text`, as `line: message`. */
-function mistake(text: string, options: ParseOptions = {}): string {
-  try {
-    parse(text, options);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message.replace(`${error.file}:`, "").trim();
-  }
-  return "no mistake";
-}
+const rig = openConfigRig(["folder", "py", "layers/tools"], ["hello.ts", "plain.js", "folder/main.ts"]);
+const { folder, parse, mistake } = rig;
+writeFileSync(join(folder, "token"), "s3cret\n");
+afterAll(() => rig[Symbol.dispose]());
 
 const HASH = `sha256-${"0123456789abcdef".repeat(4)}`;
 
@@ -313,8 +288,8 @@ test("a file that cannot be read is told without a line", async () => {
     line: undefined,
   });
   expect(await load(folder)).toMatchObject({ message: expect.stringContaining("it is not a file") });
-  await writeFile(join(folder, "latin.toml"), new Uint8Array([0x61, 0xe9]));
+  writeFileSync(join(folder, "latin.toml"), new Uint8Array([0x61, 0xe9]));
   expect(await load(join(folder, "latin.toml"))).toMatchObject({ message: expect.stringContaining("not UTF-8") });
-  await writeFile(join(folder, "good.toml"), '[[functions]]\nname = "a"\npath = "./hello.ts"\n');
+  writeFileSync(join(folder, "good.toml"), '[[functions]]\nname = "a"\npath = "./hello.ts"\n');
   expect((await loadConfig(join(folder, "good.toml"))).functions[0]?.path).toBe(join(folder, "hello.ts"));
 });

@@ -1,37 +1,13 @@
 /** What each key refuses, and in which words. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Config } from "./config.ts";
-import { ConfigError, type ParseOptions, parseConfig } from "./file.ts";
+import { afterAll, expect, test } from "bun:test";
+import { openConfigRig } from "../../testing/config_rig.ts";
 
-let folder = "";
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "isopod-config-"));
-  for (const name of ["empty", "native", "page"]) await mkdir(join(folder, name));
-  for (const name of ["hello.ts", "native/bootstrap", "page/index.html", "notes.txt"]) {
-    await writeFile(join(folder, name), "export default () => 1;\n");
-  }
-});
-
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-function parse(text: string, options: ParseOptions = {}): Config {
-  return parseConfig(text, { file: join(folder, "isopod.toml"), env: { STRIPE: "sk_live" }, ...options });
-}
-
-/** The mistake in `text`, as `line: message`. */
-function mistake(text: string, options: ParseOptions = {}): string {
-  try {
-    parse(text, options);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message.replace(`${error.file}:`, "").trim();
-  }
-  return "no mistake";
-}
+const rig = openConfigRig(
+  ["empty", "native", "page"],
+  ["hello.ts", "native/bootstrap", "page/index.html", "notes.txt"],
+);
+const { parse, mistake } = rig;
+afterAll(() => rig[Symbol.dispose]());
 
 const HASH = `sha256-${"0123456789abcdef".repeat(4)}`;
 

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { limitRule } from "../../core/limits.ts";
 import { WASM_ABIS } from "../../core/wasm_program.ts";
-import { oneOf, setting, text } from "./values.ts";
+import { leaf, oneOf, setting, text } from "./values.ts";
 
 const MB = 1024 * 1024;
 
@@ -21,7 +21,7 @@ export const WASM_SHAPE = {
     .optional(),
   files: text("the path of a folder").optional(),
   tmp_mb: setting(TMP_RULE).optional(),
-  directories: z.record(z.string(), text("a blob binding of the function, or BINDING/prefix")).optional(),
+  directories: leaf('a table such as { "/models" = "FILES" }', textsOf).optional(),
 };
 
 /** Those keys. */
@@ -33,3 +33,10 @@ export const COMMAND_KEYS = [
   "files",
   "tmp_mb",
 ] as const satisfies readonly (keyof typeof WASM_SHAPE)[];
+
+/** A table of texts; what may stand in it is known with the function's bindings. */
+function textsOf(value: unknown): Readonly<Record<string, string>> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const isText = Object.values(value).every((each) => typeof each === "string");
+  return isText ? (value as Readonly<Record<string, string>>) : undefined;
+}

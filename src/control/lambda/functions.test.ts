@@ -4,39 +4,30 @@ import * as aws from "@aws-sdk/client-lambda";
 import { ask, deploy, functionPath, saying } from "../../testing/control_client.ts";
 import {
   answering,
-  createFunction,
   failed,
-  invoked,
-  lambdaClient,
-  makeKey,
+  type ManagedFunctions,
   payloadOf,
   ROLE as Role,
   NODE_RUNTIME as Runtime,
+  startManaged,
   statusOf as status,
-  updateCode,
 } from "../../testing/lambda_rig.ts";
-import { startTestServer, type TestServer } from "../../testing/server.ts";
+import type { TestServer } from "../../testing/server.ts";
 import { zipOf } from "../../testing/zip_maker.ts";
 import { accountIdOf } from "./names.ts";
 
+let managed: Awaited<ReturnType<typeof startManaged>>;
 let server: TestServer;
 let client: aws.LambdaClient;
+let create: ManagedFunctions["create"];
+let update: ManagedFunctions["update"];
+let call: ManagedFunctions["call"];
 beforeAll(async () => {
-  server = await startTestServer({
-    config: `[[functions]]\nname = "filed"\npath = "./filed.js"\n`,
-    files: { "filed.js": saying("filed") },
-  });
-  client = lambdaClient(server, (await makeKey(server)).aws);
+  managed = await startManaged();
+  ({ server, client, create, update, call } = managed);
 });
-afterAll(async () => {
-  client?.destroy();
-  await server?.[Symbol.asyncDispose]();
-});
+afterAll(() => managed[Symbol.asyncDispose]());
 
-const create = (name: string, more: Partial<aws.CreateFunctionCommandInput> = {}) => createFunction(client, name, more);
-const update = (name: string, value: unknown, more: Partial<aws.UpdateFunctionCodeCommandInput> = {}) =>
-  updateCode(client, name, value, more);
-const call = (name: string, qualifier?: string) => invoked(client, name, qualifier);
 const arn = (name: string) => `arn:aws:lambda:eu-central-1:${accountIdOf("default")}:function:${name}`;
 
 /** In Python, with what it has beside it. */

@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { ask, functionPath } from "../../testing/control_client.ts";
 import { logsOf } from "../../testing/log_client.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
-import { handleModule, startWasmServer, type WasmFunction, type WasmServer } from "../../testing/wasm_rig.ts";
+import {
+  FILLS_MEMORY,
+  handleModule,
+  startWasmServer,
+  type WasmFunction,
+  type WasmServer,
+} from "../../testing/wasm_rig.ts";
 import { compileWat } from "../../testing/wat.ts";
 
 const HEAD = [0, 0x61, 0x73, 0x6d];
@@ -89,14 +95,7 @@ const FAILING: Readonly<Record<string, Fault>> = {
     ...{ toml: LIMITS, told: "cpu_ms = 300", code: "cpu_limit" },
   },
   filling: {
-    wat: handleModule(
-      `(local $at i32)
-       (loop $l
-         (if (i32.ge_s (memory.grow (i32.const 16)) (i32.const 0))
-           (then (memory.fill (local.get $at) (i32.const 1) (i32.const 1048576))))
-         (local.set $at (i32.and (i32.add (local.get $at) (i32.const 1048576)) (i32.const 0x3ffffff)))
-         (br $l))`,
-    ),
+    wat: handleModule(FILLS_MEMORY),
     ...{ toml: "limits = { memory_mb = 64 }", told: "memory_mb = 64", code: "memory_limit" },
   },
   end: {

@@ -1,6 +1,6 @@
 /** Commands of WASI preview 1 as CGI programs, through a real server and a real sandbox. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { startWasmServer, type WasmServer } from "../../testing/wasm_rig.ts";
+import { FILLS_MEMORY, startWasmServer, type WasmServer } from "../../testing/wasm_rig.ts";
 
 /** A command with `body` as its `_start`, and `$print` for a text at an address. */
 function command(body: string, { data = "", memory = 2 } = {}): string {
@@ -84,14 +84,7 @@ const FUNCTIONS: Readonly<Record<string, { readonly wat: string; readonly toml?:
     toml: "instances = 1\nlimits = { wall_ms = 300 }",
   },
   growth: {
-    wat: command(
-      `(local $at i32)
-       (loop $l
-         (if (i32.ge_s (memory.grow (i32.const 16)) (i32.const 0))
-           (then (memory.fill (local.get $at) (i32.const 1) (i32.const 1048576))))
-         (local.set $at (i32.and (i32.add (local.get $at) (i32.const 1048576)) (i32.const 0x3ffffff)))
-         (br $l))`,
-    ),
+    wat: command(FILLS_MEMORY),
     toml: "limits = { memory_mb = 64 }",
   },
   counter: {

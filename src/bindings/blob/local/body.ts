@@ -1,7 +1,7 @@
 /** A range of an object as a stream: over its pieces, block by block, each checked before it is given. */
 import type { FileHandle } from "node:fs/promises";
+import { endingStream } from "../ending_stream.ts";
 import type { ByteRange } from "../object.ts";
-import { ended } from "../refused.ts";
 import { BLOCK_BYTES, readBlock } from "./content.ts";
 
 /** A piece of an object. */
@@ -23,42 +23,16 @@ export function streamPieces(
   closed: () => void,
 ): ReadableStream<Uint8Array> {
   const chunks = checkedChunks(pieces, range);
-  let over = false;
-  const finish = async () => {
-    if (over) return;
-    over = true;
-    signal.removeEventListener("abort", abort);
-    // Waits for the read that is under way: the number of a closed file may be another's at once.
-    await chunks.return();
-    closed();
-  };
-  let fail: (error: unknown) => void = () => {};
-  const abort = () => {
-    fail(ended());
-    finish();
-  };
-  signal.addEventListener("abort", abort);
-  return new ReadableStream<Uint8Array>(
+  return endingStream(
     {
-      start(controller) {
-        fail = (error) => controller.error(error);
-        if (signal.aborted) abort();
+      next: async () => (await chunks.next()).value ?? undefined,
+      async release() {
+        // Waits for the read that is under way: the number of a closed file may be another's at once.
+        await chunks.return();
+        closed();
       },
-      async pull(controller) {
-        try {
-          const { value, done } = await chunks.next();
-          if (over) return;
-          if (!done) return controller.enqueue(value);
-          await finish();
-          controller.close();
-        } catch (error) {
-          await finish();
-          controller.error(error);
-        }
-      },
-      cancel: finish,
     },
-    { highWaterMark: 0 },
+    signal,
   );
 }
 

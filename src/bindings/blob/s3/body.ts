@@ -1,6 +1,6 @@
 /** What the store sends of an object, held against the length that it has told. */
 import { IsopodError } from "../../../core/errors.ts";
-import { ended } from "../refused.ts";
+import { endingStream } from "../ending_stream.ts";
 
 /**
  * The stream; it errors where bytes are missing or too many, and when `signal` fires.
@@ -14,47 +14,23 @@ export function checkedBody(
 ): ReadableStream<Uint8Array> {
   const reader = body?.getReader();
   let left = bytes;
-  let over = false;
-  const finish = () => {
-    if (over) return;
-    over = true;
-    signal.removeEventListener("abort", abort);
-    reader?.cancel().catch(() => {});
-    closed();
+  const read = async () => {
+    for (;;) {
+      const { value, done } = (await reader?.read()) ?? { done: true };
+      left -= value?.length ?? 0;
+      if (left < 0 || (done && left > 0)) throw cutOff();
+      if (done || (value !== undefined && value.length > 0)) return value;
+    }
   };
-  let fail: (error: unknown) => void = () => {};
-  const abort = () => {
-    fail(ended());
-    finish();
-  };
-  signal.addEventListener("abort", abort);
-  return new ReadableStream<Uint8Array>(
+  return endingStream(
     {
-      start(controller) {
-        fail = (error) => controller.error(error);
-        if (signal.aborted) abort();
+      next: () => read().catch((cause) => Promise.reject(cause instanceof IsopodError ? cause : cutOff(cause))),
+      async release() {
+        reader?.cancel().catch(() => {});
+        closed();
       },
-      async pull(controller) {
-        try {
-          for (;;) {
-            const { value, done } = (await reader?.read()) ?? { done: true };
-            if (over) return;
-            left -= value?.length ?? 0;
-            if (left < 0 || (done && left > 0)) throw cutOff();
-            if (value !== undefined && value.length > 0) return controller.enqueue(value);
-            if (done) break;
-          }
-          finish();
-          controller.close();
-        } catch (cause) {
-          if (over) return;
-          finish();
-          controller.error(cause instanceof IsopodError ? cause : cutOff(cause));
-        }
-      },
-      cancel: finish,
     },
-    { highWaterMark: 0 },
+    signal,
   );
 }
 
