@@ -11,7 +11,14 @@ export function invocationOf(running: ReadonlySet<RunningInvocation>, id: number
   return undefined;
 }
 
-/** The invocation that something marked with `id` belongs to: with 0 the guest could not tell, and the only one it is. */
+/** The invocations that may have made a call marked with `id`: with 0 the guest could not tell, and it is any that runs. */
+export function candidates(running: ReadonlySet<RunningInvocation>, id: number): readonly RunningInvocation[] {
+  if (id === 0) return [...running];
+  const found = invocationOf(running, id);
+  return found === undefined ? [] : [found];
+}
+
+/** The invocation that a line marked with `id` belongs to: with 0 the guest could not tell, and the only one it is. */
 export function attribute(running: ReadonlySet<RunningInvocation>, id: number): RunningInvocation | undefined {
   if (id !== 0) return invocationOf(running, id);
   if (running.size !== 1) return undefined;

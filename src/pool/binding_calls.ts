@@ -10,6 +10,7 @@ import { DATA_BYTES_MAX } from "../wire/frame.ts";
 import { type AnswerHead, type CallHead, parseCallHead } from "../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { AnswerBody } from "./answer.ts";
+import { CallOwner } from "./call_owner.ts";
 import { limitError } from "./figures.ts";
 import { type Ask, findHeld } from "./held_bindings.ts";
 import type { RunningInvocation } from "./invocation.ts";
@@ -20,8 +21,8 @@ export interface CallHost {
   readonly grants: Grants;
   readonly project: string;
   readonly functionName: string | undefined;
-  /** The invocation whose stream is `id`; when the guest cannot tell, the only one that runs. */
-  invocation(id: number): RunningInvocation | undefined;
+  /** The invocation whose stream is `id`; when the guest cannot tell (0), those that run. */
+  candidates(id: number): readonly RunningInvocation[];
   deadlineOf(invocation: RunningInvocation): number;
   /** Reports what is our mistake. */
   report(error: IsopodError): void;
@@ -31,8 +32,8 @@ export interface CallHost {
 export function acceptCall(host: CallHost, stream: WireStream, payload: Uint8Array): StreamEvents | undefined {
   const head = parseCallHead(payload);
   const ask = findHeld(head.n, host.grants, host.bindings);
-  const invocation = host.invocation(head.i);
-  if (ask === undefined || invocation === undefined) {
+  const candidates = host.candidates(head.i);
+  if (ask === undefined || candidates.length === 0) {
     stream.reset(
       JSON.stringify({
         code: "binding_denied",
@@ -41,7 +42,7 @@ export function acceptCall(host: CallHost, stream: WireStream, payload: Uint8Arr
     );
     return undefined;
   }
-  const call = new HostedCall(host, stream, invocation, head);
+  const call = new HostedCall(host, stream, candidates, head);
   call.run(ask, head);
   return call;
 }
@@ -49,21 +50,20 @@ export function acceptCall(host: CallHost, stream: WireStream, payload: Uint8Arr
 class HostedCall implements StreamEvents {
   readonly #host: CallHost;
   readonly #stream: WireStream;
-  readonly #invocation: RunningInvocation;
+  readonly #owner: CallOwner<RunningInvocation>;
   readonly #abort = new AbortController();
   readonly #upload: AnswerBody | undefined;
   #wake: (() => void) | undefined;
   /** The limit of the invocation that the call has broken. */
   #broken: IsopodError | undefined;
 
-  constructor(host: CallHost, stream: WireStream, invocation: RunningInvocation, head: CallHead) {
+  constructor(host: CallHost, stream: WireStream, candidates: readonly RunningInvocation[], head: CallHead) {
     this.#host = host;
     this.#stream = stream;
-    this.#invocation = invocation;
+    this.#owner = new CallOwner(candidates, (error) => this.#abort.abort(error));
     if (head.b === 1) {
       this.#upload = new AnswerBody({ consumed: (bytes) => stream.consumed(bytes), cancelled() {} });
     }
-    invocation.calls.add(this.#abort);
     this.#abort.signal.addEventListener("abort", () => this.#abandon());
   }
 
@@ -110,7 +110,7 @@ class HostedCall implements StreamEvents {
 
   /** Until both directions are over, the end of the invocation must find it. */
   #forget(): void {
-    if (this.#stream.over) this.#invocation.calls.delete(this.#abort);
+    if (this.#stream.over) this.#owner.release();
   }
 
   reset(): void {
@@ -123,7 +123,7 @@ class HostedCall implements StreamEvents {
   }
 
   #scope(): CallScope {
-    const { meter, request } = this.#invocation;
+    const { meter, request } = this.#owner.current;
     const strike = (name: "subrequestsMax" | "subrequestBytesMax") => {
       this.#broken = limitError("subrequest_limit", name, meter.limits);
       throw this.#broken;
@@ -134,7 +134,7 @@ class HostedCall implements StreamEvents {
       functionName: this.#host.functionName,
       depth: request.depth ?? 0,
       signal: this.#abort.signal,
-      deadline: this.#host.deadlineOf(this.#invocation),
+      deadline: Math.max(...this.#owner.candidates.map((each) => this.#host.deadlineOf(each))),
       countSubrequest() {
         meter.subrequests += 1;
         if (meter.subrequests > meter.limits.subrequestsMax) strike("subrequestsMax");
@@ -187,7 +187,7 @@ class HostedCall implements StreamEvents {
     this.#upload?.fail(error);
     if (error.kind === "system") this.#host.report(error);
     // Its own: a function that is called may have struck one, too.
-    if (this.#broken !== undefined) return this.#invocation.breakBy(this.#broken);
+    if (this.#broken !== undefined) return this.#owner.current.breakBy(this.#broken);
     if (this.#stream.over) return;
     const { code, message } = errorBody(error, "");
     this.#stream.reset(JSON.stringify({ code, message }));

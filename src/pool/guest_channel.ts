@@ -8,7 +8,7 @@ import { IsopodError } from "../core/errors.ts";
 import { Connection } from "../wire/connection.ts";
 import { FRAME, type FrameType, HOST_ACCEPTS } from "../wire/frame.ts";
 import type { StreamEvents, WireStream } from "../wire/stream.ts";
-import { attribute, invocationOf } from "./attribution.ts";
+import { attribute, candidates, invocationOf } from "./attribution.ts";
 import { acceptCall } from "./binding_calls.ts";
 import { Handshake, type InstanceLoad } from "./handshake.ts";
 import { declarationsOf } from "./held_bindings.ts";
@@ -164,7 +164,7 @@ export class GuestChannel {
       grants: load.grants,
       project: load.project,
       functionName: load.fn?.name,
-      invocation: (id: number) => attribute(this.#owner.invocations, id),
+      candidates: (id: number) => candidates(this.#owner.invocations, id),
       deadlineOf: (invocation: RunningInvocation) => this.#owner.deadlineOf(invocation),
       report: (error: IsopodError) =>
         this.#options.report({ level: "error", text: error.message }, { cause: String(error.details.cause) }),

@@ -11,6 +11,7 @@ import { parseReset } from "../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { AnswerBody, type BodyOwner } from "./answer.ts";
 import type { AnswerHeads, ReadHead } from "./answer_heads.ts";
+import type { OwnedCall } from "./call_owner.ts";
 import { limitError, type Meter } from "./figures.ts";
 import { errorFromGuest } from "./guest_error.ts";
 import { EndSignal, InvocationAnswer } from "./invocation_answer.ts";
@@ -34,7 +35,7 @@ export interface InvocationOwner {
 export class RunningInvocation implements StreamEvents, BodyOwner {
   readonly request: InvocationRequest;
   readonly meter: Meter;
-  #calls: Set<AbortController> | undefined;
+  #calls: Set<OwnedCall> | undefined;
   readonly answered: Deferred<InvocationResponse> = deferred();
   readonly #owner: InvocationOwner;
   readonly #end = new EndSignal();
@@ -54,7 +55,7 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
   }
 
   /** The calls of bindings that are under way for it; they end with it. */
-  get calls(): Set<AbortController> {
+  get calls(): Set<OwnedCall> {
     this.#calls ??= new Set();
     return this.#calls;
   }
@@ -109,10 +110,9 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
   head(payload: Uint8Array): void {
     const head = this.#owner.heads.read(payload);
     this.#head = head;
-    // At once: messages may follow in the same chunk.
+    // At once: messages may follow in the same chunk. From then on the client's hanging up is a close of the socket.
     if (head.webSocket && this.request.webSocket && this.#stream !== undefined) {
       this.#socket = openMeteredSocket(this.#stream, this.meter, this.#owner);
-      // From here on the client's hanging up is a close of the socket.
       if (this.#onAbort !== undefined) this.request.signal.removeEventListener("abort", this.#onAbort);
     }
     // In a microtask all frames of this chunk have been read, and a short body is there as a whole.
@@ -180,7 +180,7 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
     this.#upload?.stop();
     // A request's body that nobody waits for, or a socket that was declined: our direction would stay open.
     this.#stream?.reset();
-    if (this.#calls !== undefined) for (const call of this.#calls) call.abort(error);
+    if (this.#calls !== undefined) for (const call of this.#calls) call.invocationEnded(error);
     this.#owner.finished(this, error);
     const figures = this.meter.figures(this.#owner.now());
     const end = error === undefined ? { figures } : { error, figures };

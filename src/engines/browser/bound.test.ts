@@ -62,6 +62,7 @@ describe.skipIf(noChromium)("what is bound to a function in a page", () => {
     });
     const host = `localhost:${outside.port}`;
     const config = `egress = ["${host}"]
+instances = 1
 limits = { wall_ms = 60000 }
 [functions.bindings]
 CACHE = { type = "kv", name = "cache" }
@@ -90,6 +91,14 @@ PLAIN = { type = "secret", name = "p", value_file = "bound/plain.txt" }`;
     expect(await ask("do=queue")).toBe("sent");
     expect(await ask("do=cache")).toBe("kept");
     expect(await ask("do=secret")).toEqual([expect.stringMatching(/^isopod-secret-/), "plain"]);
+  });
+
+  test("is there for many requests at once on one tab", async () => {
+    const asked = Array.from({ length: 12 }, (_, at) => ask(`do=${at % 2 === 0 ? "kv" : "blob"}`));
+    const answers = await Promise.all(asked);
+    expect(new Set(answers.map((each) => JSON.stringify(each)))).toEqual(
+      new Set(['[300000,{"m":1},null]', "[3000000,true]"]),
+    );
   });
 
   test("fetches what the function may reach, with all of its headers, and nothing else", async () => {

@@ -24,6 +24,23 @@ def handle(event):
 rt.serve(handle)
 `;
 
+/** Takes many requests at once, and keeps and finds a value for each. */
+const WEB = `
+import http.server, os, urllib.request
+BOUND = os.environ["ISOPOD_BINDINGS"]
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        key = BOUND + "/CACHE/values/web" + self.path.rsplit("/", 1)[1]
+        try:
+            for n in range(5): urllib.request.urlopen(urllib.request.Request(key, method="PUT", data=b"x" * 100000)).read()
+            body = str(len(urllib.request.urlopen(key).read())).encode()
+        except urllib.error.HTTPError as e: body = e.read()
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+`;
+
 let server: TestServer;
 let outside: Bun.Server<undefined>;
 beforeAll(async () => {
@@ -34,7 +51,12 @@ beforeAll(async () => {
       new Response(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`),
   });
   const config = `egress = ["localhost:${outside.port}"]\n[functions.bindings]\nCACHE = { type = "kv", name = "cache" }`;
-  server = await startProcesses({ bound: { code: CODE, config } });
+  const web = 'dialect = "http"\ninstances = 1\nlimits = { concurrency = 16 }';
+  const bindings = '[functions.bindings]\nCACHE = { type = "kv", name = "cache" }';
+  server = await startProcesses({
+    bound: { code: CODE, config },
+    web: { code: WEB, config: `${web}\n${bindings}` },
+  });
 }, 30_000);
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
@@ -55,6 +77,11 @@ test("a binding is called by its name, and nothing else is", async () => {
   expect(other[0]).toBe(403);
   expect(JSON.parse(other[1])).toMatchObject({ error: { code: "binding_denied" } });
   expect(nonsense).toBeGreaterThanOrEqual(400);
+});
+
+test("a program that takes many requests at once has it in all of them", async () => {
+  const asked = Array.from({ length: 16 }, async (_, at) => (await fetch(`${server.url}/web/${at}`)).text());
+  expect(new Set(await Promise.all(asked))).toEqual(new Set(["100000"]));
 });
 
 test("the proxy reaches what the function may reach, and nothing else", async () => {
