@@ -73,13 +73,24 @@ export function checkWasmBytes(module: Uint8Array, files: readonly WasmFile[]): 
   throw new Error(`the module and its files are ${bytes} bytes, over ${WASM_BYTES_MAX}`);
 }
 
+/** On whose behalf a program is made ready. */
+export interface WasmAsker {
+  /** The name under which its use is counted: a key, an address, a project. */
+  readonly caller: string;
+  /** Callers who share one part of what there is: those of a project, or all who have no key. */
+  readonly group: string;
+  /** The `cpu_ms` of the plan of one who sends programs; undefined for one who deploys. */
+  readonly cpuMs?: number | undefined;
+}
+
 /** Makes programs of the `wasm` engine ready to run. */
 export interface WasmPreparer {
   /**
-   * The program as instances take it: a module as it is, a component transpiled.
+   * The program as instances take it: a module as it is, a component transpiled. Files of the configuration have no
+   * asker. When `signal` fires with `wall_limit` as its reason, that is thrown, saying what was waited for.
    * @throws {IsopodError} `uncaught_exception` saying what is wrong with it, or a limit
    */
-  prepare(program: WasmProgram, signal?: AbortSignal): Promise<WasmProgram>;
+  prepare(program: WasmProgram, signal?: AbortSignal, asker?: WasmAsker): Promise<WasmProgram>;
 }
 
 /** Whether bytes begin as every module does. */

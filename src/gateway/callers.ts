@@ -2,6 +2,8 @@
 import { systemClock } from "../core/clock.ts";
 import { IsopodError } from "../core/errors.ts";
 import type { FunctionVersion } from "../core/function.ts";
+import { ANONYMOUS } from "../core/plan.ts";
+import type { WasmAsker } from "../core/wasm_program.ts";
 import { hashOf } from "../stdx/hash.ts";
 import { callerKeyOfAddress } from "./admission.ts";
 import type { CallerPlan, KnownKey, Snapshot } from "./snapshot.ts";
@@ -52,6 +54,12 @@ export function callerFor(caller: Caller, version: FunctionVersion, snapshot: Sn
   const { known } = caller;
   if (known?.project === undefined || known.project === version.project) return caller;
   return { key: caller.key, plan: snapshot.anonymous, byKey: true, known: undefined };
+}
+
+/** As whom a caller waits for components to be made ready: keys of one project share what there is, and so do all without one. */
+export function askerOf({ key, known, plan }: Caller): WasmAsker {
+  const group = known === undefined ? ANONYMOUS : (known.project ?? known.hash);
+  return { caller: key, group, cpuMs: plan.programLimits.cpuMs };
 }
 
 function keyOf(authorization: string | null, snapshot: Snapshot): KnownKey | undefined {

@@ -44,7 +44,7 @@ export interface EnvEngine {
 export const ENV_ENGINES: readonly EnvEngine[] = [
   { name: "script", language: "script", calls: "of-maker", program: scriptProgram },
   { name: "process", language: "python", calls: "of-running", program: pythonProgram },
-  { name: "wasm", language: "script", types: ["kv", "sql", "blob"], program: moduleProgram },
+  { name: "wasm", language: "script", types: ["kv", "sql", "blob", "queue", "function"], program: moduleProgram },
   ...(noChromium ? [] : [{ name: "browser", language: "script", calls: "of-running", program: pageProgram } as const]),
 ];
 

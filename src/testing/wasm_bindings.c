@@ -1,4 +1,4 @@
-/* Keeps and finds texts by the binding `B`, of whichever type it is: what the conformance suite of bindings asks a module.
+/* Keeps and finds texts by the binding `B`, or sends them by it, of whichever type it is: what the conformance suites of bindings ask a module.
    Answers `?do=write|read|kind` with JSON, and `?do=own` with what only modules can do wrong. */
 typedef unsigned int u32;
 typedef long long s64;
@@ -19,6 +19,8 @@ HOST(s64, blob_head)(const void *, s64, const void *, s64, void *, s64);
 HOST(int, blob_put)(const void *, s64, const void *, s64, const void *, s64, const void *, s64);
 HOST(int, blob_delete)(const void *, s64, const void *, s64);
 HOST(s64, blob_list)(const void *, s64, const void *, s64, void *, s64);
+HOST(int, queue_send)(const void *, s64, const void *, s64, const void *, s64);
+HOST(s64, http_request)(const void *, s64, const void *, s64, const void *, s64, void *, s64);
 
 static char url[4096], what[64], id[256], text[1024], got[65536], answer[131072], json[4096];
 static u32 filled;
@@ -77,11 +79,13 @@ static const char *joined(const char *first, const char *second, const char *thi
   return json;
 }
 #define T(of) (of), length(of)
-enum { NONE, KV, SQL, BLOB };
+enum { NONE, KV, SQL, BLOB, QUEUE, FUNCTION };
 static int type_of_binding(void) {
   if (kv_get(T("B"), T("?"), got, 0) != -2 || !find(last(), "has no kv binding")) return KV;
   if (sql_query(T("B"), T("SELECT 1"), "", 0, got, 0) != -2 || !find(last(), "has no sql binding")) return SQL;
   if (blob_head(T("B"), T("?"), got, 0) != -2 || !find(last(), "has no blob binding")) return BLOB;
+  if (queue_send(T("B"), T("?"), T("{\"contentType\": \"none\"}")) != -2 || !find(last(), "has no queue binding")) return QUEUE;
+  if (http_request(T("B"), T("{\"url\": \"ftp://x/\"}"), "", 0, got, 0) != -2 || !find(last(), "has no function binding")) return FUNCTION;
   return NONE;
 }
 /* The error that the last call has given, as programs of the other engines tell of theirs. */
@@ -97,7 +101,15 @@ static void say_text(const char *found) {
   say("}");
 }
 
+/* Sends a text to whatever is bound. */
+static void send_text(int type, const char *sent) {
+  if (type == QUEUE && queue_send(T("B"), T(sent), T("{\"contentType\": \"text\"}")) != -2) return say_text(0);
+  if (type == FUNCTION && http_request(T("B"), T(joined("{\"url\": \"http://x/?text=", sent, "\"}", "", "")), "", 0, got, 0) != -2)
+    return say_text(last());
+  say_error();
+}
 static void write_text(int type) {
+  if (type == QUEUE || type == FUNCTION) return send_text(type, text);
   const char *create = "[[\"CREATE TABLE IF NOT EXISTS kept (id PRIMARY KEY, text)\"], [\"INSERT OR REPLACE INTO kept VALUES (?, ?)\", \"";
   s64 done = type == KV   ? kv_put(T("B"), T(id), T(text), 0)
              : type == SQL ? sql_batch(T("B"), T(joined(create, id, "\", \"", text, "\"]]")), got, 0)
@@ -106,6 +118,7 @@ static void write_text(int type) {
   else say("{}");
 }
 static void read_text(int type) {
+  if (type == QUEUE || type == FUNCTION) return send_text(type, id);
   s64 size = type == KV   ? kv_get(T("B"), T(id), got, 0)
              : type == SQL ? sql_query(T("B"), T("SELECT text FROM kept WHERE id = ?"), T(joined("[\"", id, "\"]", "", "")), got, 0)
                            : blob_get(T("B"), T(id), got, 0);

@@ -66,7 +66,7 @@ export class StoredVersions {
 
   async #contents(project: string, name: string, manifest: Manifest): Promise<VersionContents> {
     const { engine, exportName, settings } = manifest;
-    const own = engine === "process" ? storedProgram(this.#blobs, manifest) : await this.#code(manifest);
+    const own = engine === "process" ? storedProgram(this.#blobs, manifest) : await this.#code(project, manifest);
     const program = withHooks(own, storedHooks(this.#blobs, manifest));
     const env: Record<string, string> = { ...settings.env };
     const secrets: { placeholder: string; value: string; hosts: readonly string[] }[] = [];
@@ -81,7 +81,7 @@ export class StoredVersions {
     return { program, exportName, env, egress: { allow: settings.egress, secrets }, bindings };
   }
 
-  async #code(manifest: Manifest): Promise<Program | WasmProgram | BrowserProgram> {
+  async #code(project: string, manifest: Manifest): Promise<Program | WasmProgram | BrowserProgram> {
     const { engine, entry } = manifest;
     const { code, map } = codeOf(manifest);
     const name = basename(entry);
@@ -91,7 +91,7 @@ export class StoredVersions {
       const hooks = hookPaths(manifest);
       const files = manifest.files.filter(({ path }) => path !== entry && !hooks.has(path));
       const module = await wasmProgram(name, bytes, code, manifest.settings.wasm, treeOf(this.#blobs, files));
-      return this.#components.prepare(module);
+      return this.#components.prepare(module, undefined, { caller: project, group: project });
     }
     const [text, sourceMap] = await Promise.all([this.#texts.read(code), map && this.#texts.read(map)]);
     if (engine === "browser") return storedPage(this.#blobs, manifest, { code: text, sourceMap });

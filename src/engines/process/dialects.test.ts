@@ -80,7 +80,6 @@ export async function handle(event) {
     },
     config: 'runtime = "node"\nhandler = "app.handle"',
   },
-  noimport: { code: "import nothing_like_it", config: 'runtime = "python"\nhandler = "main.handle"' },
   cloud: { code: "import rt\nrt.serve(lambda event: event)", config: 'event = "cloudevent"' },
   plain: { code: "import rt\nrt.serve(lambda event: event)", config: 'event = "json"' },
   web: { code: HTTP(ON_PORT), config: 'dialect = "http"\nreadiness = "/ready"\nlimits = { concurrency = 8 }' },
@@ -155,10 +154,6 @@ describe("a ready-made runtime", () => {
       expect(await errorOf(await get("/node/throw"))).toMatchObject({ message: "TypeError: no good" });
     },
   );
-
-  test("whose handler does not load ends with its exit code", async () => {
-    expect(await errorOf(await get("/noimport"))).toMatchObject({ code: "program_ended" });
-  });
 });
 
 describe("an event", () => {

@@ -17,13 +17,12 @@ import {
 } from "../../core/function.ts";
 import { type Body, type HeaderList, type Invoker, NO_PARAMS } from "../../core/invocation.ts";
 import { combineLimits } from "../../core/limits.ts";
-import type { Plan } from "../../core/plan.ts";
 import { checkAbi, isWasm, type WasmPreparer, type WasmProgram } from "../../core/wasm_program.ts";
 import { hashOf } from "../../stdx/hash.ts";
 import type { Sender } from "../admission.ts";
 import { answerCachedProgram } from "../cache/cached_program.ts";
 import type { ResponseCache } from "../cache/response_cache.ts";
-import type { Caller } from "../callers.ts";
+import { askerOf, type Caller } from "../callers.ts";
 import type { ExchangeRecord } from "../exchange_record.ts";
 import type { Sources } from "../sources/sources.ts";
 import { completeRequest, passedHeaders, type Work } from "../work.ts";
@@ -65,7 +64,7 @@ export class Codeless {
       silenceMs: limits.wallMs,
       webSocket: false,
       invoke: async (sender, observer) => {
-        const prepare = (signal: AbortSignal) => this.#program(parsed, plan, record, signal);
+        const prepare = (signal: AbortSignal) => this.#program(parsed, caller, record, signal);
         const program = await prepareWithin(limits, sender.signal, prepare);
         const parts = {
           method: request.method,
@@ -111,10 +110,11 @@ export class Codeless {
 
   async #program(
     parsed: CodelessRequest,
-    plan: Plan,
+    caller: Caller,
     record: ExchangeRecord,
     signal: AbortSignal,
   ): Promise<Program | WasmProgram | BrowserProgram> {
+    const { plan } = caller;
     const source = await this.#find(parsed, signal);
     record.programHash = source.hash;
     if (parsed.integrity !== undefined && parsed.integrity !== source.hash) {
@@ -126,7 +126,9 @@ export class Codeless {
       throw new IsopodError("not_pinned", { message: `Cannot run the program ${source.hash}: it is not pinned` });
     }
     if ("bytes" in source) {
-      if (parsed.engine === undefined) return this.#parts.components.prepare(withAbi(source, parsed.abi), signal);
+      if (parsed.engine === undefined) {
+        return this.#parts.components.prepare(withAbi(source, parsed.abi), signal, askerOf(caller));
+      }
       throw new IsopodError("bad_request", {
         message: "Cannot run the program in a browser: it is a WebAssembly module.",
       });

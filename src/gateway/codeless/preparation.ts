@@ -8,7 +8,7 @@ import { IsopodError } from "../../core/errors.ts";
 import { LIMIT_RULES, type Limits } from "../../core/limits.ts";
 
 /**
- * Does `work`, whose signal fires when the caller hangs up or the wall limit is reached.
+ * Does `work`, whose signal fires when the caller hangs up or the wall limit is reached, which is then its reason.
  * @throws {IsopodError} `wall_limit`, `client_gone`, or what `work` fails with
  */
 export async function prepareWithin<T>(
@@ -18,17 +18,19 @@ export async function prepareWithin<T>(
 ): Promise<T> {
   const ending = new AbortController();
   let late = false;
-  const end = () => ending.abort();
+  const end = () => ending.abort(new IsopodError("client_gone"));
   const cancel = systemClock.after(limits.wallMs, () => {
     late = true;
-    end();
+    ending.abort(tooLate(limits));
   });
   signal.addEventListener("abort", end);
   try {
     if (signal.aborted) throw new IsopodError("client_gone");
     return await work(ending.signal);
   } catch (error) {
-    throw late ? tooLate(limits) : error;
+    // Work that knows better what took so long says so.
+    const isNamed = error instanceof IsopodError && error.code === "wall_limit";
+    throw late && !isNamed ? tooLate(limits) : error;
   } finally {
     cancel();
     signal.removeEventListener("abort", end);

@@ -21,15 +21,22 @@ const HOP = new Set([
 /** More than this unread, and the program is not read. In bytes. */
 const UNREAD_BYTES_MAX = 256 * 1024;
 
+/** What follows the name of a TCP binding, with where to connect to, and the answer when that is done. */
+const CONNECT = /^\/connect(?:\?(.*))?$/;
+const CONNECTED = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: tcp\r\n\r\n";
+
 /** Answers a call of a binding; undefined when it is none. */
 export function boundCall(port: GuestPort, head: RequestStart, reply: Reply): BodySink | undefined {
   const [, name, path = "/"] = BOUND.exec(head.target) ?? [];
-  return name === undefined ? undefined : forward(port, name, path, head, reply);
+  if (name === undefined) return undefined;
+  const [connects, query] = head.headers.get("upgrade")?.toLowerCase() === "tcp" ? (CONNECT.exec(path) ?? []) : [];
+  if (connects === undefined) return forward(port, name, path, head, reply);
+  return openTunnel(port, name, new URLSearchParams(query).get("address") ?? "", reply, CONNECTED);
 }
 
 /** Answers a request to the proxy. */
 export function proxiedCall(port: GuestPort, head: RequestStart, reply: Reply): BodySink {
-  if (head.method === "CONNECT") return openTunnel(port, head, reply);
+  if (head.method === "CONNECT") return openTunnel(port, "egress", head.sent, reply);
   if (/^https?:\/\//i.test(head.sent) && URL.canParse(head.sent))
     return forward(port, "egress", head.sent, head, reply);
   refuse(reply, 400, "bad_request", "Cannot forward the request: expected an absolute address");
@@ -49,12 +56,12 @@ function forward(port: GuestPort, name: string, url: string, head: RequestStart,
 }
 
 /** A connection to a host and a port, for what ordinary programs speak over it: mostly TLS. */
-function openTunnel(port: GuestPort, { sent: url }: RequestStart, reply: Reply): BodySink {
+function openTunnel(port: GuestPort, name: string, url: string, reply: Reply, head?: string): BodySink {
   const { stream: body, sink } = upload(reply);
   const call = { method: "CONNECT", url, headers: [], body, redirect: "manual" } as const;
-  port.call("egress", { ...call, signal: goneSignal(reply) }).then(
+  port.call(name, { ...call, signal: goneSignal(reply) }).then(
     (answer) => {
-      reply.tunnel(sink);
+      reply.tunnel(sink, head);
       pass(answer.body, reply);
     },
     (error: { code?: string; message?: string }) => refuseCall(reply, error),
@@ -114,7 +121,8 @@ async function pass(body: GuestAnswer["body"], reply: Reply): Promise<void> {
 
 function refuseCall(reply: Reply, { code, message }: { readonly code?: string; readonly message?: string }): void {
   const said = code || "binding_failed";
-  refuse(reply, /denied|limit/.test(said) ? 403 : 502, said, message ?? "The call failed");
+  const status = said === "bad_request" ? 400 : /denied|limit/.test(said) ? 403 : 502;
+  refuse(reply, status, said, message ?? "The call failed");
 }
 
 function refuse(reply: Reply, status: number, code: string, message: string): void {

@@ -103,7 +103,8 @@ export class HttpExchange implements StreamEvents {
       const headers = [...answer.headers].filter(([name]) => !HOP.has(name.toLowerCase())) as unknown as Pairs;
       const head: ResponseHead = { s: answer.status, h: headers };
       const text = JSON.stringify(head);
-      if (!fitsHead(headers, text) || answer.status < 200) throw new Error("its head is none that can be sent");
+      const isStatus = answer.status >= 200 && answer.status <= 599;
+      if (!fitsHead(headers, text) || !isStatus) throw new Error("its head is none that can be sent");
       this.stream.head(text);
       if (answer.body !== null) {
         await pump(answer.body, this.stream, (callback) => {

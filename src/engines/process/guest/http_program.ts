@@ -13,6 +13,9 @@ import { fetchAt, type HttpPlace, readPlace } from "./http_place.ts";
 /** How often a program that starts is asked whether it is ready, in milliseconds. */
 const ASK_MS = 10;
 
+/** A connection that was only a question has this long to be closed from the other side, in milliseconds. */
+const ASK_CLOSE_MS = 1000;
+
 /** A program whose connection has broken has this long to turn out to have ended, in milliseconds. */
 const END_MS = 100;
 
@@ -66,7 +69,15 @@ export class HttpProgram implements Dialect {
   }
 
   async #accepts(): Promise<boolean> {
-    const socket = { open: (opened: Bun.Socket) => void opened.terminate(), data() {}, error() {} };
+    // Closed in order, and not reset: servers write a reset to their logs. One that keeps its half open is cut off.
+    const socket = {
+      open(opened: Bun.Socket) {
+        opened.end();
+        setTimeout(() => opened.terminate(), ASK_CLOSE_MS);
+      },
+      data() {},
+      error() {},
+    };
     try {
       if ("unix" in this.#place) await Bun.connect({ unix: this.#place.unix, socket });
       else await Bun.connect({ hostname: "127.0.0.1", port: this.#place.port, socket });

@@ -21,6 +21,9 @@ import { Hooks } from "./middlewares/hooks.ts";
 /** How often the guest looks after what nobody else does, in milliseconds. */
 const LOOK_MS = 250;
 
+/** A program that has said why it cannot be used has this long to end, in milliseconds. */
+const LAST_WORDS_MS = 500;
+
 /** Files and folders in one place that programs can write to: each takes a kilobyte of the kernel's memory. */
 const FILES_MAX = 65_536;
 
@@ -65,6 +68,8 @@ class Guest implements DialectHost, HookHost {
   readonly #channel: Channel;
   readonly #apis: Apis;
   #isLoading = true;
+  /** Says why the program cannot be used, once. */
+  #tellFailure: (() => void) | undefined;
   #isEnding = false;
   readonly #children = new Set<number>();
 
@@ -95,6 +100,7 @@ class Guest implements DialectHost, HookHost {
     this.#children.add(child.pid);
     child.ended.then((code) => {
       this.#children.delete(child.pid);
+      this.#tellFailure?.();
       if (!this.#isEnding && !this.dialect.isTimedOut) this.end(code);
     });
     return child;
@@ -122,8 +128,14 @@ class Guest implements DialectHost, HookHost {
     if (!this.#isLoading) return;
     this.#isLoading = false;
     const error = { code: "init_failed", message: message.slice(0, 8192), ...(stack && { stack }) };
-    this.#channel.connection.sendText(FRAME.ready, 0, JSON.stringify({ error }));
-    this.#channel.connection.flush();
+    this.#tellFailure = () => {
+      this.#tellFailure = undefined;
+      this.#channel.connection.sendText(FRAME.ready, 0, JSON.stringify({ error }));
+      this.#channel.connection.flush();
+    };
+    // Who says why ends then, and what was written about it is still to be read.
+    if (this.#children.size === 0) this.#tellFailure();
+    else setTimeout(() => this.#tellFailure?.(), LAST_WORDS_MS);
   }
 
   settled(stream: { readonly id: number } | undefined, wrong?: string): void {

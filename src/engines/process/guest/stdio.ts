@@ -3,7 +3,7 @@
  *
  * The lines are on the program's standard streams; or on two named pipes, with the handler as the program's last argument
  * and its standard output free for its log. A line has no name of its invocation, so what comes when nothing was asked
- * ends the instance.
+ * ends the instance. The ready-made runtimes begin with a line of their own: null, or the error that their handler's module failed with.
  */
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { makePipe } from "../../guest/libc.ts";
@@ -18,6 +18,8 @@ import { tooLarge } from "./runtime_state.ts";
 
 const INPUT = "/tmp/runtime-input";
 const OUTPUT = "/tmp/runtime-output";
+/** The ready-made runtimes. */
+const READY_MADE = /^\/var\/runtime\/(python\.py|node\.mjs)$/;
 const TOO_LARGE = tooLarge(ANSWER_BYTES_MAX).errorMessage;
 /** A program that has closed its output has this long to turn out to have ended, in milliseconds. */
 const END_MS = 500;
@@ -27,6 +29,8 @@ const LINE_END = Buffer.from("\n");
 export class Stdio implements Dialect, InvocationOwner {
   readonly #host: DialectHost;
   readonly #grace: Grace;
+  /** Whether the program is one that says whether it has loaded its handler, and has not yet. */
+  #isLoading = false;
   #child: Child | undefined;
   #input: Bun.FileSink | undefined;
   #invocation: EventInvocation | undefined;
@@ -43,6 +47,7 @@ export class Stdio implements Dialect, InvocationOwner {
   start(): void {
     const command = commandOf(this.#host.load);
     const { lines, handler } = this.#host.load.process ?? {};
+    this.#isLoading = lines !== "pipes" && command.some((word) => READY_MADE.test(word));
     if (lines === "pipes") {
       this.#input = Bun.file(makePipe(INPUT)).writer();
       const output = Bun.file(makePipe(OUTPUT)).stream();
@@ -53,7 +58,7 @@ export class Stdio implements Dialect, InvocationOwner {
       this.#input = this.#child.input;
       this.#read(this.#child.output);
     }
-    this.#host.ready();
+    if (!this.#isLoading) this.#host.ready();
   }
 
   open(stream: WireStream, head: Uint8Array): StreamEvents {
@@ -109,6 +114,7 @@ export class Stdio implements Dialect, InvocationOwner {
 
   async #take(line: string): Promise<void> {
     if (line.trim() === "") return;
+    if (this.#isLoading) return this.#loaded(line);
     const invocation = this.#invocation;
     if (invocation === undefined || invocation.event.length === 0) {
       return this.#break("dialect_error", "The program answered when it was not asked.");
@@ -131,7 +137,15 @@ export class Stdio implements Dialect, InvocationOwner {
     this.#host.flush();
   }
 
+  #loaded(line: string): void {
+    this.#isLoading = false;
+    const [, message, stack] = errorOf(line) ?? [];
+    if (message === undefined) this.#host.ready();
+    else this.#host.failInit(message, stack);
+  }
+
   #break(code: string, message: string): void {
+    if (this.#isLoading) return this.#host.failInit(message);
     this.#host.note(message);
     if (this.#invocation === undefined || this.#invocation.isOver) this.#host.end(1);
     this.#invocation?.fail(code, message);

@@ -1,6 +1,6 @@
 """The ready-made runtime for Python: loads `module.function` and calls it for each event.
 
-Events come as JSON documents, one a line; or, with `runtime-api` as its argument, from AWS's Runtime API, which says more of
+Events come as JSON documents, one a line, after a line that says whether the handler was loaded; or, with `runtime-api` as its argument, from AWS's Runtime API, which says more of
 each of them. What handlers print goes to the log. An error is answered as AWS writes it; it does not end the runtime.
 """
 
@@ -50,14 +50,23 @@ def load():
 def serve_lines():
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
-    handler = load()
+
+    def say(value):
+        answers.write(value.encode() + b"\n")
+
+    try:
+        handler = load()
+    except Exception as error:
+        say(json.dumps(error_of(error)))
+        sys.exit(1)
+    say("null")
     context = Context()
     for line in sys.stdin.buffer:
         try:
             answer = json.dumps(handler(json.loads(line), context))
         except Exception as error:
             answer = json.dumps(error_of(error))
-        answers.write(answer.encode() + b"\n")
+        say(answer)
 
 
 def serve_runtime_api():

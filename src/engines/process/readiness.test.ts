@@ -1,0 +1,59 @@
+/** How a program of the dialect `http` is asked whether it is ready: what it notices of that. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { askLogs, logsOf } from "../../testing/log_client.ts";
+import { startProcesses } from "../../testing/process_rig.ts";
+import type { TestServer } from "../../testing/server.ts";
+
+/** The server that comes with Python, which writes a stack for every connection that is reset. */
+const PLAIN = `
+import os, http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.send_header("content-length", "2"); self.end_headers(); self.wfile.write(b"ok")
+    def log_message(self, *args): print("asked for", self.path, flush=True)
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+`;
+
+/** Tells how each connection before the first request ended, one after the other. */
+const RAW = `
+import os, socket
+listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+ends = []
+while True:
+    s, _ = listener.accept()
+    try:
+        got = s.recv(4096)
+        if got:
+            text = repr(ends).encode()
+            s.sendall(b"HTTP/1.1 200 OK\\r\\nconnection: close\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(text) + text)
+        else: ends.append("end")
+    except ConnectionResetError: ends.append("reset")
+    s.close()
+`;
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startProcesses({
+    plain: { code: PLAIN, config: 'dialect = "http"' },
+    path: { code: PLAIN, config: 'dialect = "http"\nreadiness = "/ready"' },
+    raw: { code: RAW, config: 'dialect = "http"' },
+  });
+}, 30_000);
+afterAll(() => server[Symbol.asyncDispose]());
+
+async function linesOf(name: string): Promise<string[]> {
+  const answer = await fetch(`${server.url}/${name}`);
+  expect([answer.status, await answer.text()]).toEqual([200, "ok"]);
+  await logsOf(server, answer);
+  const { items } = await askLogs(server, { function: name, order: "oldest", limit: "1000" });
+  return items.flatMap((item) => (item.kind === "line" ? [item.text] : []));
+}
+
+test("a connection that only asks is closed in order, and leaves nothing in the log", async () => {
+  expect(await (await fetch(`${server.url}/raw`)).text()).toBe("['end']");
+  expect(await linesOf("plain")).toEqual(["asked for /plain"]);
+});
+
+test("with a path it is a request", async () => {
+  expect(await linesOf("path")).toEqual(["asked for /ready", "asked for /path"]);
+});
