@@ -4,10 +4,10 @@
  * `npm test -- PATH...` runs only the test files under these paths (or whose path contains the word); what begins with
  * a dash goes to `bun test`, such as `-t NAME`. Files run in parallel, each in a global of its own; those in `e2e/`
  * run after the others and one at a time, because they measure time and count processes.
- * Types and lint count as one test each. A file that reports no test counts as a failed one, so nothing falls silent.
+ * Types and lint count as one test each, and what the tests leave in the temporary folder as a failed one. A file that reports no test counts as a failed one, so nothing falls silent.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative, sep } from "node:path";
 import { findBun, ROOT } from "./find_bun.mjs";
@@ -142,6 +142,12 @@ const words = process.argv.slice(2, flagsAt < 0 ? undefined : flagsAt);
 const flags = flagsAt < 0 ? [] : process.argv.slice(flagsAt);
 const files = selectTests(words);
 const folder = mkdtempSync(join(tmpdir(), "isopod-test-"));
+// What tests put into the temporary folder is of this run alone, and what a killed one leaves goes with it.
+const temporary = join(folder, "tmp");
+mkdirSync(temporary);
+chmodSync(folder, 0o755);
+chmodSync(temporary, 0o1777);
+process.env.TMPDIR = temporary;
 try {
   if (words.length === 0 && flags.length === 0) {
     await Promise.all([
@@ -158,6 +164,8 @@ try {
   const some = files.filter((file) => !measures(file));
   await testFiles(some, ["--parallel", ...flags], folder);
   await testFiles(files.filter(measures), ["--isolate", ...flags], folder);
+  if (total.failed === 0)
+    for (const name of readdirSync(temporary)) fail(`the tests left ${name} in the temporary folder`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

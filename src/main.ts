@@ -33,11 +33,11 @@ export const examine = examineMachine;
 
 /** Starts a server. @throws {Error} that names what is missing, wrong or taken */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { config, dataDirectory, logLevel, requestLog, tryOut } = options;
+  const { config, dataDirectory, logLevel, requestLog, unrouted, tryOut } = options;
   if (config.sandbox !== "none") await requireSandbox();
   openDataDirectory(dataDirectory);
   const logs = { ...config.logs, directory: join(dataDirectory, "logs") };
-  const telemetry = createTelemetry({ clock, logLevel, requestLog, logs });
+  const telemetry = createTelemetry({ clock, logLevel, requestLog, unrouted, logs });
   if (config.sandbox === "none") telemetry.log.warn("There is no sandbox: every program can do what this user can");
   let plant: Plant | undefined;
   let deploying: Deploying | undefined;

@@ -1,5 +1,6 @@
 /** What `main.ts` starts, and what it takes to start it. */
 import type { Config } from "./control/config/config.ts";
+import type { FinishedRequest } from "./core/observer.ts";
 import type { Listener } from "./gateway/listener.ts";
 import type { Log } from "./telemetry/log.ts";
 
@@ -11,6 +12,8 @@ export interface ServerOptions {
   readonly logLevel?: string | undefined;
   /** Whether stderr has requests, and what programs wrote; it has when left out. */
   readonly requestLog?: boolean | undefined;
+  /** Hears of each request that no route takes. */
+  readonly unrouted?: ((request: FinishedRequest) => void) | undefined;
   /** Whether a reload loads each function into an instance first, and changes nothing when one fails; no when left out. */
   readonly tryOut?: boolean | undefined;
 }

@@ -3,12 +3,13 @@ import { Command } from "commander";
 import { usageError } from "./exit_codes.ts";
 import { adminClient } from "./reaching/admin_client.ts";
 import type { FunctionView } from "./reaching/api_answers.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import { addSharedOptions, printJson, type RemovalOptions, yesOption } from "./reaching/command_options.ts";
 import { describeTargets } from "./rollback.ts";
+import { mayRemove } from "./terminal/ask.ts";
 import { table } from "./terminal/table.ts";
 import { paintFor } from "./terminal/terminal.ts";
 
-interface AliasOptions extends SharedOptions {
+interface AliasOptions extends RemovalOptions {
   readonly sticky?: string;
   readonly delete?: boolean;
 }
@@ -22,7 +23,7 @@ Examples:
   isopod alias hello production b81e04                  everybody does
   isopod alias hello production 3f2a9c=90 b81e04=10 --sticky header:x-user
   isopod alias hello beta production                    a version may be named by another alias
-  isopod alias hello beta --delete
+  isopod alias hello beta --delete                      asks; --yes in a script
 `;
 
 /** The command. */
@@ -33,7 +34,8 @@ export function aliasCommand(): Command {
     .argument("[alias]", "the alias")
     .argument("[version[=weight]...]", "versions, by the beginning of their hash or by an alias, with their weights")
     .option("--sticky <by>", "cookie, cookie:NAME, header:NAME or key (the API key): what keeps a caller on one side")
-    .option("--delete", "delete the alias");
+    .option("--delete", "delete the alias")
+    .addOption(yesOption());
   return addSharedOptions(command, "{name, aliases, routes, ...}").addHelpText("after", HELP).action(alias);
 }
 
@@ -48,6 +50,8 @@ async function alias(
   if (options.delete === true) {
     if (wanted === undefined || versions.length > 0)
       throw usageError("Cannot delete: expected one alias and no version");
+    const removal = { verb: "delete", what: `alias ${wanted} of ${name}`, origin: client.target.url.origin } as const;
+    if (!(await mayRemove(removal, options.yes))) return;
     await client.delete(client.ofFunction(name, `/aliases/${encodeURIComponent(wanted)}`));
     show(await client.get<FunctionView>(client.ofFunction(name)));
     return;

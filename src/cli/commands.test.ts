@@ -116,7 +116,7 @@ test("a mistake in starting a server is one readable line", async () => {
   );
   expect(await refusal(["--data", process.execPath])).toContain("is a file");
   expect(await refusal(["--listen", `127.0.0.1:${server.port}`])).toBe(
-    `1 isopod: Cannot listen on 127.0.0.1:${server.port}: something else does already (EADDRINUSE)\n`,
+    `1 isopod: Cannot listen on 127.0.0.1:${server.port}: something else does already (EADDRINUSE); --listen and --admin name other addresses\n`,
   );
 }, 60_000);
 

@@ -2,12 +2,11 @@
 import { Command } from "commander";
 import { adminClient } from "./reaching/admin_client.ts";
 import type { FunctionView, VersionView } from "./reaching/api_answers.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
-import { mayDelete } from "./terminal/ask.ts";
+import { addSharedOptions, printJson, type RemovalOptions, yesOption } from "./reaching/command_options.ts";
+import { mayRemove } from "./terminal/ask.ts";
 
-interface DeleteOptions extends SharedOptions {
+interface DeleteOptions extends RemovalOptions {
   readonly version?: string;
-  readonly yes?: boolean;
 }
 
 const HELP = `
@@ -25,7 +24,7 @@ export function deleteCommand(): Command {
     .description("Delete a function with its versions and routes, or one version.")
     .argument("<name>", "the function")
     .option("--version <version>", "delete this version only")
-    .option("--yes", "ask nothing");
+    .addOption(yesOption());
   return addSharedOptions(command, "{deleted}").addHelpText("after", HELP).action(remove);
 }
 
@@ -37,7 +36,7 @@ async function remove(name: string, options: DeleteOptions): Promise<void> {
   const known = version === undefined ? undefined : await client.get<VersionView>(client.ofFunction(name, path));
   const routes = `${fn.routes.length} route${fn.routes.length === 1 ? "" : "s"}`;
   const what = known === undefined ? `${name} with ${routes} and all versions` : `version ${known.short} of ${name}`;
-  if (!(await mayDelete(what, client.target.url.origin, options.yes))) return;
+  if (!(await mayRemove({ verb: "delete", what, origin: client.target.url.origin }, options.yes))) return;
   await client.delete(client.ofFunction(name, path), known === undefined ? { ifMatch: fn.revision } : {});
   if (options.json) return printJson({ deleted: what });
   process.stdout.write(`Deleted ${what}\n`);

@@ -63,8 +63,8 @@ test("an alias stands for versions by their weights, sticks, and is deleted", as
   expect([...said].sort()).toEqual(["one", "two"]);
   expect((await run("alias", "shared", "beta", two)).code).toBe(0);
   expect((await run("alias", "shared", "beta")).stdout).toContain(`beta   ${two}`);
-  expect((await run("alias", "shared", "beta", "--delete")).stdout).not.toContain("beta");
-  expect((await run("alias", "shared", "production", "--delete")).code).toBe(6);
+  expect((await run("alias", "shared", "beta", "--delete", "--yes")).stdout).not.toContain("beta");
+  expect((await run("alias", "shared", "production", "--delete", "--yes")).code).toBe(6);
   for (const [wrong, said] of [
     [["production", `${one}=x`], 'Cannot read "'],
     [["production", one, "--sticky", "moon"], 'Cannot read --sticky "moon": expected cookie'],
@@ -109,7 +109,7 @@ test("delete asks for --yes where nobody can be asked, and takes no version that
   const [one, two] = await twoVersions("doomed");
   const unasked = await run("delete", "doomed");
   expect(unasked.code).toBe(2);
-  expect(unasked.stderr).toContain("add --yes to delete it");
+  expect(unasked.stderr).toContain("add --yes to delete it unasked");
   expect((await run("delete", "doomed", "--version", two, "--yes")).code).toBe(6);
   expect((await run("delete", "doomed", "--version", one, "--yes")).stdout).toBe(`Deleted version ${one} of doomed\n`);
   expect(JSON.parse((await run("delete", "doomed", "--yes", "--json")).stdout)).toHaveProperty("deleted");

@@ -1,5 +1,6 @@
 /** Every command teaches by its --help, and docs/command-line.md has all of them with all their options, and no others. */
 import { beforeAll, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isopod } from "../testing/command_line.ts";
 
@@ -12,6 +13,8 @@ interface HelpOf {
 
 /** Documented once for all commands. */
 const SHARED = ["--help", "--url", "--profile", "--project", "--data", "--json"];
+/** Commands that no help lists: commander's own, and what shells ask. */
+const UNLISTED = ["help", "complete"];
 const DOCUMENT = join(import.meta.dir, "../../docs/command-line.md");
 
 const commands = new Map<string, HelpOf>();
@@ -73,6 +76,20 @@ test("the page has no option that there is not", () => {
     return named.filter((option) => !known.has(option)).map((option) => `isopod ${name}: there is no ${option}`);
   });
   expect(invented).toEqual([]);
+});
+
+test("texts of the sources name no command and no page that there is not", async () => {
+  const root = join(import.meta.dir, "../..");
+  const wrong: string[] = [];
+  for (const file of new Bun.Glob("src/**/*.ts").scanSync(root)) {
+    if (file.endsWith(".test.ts")) continue;
+    const text = await Bun.file(join(root, file)).text();
+    for (const [, name = ""] of text.matchAll(/`isopod ([a-z]+)/g))
+      if (!commands.has(name) && !UNLISTED.includes(name)) wrong.push(`${file}: isopod ${name}`);
+    for (const [page] of text.matchAll(/\bdocs\/[\w-]+\.md/g))
+      if (!existsSync(join(root, page))) wrong.push(`${file}: ${page}`);
+  }
+  expect(wrong).toEqual([]);
 });
 
 test("help COMMAND says the same as COMMAND --help", async () => {

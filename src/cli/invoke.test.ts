@@ -110,6 +110,8 @@ test("changes of variables that cannot be are refused, and change nothing", asyn
     expect([end.code, end.stdout]).toEqual([code, ""]);
     expect(end.stderr).toContain(text);
   };
+  const expected = 'cannot name a variable "a b": expected a name of letters, digits, "_", "-", "." and "/"';
+  await refused(1, `Cannot deploy "fixed": ${expected}`, "fixed", "set", "a b=c");
   await refused(2, "Cannot unset B: fixed has no such variable", "fixed", "unset", "B");
   await refused(2, 'Cannot set "=…": expected NAME=VALUE', "fixed", "set", "=hidden");
   await refused(2, 'Cannot unset "A=…": expected NAME', "fixed", "unset", "A=hidden");

@@ -5,7 +5,14 @@
 import { Command } from "commander";
 import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
 import { type AdminClient, adminClient } from "./reaching/admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import {
+  addSharedOptions,
+  printJson,
+  type RemovalOptions,
+  type SharedOptions,
+  yesOption,
+} from "./reaching/command_options.ts";
+import { mayRemove } from "./terminal/ask.ts";
 import { ago, cell, table } from "./terminal/table.ts";
 import { paintFor } from "./terminal/terminal.ts";
 import { parseSpan } from "./terminal/times.ts";
@@ -51,7 +58,8 @@ const HELP = `
 Examples:
   isopod keys create --scopes deploy,logs --name ci
   isopod keys list
-  isopod keys revoke isopod_3vQ0aB                by what \`keys list\` shows: its beginning, or its id
+  isopod keys revoke isopod_3vQ0aB                by its beginning, as \`keys list\` shows it, or its id
+  isopod keys revoke isopod_3vQ0aB --yes          without being asked
 `;
 
 /** The command. */
@@ -67,7 +75,8 @@ export function keysCommand(): Command {
   const list = new Command("list").description("List the keys of a project by their visible beginnings.");
   const revoke = new Command("revoke")
     .description("Delete keys: they open nothing from then on.")
-    .argument("<key...>", "its visible beginning, or its id");
+    .argument("<key...>", "its visible beginning, or its id")
+    .addOption(yesOption());
   return new Command("keys")
     .description("Make, list and revoke keys for callers.")
     .addCommand(addSharedOptions(create, "the key").addHelpText("after", CREATE_HELP).action(createKey))
@@ -146,16 +155,17 @@ async function listKeys(options: SharedOptions): Promise<void> {
   );
 }
 
-async function revokeKeys(named: string[], options: SharedOptions): Promise<void> {
+async function revokeKeys(named: string[], options: RemovalOptions): Promise<void> {
   const client = adminClient(options);
   const keys = await readKeys(client);
   // All are found before any is deleted, so that a mistake changes nothing.
   const found = [...new Set(named.map((text) => findKey(keys, text, client)))];
+  const labels = found.map(({ prefix, name }) => (name === undefined ? prefix : `${prefix} (${cell(name)})`));
+  const what = `${labels.length === 1 ? "the key" : "the keys"} ${labels.join(", ")}`;
+  if (!(await mayRemove({ verb: "revoke", what, origin: client.target.url.origin }, options.yes))) return;
   for (const { id } of found) await client.delete(client.inProject(`/keys/${encodeURIComponent(id)}`));
   if (options.json) return printJson({ revoked: found.map(({ id }) => id) });
-  process.stdout.write(
-    found.map(({ prefix, name }) => `${prefix} ${name ? `(${cell(name)}) ` : ""}is revoked\n`).join(""),
-  );
+  process.stdout.write(labels.map((label) => `${label} is revoked\n`).join(""));
 }
 
 function readKeys(client: AdminClient): Promise<KeyView[]> {

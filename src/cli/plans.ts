@@ -3,7 +3,14 @@ import { Command, Option } from "commander";
 import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
 import { type Amounts, collect, limitOption, limitsText } from "./limit_options.ts";
 import { type AdminClient, adminClient } from "./reaching/admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import {
+  addSharedOptions,
+  printJson,
+  type RemovalOptions,
+  type SharedOptions,
+  yesOption,
+} from "./reaching/command_options.ts";
+import { mayRemove } from "./terminal/ask.ts";
 import { cell, table } from "./terminal/table.ts";
 import { paintFor } from "./terminal/terminal.ts";
 
@@ -40,7 +47,7 @@ Examples:
   isopod plans set paid --run any --rate 100/s --limit wall_ms=30000 --limit memory_mb=256
   isopod plans set paid --egress api.example.com --egress '*.example.org:443'
   isopod plans show paid
-  isopod plans delete paid
+  isopod plans delete paid                        asks; --yes in a script
 `;
 
 /** The command. */
@@ -67,7 +74,10 @@ export function plansCommand(): Command {
         "no",
       ]),
     );
-  const remove = new Command("delete").description("Delete a plan that no key names.").argument("<plan>");
+  const remove = new Command("delete")
+    .description("Delete a plan that no key names.")
+    .argument("<plan>")
+    .addOption(yesOption());
   return new Command("plans")
     .description("Show and change plans: the limits and rights of callers.")
     .addCommand(addSharedOptions(list, "the plans").addHelpText("after", HELP).action(listPlans))
@@ -138,8 +148,11 @@ function given(values: readonly string[] | undefined): readonly string[] | undef
   return values?.filter((value) => value !== "");
 }
 
-async function deletePlan(name: string, options: SharedOptions): Promise<void> {
-  await adminClient(options).delete(`/v1/plans/${encodeURIComponent(name)}`);
+async function deletePlan(name: string, options: RemovalOptions): Promise<void> {
+  const client = adminClient(options);
+  if (!(await mayRemove({ verb: "delete", what: `plan ${name}`, origin: client.target.url.origin }, options.yes)))
+    return;
+  await client.delete(`/v1/plans/${encodeURIComponent(name)}`);
   if (options.json) return printJson({ deleted: name });
   process.stdout.write(`Plan ${name} is deleted\n`);
 }

@@ -2,7 +2,14 @@
 import { Command, Option } from "commander";
 import { type Amounts, collect, limitOption, limitsText, quotaOption, quotasText } from "./limit_options.ts";
 import { adminClient } from "./reaching/admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import {
+  addSharedOptions,
+  printJson,
+  type RemovalOptions,
+  type SharedOptions,
+  yesOption,
+} from "./reaching/command_options.ts";
+import { mayRemove } from "./terminal/ask.ts";
 import { ago, cell, table } from "./terminal/table.ts";
 import { paintFor } from "./terminal/terminal.ts";
 
@@ -30,7 +37,7 @@ Examples:
   isopod keys create --project shop --scopes deploy,logs
   isopod projects set shop --quota functions=100
   isopod projects list
-  isopod projects delete shop                     when nothing is left of it
+  isopod projects delete shop                     when nothing is left of it; asks, --yes in a script
 `;
 
 /** The command. */
@@ -43,7 +50,10 @@ export function projectsCommand(): Command {
   const set = withSettings(
     new Command("set").description("Change limits and quotas; what is not given stays.").argument("<project>"),
   );
-  const remove = new Command("delete").description("Delete a project of which nothing is left.").argument("<project>");
+  const remove = new Command("delete")
+    .description("Delete a project of which nothing is left.")
+    .argument("<project>")
+    .addOption(yesOption());
   return new Command("projects")
     .description("Make, show, change and delete projects.")
     .addCommand(addSharedOptions(list, "the projects").addHelpText("after", HELP).action(listProjects))
@@ -97,8 +107,11 @@ async function setProject(name: string, options: ProjectOptions): Promise<void> 
   tell(await client.patch<ProjectView>(pathOf(name), body, { ifMatch: before.revision }), options);
 }
 
-async function deleteProject(name: string, options: SharedOptions): Promise<void> {
-  await adminClient(options).delete(pathOf(name));
+async function deleteProject(name: string, options: RemovalOptions): Promise<void> {
+  const client = adminClient(options);
+  if (!(await mayRemove({ verb: "delete", what: `project ${name}`, origin: client.target.url.origin }, options.yes)))
+    return;
+  await client.delete(pathOf(name));
   if (options.json) return printJson({ deleted: name });
   process.stdout.write(`Project ${name} is deleted\n`);
 }

@@ -1,7 +1,14 @@
 /** `isopod queues`: how full queues are, and what is done with their messages by hand. */
 import { Command } from "commander";
 import { adminClient } from "./reaching/admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import {
+  addSharedOptions,
+  printJson,
+  type RemovalOptions,
+  type SharedOptions,
+  yesOption,
+} from "./reaching/command_options.ts";
+import { mayRemove } from "./terminal/ask.ts";
 import { ago, byteSize, cell, table } from "./terminal/table.ts";
 import { paintFor } from "./terminal/terminal.ts";
 
@@ -18,7 +25,7 @@ interface QueueRow {
 const HELP = `
 Examples:
   isopod queues
-  isopod queues purge jobs-dead             removes its messages
+  isopod queues purge jobs-dead             removes its messages; asks, --yes in a script
   isopod queues redrive jobs-dead jobs      sends them anew
 `;
 
@@ -29,9 +36,7 @@ export function queuesCommand(): Command {
     .addHelpText("after", HELP)
     .action(list);
   const purge = new Command("purge").description("Remove all messages of a queue.").argument("<queue>", "the queue");
-  command.addCommand(
-    addSharedOptions(purge, "{messages}").action((queue, options) => move(queue, "purge", {}, options)),
-  );
+  command.addCommand(addSharedOptions(purge.addOption(yesOption()), "{messages}").action(empty));
   const redrive = new Command("redrive")
     .description("Move all messages of a queue to another one.")
     .argument("<queue>", "the queue")
@@ -53,6 +58,12 @@ async function list(options: SharedOptions): Promise<void> {
   const numbers = ["messages", "in flight", "size"].map((title) => ({ title, align: "right" as const }));
   const heads = ["queue", ...numbers, "oldest", "consumer", "dead letters"];
   process.stdout.write(table(heads, lines, paintFor(process.stdout)));
+}
+
+async function empty(queue: string, options: RemovalOptions): Promise<void> {
+  const { origin } = adminClient(options).target.url;
+  if (await mayRemove({ verb: "remove", what: `all messages of ${queue}`, origin }, options.yes))
+    await move(queue, "purge", {}, options);
 }
 
 async function move(queue: string, action: string, body: object, options: SharedOptions): Promise<void> {

@@ -2,7 +2,14 @@
 import { Command } from "commander";
 import { CommandFailure, usageError } from "./exit_codes.ts";
 import { adminClient } from "./reaching/admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
+import {
+  addSharedOptions,
+  printJson,
+  type RemovalOptions,
+  type SharedOptions,
+  yesOption,
+} from "./reaching/command_options.ts";
+import { mayRemove } from "./terminal/ask.ts";
 import { readHidden } from "./terminal/hidden_input.ts";
 import { ago, cell, table } from "./terminal/table.ts";
 import { paintFor } from "./terminal/terminal.ts";
@@ -20,7 +27,7 @@ Examples:
   isopod secret set STRIPE_KEY                     asks for the value, and shows nothing of it
   isopod secret set STRIPE_KEY < stripe.key        or from a pipe; one line end at the end does not count
   isopod secret list
-  isopod secret delete STRIPE_KEY
+  isopod secret delete STRIPE_KEY                  asks; --yes in a script
   isopod secret rotate                             after a new key stands before the old one in the server's key file
 `;
 
@@ -29,7 +36,10 @@ export function secretCommand(): Command {
   const set = new Command("set")
     .description("Set a secret: its value comes from standard input, or is asked for on a terminal.")
     .argument("<name>", "letters, digits and _");
-  const remove = new Command("delete").description("Delete a secret that no current version has.").argument("<name>");
+  const remove = new Command("delete")
+    .description("Delete a secret that no current version has.")
+    .argument("<name>")
+    .addOption(yesOption());
   const list = new Command("list").description("List the names of secrets, and who has them.");
   const rotate = new Command("rotate").description(
     "Encrypt every secret anew, with the first key that the server has.",
@@ -64,8 +74,16 @@ async function listSecrets(options: SharedOptions): Promise<void> {
   process.stdout.write(table(["name", "set", "used by"], rows, paintFor(process.stdout)));
 }
 
-async function deleteSecret(name: string, options: SharedOptions): Promise<void> {
+async function deleteSecret(name: string, options: RemovalOptions): Promise<void> {
   const client = adminClient(options);
+  const { project, url } = client.target;
+  if (
+    !(await mayRemove(
+      { verb: "delete", what: `secret ${name} of project ${project}`, origin: url.origin },
+      options.yes,
+    ))
+  )
+    return;
   await client.delete(client.inProject(`/secrets/${encodeURIComponent(name)}`));
   if (options.json) return printJson({ deleted: name });
   process.stdout.write(`${name} is deleted\n`);

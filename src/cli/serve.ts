@@ -71,7 +71,8 @@ async function serve(options: ServeOptions): Promise<void> {
       logLevel: process.env["ISOPOD_LOG"],
     });
   } catch (error) {
-    fail(error);
+    const isTaken = error instanceof Error && (error.cause as { code?: unknown } | undefined)?.code === "EADDRINUSE";
+    fail(isTaken ? new Error(`${error.message}; --listen and --admin name other addresses`, { cause: error }) : error);
   }
   announce(server, options);
   const reload = inTurn(async () => {

@@ -52,10 +52,10 @@ test("a secret comes from standard input, reaches functions, and is shown nowher
   expect(list.stdout).toMatch(/^name +set +used by\nTOKEN +.* teller\n$/);
   expect(await json("secret", "list")).toMatchObject([{ name: "TOKEN", usedBy: ["teller"] }]);
   expect((await run(["secret", "rotate"])).stdout).toBe("All are encrypted with the first key already\n");
-  await refused(6, "TOKEN", ["secret", "delete", "TOKEN"]);
+  await refused(6, "TOKEN", ["secret", "delete", "TOKEN", "--yes"]);
   await run(["secret", "set", "SPARE"], { stdin: "x" });
-  expect((await run(["secret", "delete", "SPARE"])).stdout).toBe("SPARE is deleted\n");
-  await refused(5, "SPARE", ["secret", "delete", "SPARE"]);
+  expect((await run(["secret", "delete", "SPARE", "--yes"])).stdout).toBe("SPARE is deleted\n");
+  await refused(5, "SPARE", ["secret", "delete", "SPARE", "--yes"]);
 });
 
 test("a secret that cannot be one is refused, and never taken from the arguments", async () => {
@@ -64,24 +64,30 @@ test("a secret that cannot be one is refused, and never taken from the arguments
   await refused(2, "too many arguments", ["secret", "set", "NAME", "typed-value"], { stdin: "x" });
 });
 
-test("on a terminal a secret's value is asked for and not echoed", async () => {
+/** What a terminal shows of a command that is given `answer` once it has asked. */
+async function answered(args: readonly string[], question: string, answer: string): Promise<string> {
   let shown = "";
   const asked = Promise.withResolvers<void>();
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "main.ts"), "secret", "set", "TYPED"], {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "main.ts"), ...args], {
     env: { PATH: process.env["PATH"] ?? "", ...env },
     terminal: {
       cols: 80,
       rows: 24,
       data(_terminal, bytes) {
         shown += new TextDecoder().decode(bytes);
-        if (shown.includes("it is not shown): ")) asked.resolve();
+        if (shown.includes(question)) asked.resolve();
       },
     },
   });
   await asked.promise;
-  child.terminal?.write("hush\u007f\u007fsh!\r");
+  child.terminal?.write(answer);
   expect(await child.exited).toBe(0);
   child.terminal?.close();
+  return shown;
+}
+
+test("on a terminal a secret's value is asked for and not echoed", async () => {
+  const shown = await answered(["secret", "set", "TYPED"], "it is not shown): ", "hush\u007f\u007fsh!\r");
   expect(shown).toContain("TYPED is set in project default");
   expect(shown).not.toContain("hu");
   await deploy(server, "typed", "export default (request, env) => new Response(env.TYPED);", {
@@ -107,9 +113,41 @@ test("a key is made with scopes, opens what they say, is listed by its beginning
   expect(other).toMatchObject({ plan: "filed", scopes: ["run"], mayPin: true, key: expect.any(String) });
   await refused(5, 'There is no key "nobody"', ["keys", "revoke", other.id, "nobody"]);
   expect(await json("keys", "list")).toHaveLength(2);
-  expect((await run(["keys", "revoke", key])).stdout).toBe(`${key.slice(0, 13)} (ci) is revoked\n`);
+  expect((await run(["keys", "revoke", key, "--yes"])).stdout).toBe(`${key.slice(0, 13)} (ci) is revoked\n`);
   await refused(4, "unauthorized", ["logs"], asKey);
-  expect(await json("keys", "revoke", other.id)).toEqual({ revoked: [other.id] });
+  expect(await json("keys", "revoke", other.id, "--yes")).toEqual({ revoked: [other.id] });
+});
+
+test("what no command brings back is not taken away unasked", async () => {
+  await run(["secret", "set", "KEPT"], { stdin: "x" });
+  const { id } = await json("keys", "create", "--scopes", "logs");
+  await run(["plans", "set", "kept"]);
+  await run(["projects", "create", "kept"]);
+  await deploy(server, "kept", "export default () => new Response();");
+  for (const args of [
+    ["secret", "delete", "KEPT"],
+    ["keys", "revoke", id],
+    ["plans", "delete", "kept"],
+    ["projects", "delete", "kept"],
+    ["alias", "kept", "production", "--delete"],
+    ["queues", "purge", "kept"],
+  ]) {
+    const end = await run(args);
+    expect([args, end.code, end.stdout]).toEqual([args, 2, ""]);
+    expect(end.stderr).toMatch(
+      /Cannot ask whether to \w+ .*: this is no terminal\n {2}→ add --yes to \w+ it unasked\n$/,
+    );
+  }
+  expect(await json("secret", "list")).toContainEqual(expect.objectContaining({ name: "KEPT" }));
+  expect(await json("keys", "list")).toContainEqual(expect.objectContaining({ id }));
+  const purged = await run(["queues", "purge", "kept", "--yes"]);
+  expect(purged.stdout).toBe("0 messages have left kept\n");
+});
+
+test("on a terminal it is asked, and only yes does it", async () => {
+  await run(["plans", "set", "asked"]);
+  expect(await answered(["plans", "delete", "asked"], "(y/N) ", "\r")).toContain("Nothing is changed");
+  expect(await answered(["plans", "delete", "asked"], "(y/N) ", "y\r")).toContain("Plan asked is deleted");
 });
 
 test("a key without scopes needs no server; what only a server can give says so", async () => {
@@ -123,9 +161,14 @@ test("a key without scopes needs no server; what only a server can give says so"
   expect(signing.stdout).toMatch(
     /^isopod_\S+\nAWS_ACCESS_KEY_ID=ISOPOD[0-9A-F]{16}\nAWS_SECRET_ACCESS_KEY=[\w+/]{40}\n$/,
   );
-  await run(["keys", "revoke", signing.stdout.split("\n")[0] ?? ""]);
+  await run(["keys", "revoke", signing.stdout.split("\n")[0] ?? "", "--yes"]);
   await refused(2, 'Cannot read --expires "soon"', ["keys", "create", "--scopes", "run", "--expires", "soon"]);
-  await refused(1, "scopes", ["keys", "create", "--scopes", "everything"]);
+  await refused(1, 'scopes.0: expected "deploy", "invoke", "run", "logs" or "admin", not "everything"', [
+    "keys",
+    "create",
+    "--scopes",
+    "everything",
+  ]);
   await refused(1, 'There is no plan "gold"', ["keys", "create", "--scopes", "run", "--plan", "gold"]);
 });
 
@@ -170,9 +213,9 @@ test("a plan is made, changed in part, and deleted; one of the file is changed t
   await refused(6, "filed", ["plans", "set", "filed", "--run", "none"]);
   await refused(5, 'There is no plan "gold"', ["plans", "show", "gold"]);
   const { id } = await json("keys", "create", "--scopes", "run", "--plan", "paid");
-  await refused(6, "paid", ["plans", "delete", "paid"]);
-  await run(["keys", "revoke", id]);
-  expect((await run(["plans", "delete", "paid"])).stdout).toBe("Plan paid is deleted\n");
+  await refused(6, "paid", ["plans", "delete", "paid", "--yes"]);
+  await run(["keys", "revoke", id, "--yes"]);
+  expect((await run(["plans", "delete", "paid", "--yes"])).stdout).toBe("Plan paid is deleted\n");
 });
 
 test("a project is made, changed in part, has its own secrets, and is deleted when it is empty", async () => {
@@ -201,9 +244,9 @@ test("a project is made, changed in part, has its own secrets, and is deleted wh
   await run(["secret", "set", "ONE", "--project", "shop"], { stdin: "1" });
   await refused(4, "secretsMax", ["secret", "set", "TWO", "--project", "shop"], { stdin: "2" });
   await refused(6, "shop", ["projects", "create", "shop"]);
-  await refused(6, "shop", ["projects", "delete", "shop"]);
-  await run(["secret", "delete", "ONE", "--project", "shop"]);
-  expect((await run(["projects", "delete", "shop"])).stdout).toBe("Project shop is deleted\n");
+  await refused(6, "shop", ["projects", "delete", "shop", "--yes"]);
+  await run(["secret", "delete", "ONE", "--project", "shop", "--yes"]);
+  expect((await run(["projects", "delete", "shop", "--yes"])).stdout).toBe("Project shop is deleted\n");
   await refused(5, 'There is no project "shop"', ["projects", "show", "shop"]);
 });
 

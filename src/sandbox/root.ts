@@ -16,6 +16,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -54,6 +55,7 @@ export interface SandboxRoot {
 }
 
 const PROGRAM = "/program";
+const ATTEMPTS_MAX = 5;
 const READ_BY_OTHERS = 0o004;
 const ENTER_BY_OTHERS = 0o001;
 
@@ -62,10 +64,7 @@ const ENTER_BY_OTHERS = 0o001;
  * @throws {Error} naming the file that is missing or cannot be written
  */
 export function layRoot(options: RootOptions): SandboxRoot {
-  const parent = placeFor(options.directory);
-  removeAbandoned(parent);
-  const path = mkdtempSync(join(parent, `root-${process.pid}-`));
-  chmodSync(path, 0o755);
+  const path = makeFolder(options.directory, "root");
   for (const folder of ["proc", "dev", "tmp"]) mkdirSync(join(path, folder), { mode: 0o755 });
   writeFileSync(join(path, "dev/null"), "");
   for (const folder of options.folders ?? []) mkdirSync(join(path, folder), { recursive: true, mode: 0o755 });
@@ -91,7 +90,7 @@ export function layRoot(options: RootOptions): SandboxRoot {
     path,
     program: PROGRAM,
     programSource: readable ? options.program : undefined,
-    remove: () => rmSync(path, { recursive: true, force: true }),
+    remove: () => removeFolder(path),
   };
 }
 
@@ -106,16 +105,44 @@ function removeAbandoned(parent: string): void {
 
 /** A new folder for files of programs, which sandboxed uids can reach; its name says whose it is. @throws {Error} */
 export function makeCodeFolder(directory: string): string {
-  const path = mkdtempSync(join(placeFor(directory), `code-${process.pid}-`));
-  chmodSync(path, 0o755);
-  return path;
+  return makeFolder(directory, "code");
+}
+
+function makeFolder(directory: string, kind: "root" | "code"): string {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const place = placeFor(directory);
+      removeAbandoned(place);
+      const path = mkdtempSync(join(place, `${kind}-${process.pid}-`));
+      chmodSync(path, 0o755);
+      return path;
+    } catch (error) {
+      // Another server that ends may have removed the place in this moment.
+      if (attempt === ATTEMPTS_MAX || (error as { code?: unknown }).code !== "ENOENT") throw error;
+    }
+  }
+}
+
+/** Removes such a folder, and with the last one the place below the system's temporary folder. */
+export function removeFolder(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+  if (dirname(path) !== standInPlace()) return;
+  try {
+    rmdirSync(dirname(path));
+  } catch {
+    // Other servers of this user have theirs there.
+  }
+}
+
+function standInPlace(): string {
+  return join(tmpdir(), `isopod-sandbox-${process.getuid?.()}`);
 }
 
 /** The wanted directory when sandboxed uids can enter it, else one below the system's temporary folder. */
 function placeFor(directory: string): string {
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   if (isReachable(directory, ENTER_BY_OTHERS)) return directory;
-  const place = join(tmpdir(), `isopod-sandbox-${process.getuid?.()}`);
+  const place = standInPlace();
   mkdirSync(place, { recursive: true, mode: 0o755 });
   const { uid, mode } = statSync(place);
   if (uid !== process.getuid?.() || (mode & 0o022) !== 0) {

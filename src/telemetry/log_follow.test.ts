@@ -103,7 +103,9 @@ test("followers and questions are bounded, and leave nothing behind", async () =
   }
   const asked = await Promise.allSettled(Array.from({ length: 100 }, () => rig.query()));
   expect(asked.filter(({ status }) => status === "fulfilled")).toHaveLength(68);
-  expect([files(), rig.clock.pending]).toEqual([filesBefore, timersBefore]);
+  // What tests before had open may have been closed meanwhile.
+  expect(files()).toBeLessThanOrEqual(filesBefore);
+  expect(rig.clock.pending).toBe(timersBefore);
   const aborted = new AbortController();
   aborted.abort(new Error("gone"));
   await expect(rig.store.query({ order: "newest", limit: 1 }, aborted.signal)).rejects.toThrow("gone");

@@ -1,7 +1,7 @@
 /** Brings what the gateway observes to the log, the access log, the log store, the metrics and the memory of invocations. */
 import type { IsopodError } from "../core/errors.ts";
 import type { Span } from "../core/middleware.ts";
-import type { Observer } from "../core/observer.ts";
+import type { FinishedRequest, Observer } from "../core/observer.ts";
 import type { AccessLog } from "./access_log.ts";
 import type { Invocations } from "./invocations.ts";
 import type { Log } from "./log.ts";
@@ -17,10 +17,13 @@ export interface ObserverParts {
   readonly metrics: Metrics;
   readonly invocations: Invocations;
   readonly logs: WritableLogStore;
+  /** Hears of each request that no route takes. */
+  readonly unrouted: ((request: FinishedRequest) => void) | undefined;
 }
 
 /** Creates the observer. */
-export function createObserver({ log, programLog, access, metrics, invocations, logs }: ObserverParts): Observer {
+export function createObserver(parts: ObserverParts): Observer {
+  const { log, programLog, access, metrics, invocations, logs, unrouted } = parts;
   return {
     tail: () => invocations.tail(),
     log(source, line) {
@@ -37,6 +40,7 @@ export function createObserver({ log, programLog, access, metrics, invocations, 
       invocations.record(request, tail);
       logs.finished(request);
       if (error !== undefined) reportError(error, requestId, target);
+      if (unrouted !== undefined && target === "-" && (status === 404 || status === 405)) unrouted(request);
     },
   };
 

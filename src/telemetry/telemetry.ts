@@ -2,7 +2,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { LogLine } from "../core/invocation.ts";
 import type { LogStore } from "../core/log_store.ts";
-import type { Observer } from "../core/observer.ts";
+import type { FinishedRequest, Observer } from "../core/observer.ts";
 import { createAccessLog } from "./access_log.ts";
 import { createInvocations, type Invocations } from "./invocations.ts";
 import { createLog, createStderrSink, type Log, parseLogLevel } from "./log.ts";
@@ -33,6 +33,8 @@ export interface TelemetryOptions {
   readonly logLevel: string | undefined;
   /** Whether stderr has requests, and what programs wrote; it has when left out, and the level is not `silent`. */
   readonly requestLog?: boolean | undefined;
+  /** Hears of each request that no route takes. */
+  readonly unrouted?: ((request: FinishedRequest) => void) | undefined;
   /** Where the log store lies, and how much it keeps. */
   readonly logs: { readonly directory: string; readonly bytesMax: number; readonly ageMs: number };
 }
@@ -45,7 +47,8 @@ export interface PoolFigures {
 }
 
 /** Creates it. @throws {Error} when `logLevel` is none, or the log store cannot be opened */
-export function createTelemetry({ clock, logLevel, requestLog = true, logs: bounds }: TelemetryOptions): Telemetry {
+export function createTelemetry(options: TelemetryOptions): Telemetry {
+  const { clock, logLevel, requestLog = true, unrouted, logs: bounds } = options;
   const sink = createStderrSink(clock);
   const log = createLog({ clock, level: parseLogLevel(logLevel), sink });
   const programLog = requestLog ? log : createLog({ clock, level: "silent", sink });
@@ -54,7 +57,7 @@ export function createTelemetry({ clock, logLevel, requestLog = true, logs: boun
   const access = createAccessLog({ sink, clock, sample: requestLog && logLevel !== "silent" ? 1 : 0 });
   const say = (line: LogLine, fields: Readonly<Record<string, unknown>>) => log[line.level](line.text, fields);
   const logs = openLogStore({ ...bounds, clock, report: say });
-  const observer = createObserver({ log, programLog, access, metrics, invocations, logs });
+  const observer = createObserver({ log, programLog, access, metrics, invocations, logs, unrouted });
   return {
     ...{ log, metrics, invocations, observer, logs },
     report(line, fields) {

@@ -73,6 +73,7 @@ function open({ cron, timezone }: CronTimes): Cron {
   try {
     return new Cron(cron, { timezone, paused: true });
   } catch (error) {
-    throw new Error(error instanceof Error ? error.message.replace(/^CronPattern: /, "") : String(error));
+    const why = error instanceof Error ? error.message.replace(/^CronPattern: /, "") : String(error);
+    throw new Error(`expected times such as "0 6 * * 1-5", not "${cron}": ${why}`);
   }
 }

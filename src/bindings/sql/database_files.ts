@@ -37,8 +37,13 @@ export class DatabaseFiles {
     if (!existsSync(folder)) return [];
     return readdirSync(folder)
       .filter((file) => file.endsWith(END))
-      .map((file) => ({ name: file.slice(0, -END.length), bytes: statSync(join(folder, file)).size }));
+      .map((file) => ({ name: file.slice(0, -END.length), bytes: bytesOf(join(folder, file)) }));
   }
+}
+
+/** With the log of what is not yet in the file itself. */
+function bytesOf(path: string): number {
+  return statSync(path).size + (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
 }
 
 /** Removes a database that no process has open. Returns whether there was one. */

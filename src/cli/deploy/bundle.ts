@@ -94,7 +94,9 @@ export async function bundle(sources: readonly BundleSource[], folder: string, p
   const broken = await Promise.all(
     sources.flatMap((source, at) => (built[at]?.logs ?? []).map((log) => describe(source, log, folder, paint))),
   );
-  if (broken.length > 0) throw new CommandFailure(broken.join("\nisopod: "));
+  const absent = new Set(built.flatMap(({ logs }) => logs.flatMap(({ message }) => absentPackage(message) ?? [])));
+  const hint = absent.size === 0 ? undefined : `npm install ${[...absent].join(" ")}, or bun add, where it is imported`;
+  if (broken.length > 0) throw new CommandFailure(broken.join("\nisopod: "), { hint });
   return sources.map((source, at) => finish(source, built[at] as Built, folder));
 }
 
@@ -113,8 +115,13 @@ function finish({ path }: BundleSource, { code, map }: Built, folder: string): B
   };
 }
 
+/** The package that a message of the bundler misses. */
+function absentPackage(message: string): string | undefined {
+  return /^Could not resolve: "((?:@[^"/:]+\/)?[^"./:@][^"/:]*)(?:\/[^":]*)?"/.exec(message)?.[1];
+}
+
 async function describe({ name }: BundleSource, log: BuildLog, folder: string, paint: Paint): Promise<string> {
-  const said = `Cannot bundle "${name}": ${log.message}`;
+  const said = `Cannot bundle "${name}": ${log.message.replace(/\. Maybe you need to "bun install"\?$/, "")}`;
   if (log.position === null) return said;
   const { file, line, column } = log.position;
   return `${said} (${relative(folder, file)}:${line}:${column})${await frameOf(file, line, column, paint)}`;

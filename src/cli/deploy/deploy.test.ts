@@ -234,6 +234,7 @@ test("a broken function is told with file, line, column and the lines around, an
   const unresolved = await refusal("src/greeting.ts", 'export { greeting } from "not-installed";\n');
   expect(unresolved).toContain("(src/greeting.ts:1:");
   expect(unresolved).toContain('> 1 | export { greeting } from "not-installed";');
+  expect(unresolved).toEndWith("\n  → npm install not-installed, or bun add, where it is imported\n");
   const noExport = await refusal("src/main.ts", "export const other = 1;\n");
   expect(noExport).toContain("export default is missing");
   expect(await text("/broken")).toBe("HELLO YOU");
@@ -251,6 +252,15 @@ test("mistakes of who types have their own exit code, and say the next step", as
   expect(await end(folder.path, "--only", "other")).toContain('2 isopod: Cannot find the function "other" in DIR');
   folder.write("isopod.toml", tomlOf("mistaken", "wrong = 1\n"));
   expect(await end(folder.path)).toContain("2 isopod: DIR/isopod.toml:6: Cannot read wrong");
+  folder.write("isopod.toml", tomlOf("mis--taken"));
+  expect(await end(folder.path)).toContain('function "mis--taken": expected a name of "a" to "z"');
+  const secret = '[functions.bindings]\nTOKEN = { type = "secret", name = "MISSING" }\n';
+  folder.write("isopod.toml", tomlOf("mistaken", secret));
+  expect(await end(folder.path)).toContain(
+    'no secret "MISSING", which TOKEN binds: `isopod secret set MISSING` makes it',
+  );
+  folder.write("isopod.toml", tomlOf("mistaken", '[[schedules]]\nfunction = "mistaken"\ncron = "0 6 * * 1-9"\n'));
+  expect(await end(folder.path)).toContain('expected times such as "0 6 * * 1-5", not "0 6 * * 1-9": ');
   expect(await end(folder.path, "--nonsense")).toStartWith("2 isopod: unknown option '--nonsense'");
 });
 

@@ -46,6 +46,10 @@ class DevProcess implements AsyncDisposable {
     return event;
   }
 
+  get url(): string {
+    return this.#url;
+  }
+
   get(path: string): Promise<Response> {
     return fetch(`${this.#url}${path}`);
   }
@@ -86,6 +90,17 @@ const files = {
   "hello.ts": HELLO,
   "lib/greeting.ts": 'export const greeting: string = "hello ";\n',
 };
+
+test("a request that no route takes is told with its path, and one that a route takes is not", async () => {
+  using folder = new ProjectFolder(files);
+  await using dev = new DevProcess(folder.path);
+  await dev.event("ready");
+  await dev.text("/hello/x");
+  expect((await dev.get("/helo/x?secret=1")).status).toBe(404);
+  expect(await dev.event("unrouted")).toMatchObject({ method: "GET", path: "/helo/x", status: 404 });
+  expect((await fetch(`${dev.url}/hello/x`, { method: "DELETE" })).status).toBe(405);
+  expect(await dev.event("unrouted")).toMatchObject({ method: "DELETE", path: "/hello/x", status: 405 });
+});
 
 test("a change of any source file is served within 300 ms, however the file is written", async () => {
   using folder = new ProjectFolder(files);

@@ -13,7 +13,8 @@ import { findToken } from "../reaching/data_directory.ts";
 import { urlOf } from "../reaching/server_client.ts";
 import { fail, messageOf } from "../terminal/terminal.ts";
 import { openDevDirectory } from "./dev_directory.ts";
-import { DevReport } from "./report.ts";
+import { freeAddress } from "./free_address.ts";
+import { DevReport, type Unrouted } from "./report.ts";
 import { type DevSource, devEnvironment, findDevSource, foldersOf, isWithoutApps } from "./source.ts";
 import { SourceWatch } from "./source_watch.ts";
 
@@ -48,7 +49,7 @@ export function devCommand(): Command {
         "none",
       ]),
     )
-    .option("--json", "print {event: ready|reloaded|broken|note|log, ...}, a line each")
+    .option("--json", "print {event: ready|reloaded|broken|note|log|unrouted, ...}, a line each")
     .addHelpText("after", HELP)
     .action(dev);
 }
@@ -144,7 +145,8 @@ class Development {
     const { startServer } = await import("../../main.ts");
     const logLevel = process.env["ISOPOD_LOG"] ?? "warn";
     const dataDirectory = this.#dataDirectory;
-    const server = await startServer({ config, dataDirectory, logLevel, requestLog: false, tryOut: true });
+    const unrouted = (request: Unrouted) => this.#report.unrouted(request);
+    const server = await startServer({ config, dataDirectory, logLevel, requestLog: false, unrouted, tryOut: true });
     this.#server = server;
     const [url, admin] = [urlOf(server.listener), urlOf(server.admin)];
     const routes = config.functions.flatMap(({ name, routes }) => {
@@ -153,7 +155,13 @@ class Development {
       );
     });
     const apps = config.apps === undefined ? [] : [`ANY ${url}/apps/NAME/*`];
-    this.#report.ready({ url, admin, routes: [...routes, ...apps], ms: performance.now() - since });
+    this.#report.ready({
+      url,
+      admin,
+      data: dataDirectory,
+      routes: [...routes, ...apps],
+      ms: performance.now() - since,
+    });
     if (config.apps !== undefined && isWithoutApps(config.apps)) {
       this.#report.note(
         "Nothing is in this folder yet: each folder in it becomes an app; `isopod init` writes a function",
@@ -183,14 +191,4 @@ class Development {
 function isOfSources(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return error.name === "ConfigError" || (error.cause instanceof Error && error.cause.name === "IsopodError");
-}
-
-/** The port when nobody has it, else any that is free. */
-function freeAddress(port: number): string {
-  try {
-    Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
-    return `127.0.0.1:${port}`;
-  } catch {
-    return "127.0.0.1:0";
-  }
 }

@@ -15,8 +15,20 @@ interface Place {
 export interface DevReady {
   readonly url: string;
   readonly admin: string;
+  /** Where its data lies, with the token of the admin API. */
+  readonly data: string;
   readonly routes: readonly string[];
   readonly ms: number;
+}
+
+/** A request that no route takes. */
+export interface Unrouted {
+  readonly requestId: string;
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly status: number;
+  readonly startedAt: number;
 }
 
 /** Frames of a stack that are ours or the platform's: they tell the author of a program nothing. */
@@ -34,11 +46,12 @@ export class DevReport {
   }
 
   /** The server has started. */
-  ready({ url, admin, routes, ms }: DevReady): void {
+  ready({ url, admin, data, routes, ms }: DevReady): void {
     const lines = routes.map((route) => `  ${route}\n`).join("");
-    const hint = this.#paint("grey", `admin API ${admin}, started in ${Math.round(ms)} ms; Ctrl-C ends it`);
+    const others = `other commands: isopod schedules --url ${admin} --data ${relative(process.cwd(), data)}`;
+    const hint = this.#paint("grey", `${others}\nstarted in ${Math.round(ms)} ms; Ctrl-C ends it`);
     this.#say(
-      { event: "ready", url, admin, routes, ms },
+      { event: "ready", url, admin, data, routes, ms },
       `${this.#paint("green", `Serving ${url}`)}\n${lines}${hint}\n`,
     );
   }
@@ -68,6 +81,13 @@ export class DevReport {
     const frame = await this.#frame(place);
     const shown = item.text === undefined ? item : { ...item, text: item.text.replace(GUEST_FRAMES, "") };
     this.#say({ event: "log", record: item, ...place }, `${this.#short(logLine(shown, this.#paint))}${frame}\n`);
+  }
+
+  /** A request that no route takes. */
+  unrouted({ requestId, method, path, status, startedAt }: Unrouted): void {
+    const request = { method, path, status, request_id: requestId, time_ms: startedAt };
+    const item = { id: 0, kind: "invocation", level: "warn", code: "no route takes it", ...request } as const;
+    this.#say({ event: "unrouted", ...request }, `${logLine(item, this.#paint)}\n`);
   }
 
   #say(event: object, text: string): void {

@@ -11,6 +11,16 @@ export interface SharedOptions {
   readonly json?: boolean;
 }
 
+/** Of commands that ask before they take something away. */
+export interface RemovalOptions extends SharedOptions {
+  readonly yes?: boolean;
+}
+
+/** The answer of scripts. */
+export function yesOption(): Option {
+  return new Option("--yes", "ask nothing");
+}
+
 /** Where a server's admin API is when nobody says it. */
 export const DEFAULT_URL = "http://127.0.0.1:8081";
 

@@ -71,6 +71,12 @@ test("a database goes out and comes in, whole or as a dump", async () => {
   expect((await sql("export", "one", file("one.sqlite"))).stdout).toStartWith(`${file("one.sqlite")}  `);
   expect((await sql("export", "one", file("one.sqlite"))).code).toBe(2);
   expect(await sql("import", "two", file("one.sqlite"))).toMatchObject({ code: 0, stdout: "imported into two\n" });
+  const overwriting = await sql("import", "two", file("one.sqlite"));
+  expect([overwriting.code, overwriting.stderr]).toEqual([
+    2,
+    expect.stringContaining("add --yes to replace it unasked"),
+  ]);
+  expect((await sql("import", "two", file("one.sqlite"), "--yes")).code).toBe(0);
   expect((await sql("two", "SELECT a FROM t")).stdout).toBe("a\nkept\n");
   await Bun.write(file("dump.sql"), "BEGIN TRANSACTION;\nCREATE TABLE d (a);\nINSERT INTO d VALUES('x');\nCOMMIT;\n");
   expect((await sql("import", "two", file("dump.sql"))).code).toBe(0);
@@ -78,7 +84,7 @@ test("a database goes out and comes in, whole or as a dump", async () => {
   const names = JSON.parse((await sql("list", "--json")).stdout).map(({ name }: { name: string }) => name);
   expect(names).toContain("two");
   const unasked = await sql("delete", "two");
-  expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining("add --yes to delete it")]);
+  expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining("add --yes to delete it unasked")]);
   expect((await sql("delete", "two", "--yes")).code).toBe(0);
   expect((await sql("delete", "two", "--yes")).code).toBe(5);
   expect((await sql("export", "two", file("two.sqlite"))).code).toBe(5);

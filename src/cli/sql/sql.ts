@@ -2,19 +2,18 @@
 import { Command } from "commander";
 import { CommandFailure, EXIT, usageError } from "../exit_codes.ts";
 import { type AdminClient, adminClient } from "../reaching/admin_client.ts";
-import { addSharedOptions, printJson, type SharedOptions } from "../reaching/command_options.ts";
-import { mayDelete } from "../terminal/ask.ts";
+import {
+  addSharedOptions,
+  printJson,
+  type RemovalOptions,
+  type SharedOptions,
+  yesOption,
+} from "../reaching/command_options.ts";
+import { mayRemove, type Removal } from "../terminal/ask.ts";
 import { byteSize, cell, table } from "../terminal/table.ts";
 import { paintFor } from "../terminal/terminal.ts";
+import { type Result, showResult } from "./result_table.ts";
 import { exportFile, importFile, migrate } from "./sql_files.ts";
-
-const ROWS_SHOWN_MAX = 1000;
-
-interface Result {
-  readonly columns: readonly string[];
-  readonly rows: readonly (readonly unknown[])[];
-  readonly meta: Readonly<Record<string, number | boolean>>;
-}
 
 interface Database {
   readonly name: string;
@@ -31,7 +30,7 @@ Examples:
   isopod sql shop "SELECT * FROM items WHERE id = ?" 7 --json
   isopod sql migrate shop ./migrations
   isopod sql export shop shop.sqlite
-  isopod sql import shop shop.sqlite
+  isopod sql import shop shop.sqlite                       asks where there is one; --yes in a script
   isopod sql list
   isopod sql delete shop                                   asks; --yes in a script
 `;
@@ -56,12 +55,13 @@ export function sqlCommand(): Command {
   const into = new Command("import")
     .description("Put a file of SQLite in the place of a database, or run a dump (.sql) in one transaction.")
     .argument("<name>", "the database")
-    .argument("<file>", "the file");
+    .argument("<file>", "the file")
+    .addOption(yesOption());
   const list = new Command("list").description("List the databases of the project.");
   const remove = new Command("delete")
     .description("Delete a database with everything in it.")
     .argument("<name>", "the database")
-    .option("--yes", "ask nothing");
+    .addOption(yesOption());
   return new Command("sql")
     .description("Look into SQL databases, migrate them, and copy them in and out.")
     .addCommand(addSharedOptions(query, "{columns, rows, meta}").addHelpText("after", HELP).action(runQuery), {
@@ -101,30 +101,6 @@ function readValue(text: string): string | number | null {
   return /^-?(0|[1-9]\d{0,14})(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
-function showResult({ columns, rows, meta }: Result): string {
-  if (columns.length === 0) return changed(Number(meta["changes"] ?? 0));
-  const paint = paintFor(process.stdout);
-  const heads = columns.map((title, at) => {
-    const isNumeric = rows.length > 0 && rows.every((row) => typeof row[at] === "number" || row[at] === null);
-    return { title: cell(title, 40), align: isNumeric ? ("right" as const) : ("left" as const) };
-  });
-  const shown = rows.slice(0, ROWS_SHOWN_MAX).map((row) => row.map(showValue));
-  const more = rows.length > shown.length ? `… and ${rows.length - shown.length} more; --json has all\n` : "";
-  return `${table(heads, shown, paint)}${more}`;
-}
-
-function changed(rows: number): string {
-  return `${rows} ${rows === 1 ? "row" : "rows"} changed\n`;
-}
-
-function showValue(value: unknown): string {
-  if (value === null) return "NULL";
-  if (Array.isArray(value)) return cell(JSON.stringify(value));
-  if (typeof value !== "object") return cell(String(value));
-  const { b, i, f } = value as { readonly b?: string; readonly i?: string; readonly f?: string };
-  return b === undefined ? String(i ?? f) : `<${byteSize(Buffer.from(b, "base64").length)}>`;
-}
-
 async function runMigrate(name: string, folder: string, options: SharedOptions): Promise<void> {
   const client = adminClient(options);
   const ask = async (sql: string) => (await query(client, name, [{ sql, params: [] }]))[0]?.rows ?? [];
@@ -143,12 +119,17 @@ async function runExport(name: string, file: string, options: SharedOptions): Pr
   process.stdout.write(`${file}  ${byteSize(bytes)}\n`);
 }
 
-async function runImport(name: string, file: string, options: SharedOptions): Promise<void> {
+async function runImport(name: string, file: string, options: RemovalOptions): Promise<void> {
   const client = adminClient(options);
-  await importFile(file, {
+  const isDone = await importFile(file, {
     script: (texts) => client.post(pathOf(client, name, "/script"), { texts }),
     whole: (contents) => client.put(pathOf(client, name, "/file"), contents),
+    async mayReplace() {
+      const { bytes } = await client.get<Database>(pathOf(client, name));
+      return bytes === null || (await mayLose(client, name, "replace", options.yes));
+    },
   });
+  if (!isDone) return;
   if (options.json) return printJson({ imported: name });
   process.stdout.write(`imported into ${name}\n`);
 }
@@ -166,13 +147,17 @@ async function runList(options: SharedOptions): Promise<void> {
   process.stdout.write(table(heads, rows, paintFor(process.stdout)));
 }
 
-async function runDelete(name: string, options: SharedOptions & { readonly yes?: boolean }): Promise<void> {
+async function runDelete(name: string, options: RemovalOptions): Promise<void> {
   const client = adminClient(options);
-  const what = `database ${name} with everything in it`;
-  if (!(await mayDelete(what, client.target.url.origin, options.yes))) return;
+  if (!(await mayLose(client, name, "delete", options.yes))) return;
   await client.delete(pathOf(client, name));
   if (options.json) return printJson({ deleted: name });
   process.stdout.write(`deleted ${name}\n`);
+}
+
+function mayLose(client: AdminClient, name: string, verb: Removal["verb"], yes: boolean | undefined) {
+  const what = `database ${name} with everything in it`;
+  return mayRemove({ verb, what, origin: client.target.url.origin }, yes);
 }
 
 async function query(client: AdminClient, name: string, statements: readonly object[]): Promise<readonly Result[]> {

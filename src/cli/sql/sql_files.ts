@@ -70,13 +70,20 @@ export async function exportFile(answer: Response, file: string): Promise<number
   return statSync(file).size;
 }
 
-/** Sends a dump or a whole database. */
-export async function importFile(
-  path: string,
-  to: { script(texts: readonly string[]): Promise<unknown>; whole(contents: Blob): Promise<unknown> },
-): Promise<void> {
+/** Where a file goes. */
+export interface ImportTarget {
+  script(texts: readonly string[]): Promise<unknown>;
+  whole(contents: Blob): Promise<unknown>;
+  /** Whether a whole database may take the place of what is there. */
+  mayReplace(): Promise<boolean>;
+}
+
+/** Sends a dump or a whole database. Returns whether that was done. */
+export async function importFile(path: string, to: ImportTarget): Promise<boolean> {
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw usageError(`Cannot import ${path}: it is no file`);
   const file = Bun.file(path);
   if (path.endsWith(".sql")) await to.script([await file.text()]);
-  else await to.whole(file);
+  else if (await to.mayReplace()) await to.whole(file);
+  else return false;
+  return true;
 }

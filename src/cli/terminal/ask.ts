@@ -28,15 +28,23 @@ export async function confirm(question: string, standard: boolean): Promise<bool
   return answer === "y/n" ? standard : answer === "y" || answer === "yes";
 }
 
+/** What takes something from a server that no command brings back. */
+export interface Removal {
+  readonly verb: "delete" | "remove" | "replace" | "revoke";
+  readonly what: string;
+  /** Of the server. */
+  readonly origin: string;
+}
+
 /**
- * Whether `what` is to be deleted from the server at `origin`: asks, unless `yes` says so.
+ * Whether that is to be done: asks, unless `yes` says so.
  * @throws {CommandFailure} where nobody can be asked
  */
-export async function mayDelete(what: string, origin: string, yes: boolean | undefined): Promise<boolean> {
+export async function mayRemove({ verb, what, origin }: Removal, yes: boolean | undefined): Promise<boolean> {
   if (yes === true) return true;
   if (!canAsk())
-    throw usageError(`Cannot ask whether to delete ${what}: this is no terminal`, "add --yes to delete it");
-  if (await confirm(`Delete ${what} from ${origin}?`, false)) return true;
-  process.stderr.write("Nothing is deleted\n");
+    throw usageError(`Cannot ask whether to ${verb} ${what}: this is no terminal`, `add --yes to ${verb} it unasked`);
+  if (await confirm(`${verb.charAt(0).toUpperCase()}${verb.slice(1)} ${what} on ${origin}?`, false)) return true;
+  process.stderr.write("Nothing is changed\n");
   return false;
 }

@@ -42,6 +42,13 @@ test("statements run in one transaction", async () => {
   expect(body.items).toContainEqual({ name: "first", dialect: "sqlite", bytes: expect.any(Number) });
 });
 
+test("the size of a database has what is in its log and not yet in its file", async () => {
+  await query("grown", { sql: "CREATE TABLE t (a)" });
+  await query("grown", { sql: "INSERT INTO t VALUES (zeroblob(500000))" });
+  const { body } = await ask(server, "GET", `${PATH}/grown`);
+  expect((body as { bytes?: number }).bytes).toBeGreaterThan(500_000);
+});
+
 test("a script is all or nothing", async () => {
   const script = (...texts: string[]) => ask(server, "POST", `${PATH}/scripted/script`, { texts });
   expect(

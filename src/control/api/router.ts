@@ -77,21 +77,36 @@ export function read<Schema extends z.ZodType>(
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const { path, message } = plainIssue(parsed.error.issues[0], []);
-  throw new IsopodError("bad_request", { message: `Cannot read the ${what}: ${path.join(".") || "it"}: ${message}` });
+  const at = path.join(".") || "it";
+  const given = path.reduce((above: unknown, key) => (above as Record<string, unknown> | undefined)?.[key], value);
+  // What stands in a path is no secret; of a body only what was to be chosen is repeated.
+  const named = what === "path" ? `${at} ${shown(given)}` : at;
+  const why = typeof message === "string" ? message : `expected ${message.oneOf}, not ${shown(given)}`;
+  throw new IsopodError("bad_request", { message: `Cannot read the ${what}: ${named}: ${why}` });
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value)?.slice(0, 100) ?? "nothing";
 }
 
 /** An issue that says what was expected: of a choice of forms, the one that the value comes nearest to. */
 function plainIssue(issue: z.core.$ZodIssue | undefined, above: readonly PropertyKey[]): PlainIssue {
   const path = [...above, ...(issue?.path ?? [])].map(String);
+  if (issue?.code === "invalid_value") return { path, message: { oneOf: listOf(issue.values) } };
   if (issue?.code !== "invalid_union")
     return { path, message: issue?.message ?? "it is not of the form that was expected" };
   const firsts = issue.errors.map(([first]) => first);
   return plainIssue(firsts.find((first) => first?.code !== "invalid_type") ?? firsts[0], path);
 }
 
+function listOf(values: readonly unknown[]): string {
+  const texts = values.map((value) => JSON.stringify(value));
+  return texts.length < 2 ? texts.join() : `${texts.slice(0, -1).join(", ")} or ${texts.at(-1)}`;
+}
+
 interface PlainIssue {
   readonly path: readonly string[];
-  readonly message: string;
+  readonly message: string | { readonly oneOf: string };
 }
 
 function write(endpoint: Endpoint, { body, revision, status }: Answer<unknown>): Response {

@@ -14,7 +14,7 @@ afterAll(() => rig[Symbol.dispose]());
 
 const HASH = `sha256-${"0123456789abcdef".repeat(4)}`;
 
-/** What INTERFACE.md shows, without what is not there yet. */
+/** An example of each kind of table. */
 const EXAMPLE = `
 listen_address = "127.0.0.1:8080"       # data plane
 admin_address  = "127.0.0.1:8081"       # admin API, dashboard, metrics, invoke API

@@ -145,7 +145,10 @@ test.each([
     'name = "a"\npath = "hello.ts"\nenv = { A = 1 }',
     'env.A of function "a": expected a text in quotes, at most 32768 characters long, not 1',
   ],
-  ['name = "a"\npath = "hello.ts"\nenv = { "A=B" = "1" }', 'env."A=B" of function "a": expected a name without "="'],
+  [
+    'name = "a"\npath = "hello.ts"\nenv = { "A=B" = "1" }',
+    'env."A=B" of function "a": expected a name of letters, digits, "_", "-", "." and "/", no digit first',
+  ],
   ['name = "a"\npath = "hello.ts"\nenv = 3', 'env of function "a": expected a table of names and texts'],
   [
     'name = "a"\npath = "hello.ts"\nmiddlewares = ["auth"]',

@@ -160,7 +160,15 @@ export function checked(expected: string, check: ((value: string) => void) | und
 }
 
 const ENV_ENTRIES_MAX = 256;
-const ENV_NAME_MAX = 256;
+const ENV_NAME = /^[A-Za-z_./-][A-Za-z0-9_./-]{0,255}$/;
+/** What is expected of the name of a variable. */
+export const ENV_NAME_EXPECTED = 'a name of letters, digits, "_", "-", "." and "/", no digit first, at most 256 long';
+
+/** Whether `name` may name a variable of a program's environment. */
+export function isEnvName(name: string): boolean {
+  return ENV_NAME.test(name);
+}
+
 const ENV_VALUE_MAX = 32_768;
 
 /** Environment variables. */
@@ -173,8 +181,8 @@ export const environment: z.ZodType<Readonly<Record<string, string>>> = z.unknow
   const entries = Object.entries(value);
   if (entries.length > ENV_ENTRIES_MAX) issue(`expected at most ${ENV_ENTRIES_MAX} variables`);
   for (const [name, item] of entries.slice(0, ENV_ENTRIES_MAX)) {
-    if (!/^[^=\0]+$/.test(name) || name.length > ENV_NAME_MAX) {
-      issue(`expected a name without "=", at most ${ENV_NAME_MAX} long`, [name]);
+    if (!isEnvName(name)) {
+      issue(`expected ${ENV_NAME_EXPECTED}`, [name]);
     } else if (typeof item !== "string" || item.length > ENV_VALUE_MAX || item.includes("\0")) {
       issue(`expected a text in quotes, at most ${ENV_VALUE_MAX} characters long`, [name]);
     }

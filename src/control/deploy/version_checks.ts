@@ -3,6 +3,7 @@ import { IsopodError } from "../../core/errors.ts";
 import { LIMIT_NAMES, type Limits } from "../../core/limits.ts";
 import type { Plan } from "../../core/plan.ts";
 import { directoryMistake } from "../../core/wasm_program.ts";
+import { ENV_NAME_EXPECTED, isEnvName } from "../config/values.ts";
 import type { Replica } from "../publish/replica.ts";
 import type { Manifest, VersionSettings } from "./records.ts";
 import { hookPaths } from "./stored_hooks.ts";
@@ -90,6 +91,8 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
     attempt(() => parts.validateEgress(rule), fail);
     if (!owner.isServer && parts.reachesInside(rule)) checkInside(parts, owner, rule);
   }
+  const misnamed = Object.keys(settings.env).find((each) => !isEnvName(each));
+  if (misnamed !== undefined) fail(`cannot name a variable "${misnamed}": expected ${ENV_NAME_EXPECTED}`);
   const bound = new Set<string>();
   for (const binding of [...settings.secrets.map((each) => each.binding), ...Object.keys(settings.bindings ?? {})]) {
     if (Object.hasOwn(settings.env, binding)) fail(`"${binding}" is both a variable and a binding`);
@@ -100,7 +103,9 @@ export function checkVersion(parts: VersionChecks, owner: VersionOwner, input: V
     if (hosts.includes("*")) fail(`the secret "${binding}" is for every host, and every host would learn it`);
     for (const host of hosts) attempt(() => parts.validateHost(host), fail);
     if (parts.replica.get("secrets", project, secret) !== undefined) continue;
-    fail(`project "${project}" has no secret "${secret}"; set it first`);
+    fail(
+      `project "${project}" has no secret "${secret}", which ${binding} binds: \`isopod secret set ${secret}\` makes it`,
+    );
   }
 }
 

@@ -26,6 +26,11 @@ export interface FoundModule {
 /** What modules are looked for: packages may have others for pages. */
 export type BundleTarget = "browser" | undefined;
 
+const ABSENT = {
+  file: "there is no such file or package",
+  package: "there is no such file or package; a package is installed where it is imported, by npm install or bun add",
+};
+
 /**
  * A loader for the function whose entry is the file at `entry`.
  * @param denied files that are not given out wherever they lie, by their real paths
@@ -46,7 +51,7 @@ export function createFileModules(
         });
       };
       const folder = dirname(importer);
-      const path = find(specifier, folder, target) ?? fail("there is no such file or package");
+      const path = find(specifier, folder, target) ?? fail(ABSENT[/^[./]/.test(specifier) ? "file" : "package"]);
       const root = roots.find((each) => path.startsWith(each + sep)) ?? fail(`it lies outside of ${roots[0]}`);
       if (isHidden(path.slice(root.length)) || denied.has(path)) fail("such files are never given to programs");
       if (statSync(path).size > FILE_BYTES_MAX) fail("it is larger than 16 MiB");

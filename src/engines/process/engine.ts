@@ -6,7 +6,7 @@
  */
 import type { Engine, GuestProcess } from "../../core/engine.ts";
 import { IsopodError } from "../../core/errors.ts";
-import { layRoot, makeCodeFolder } from "../../sandbox/root.ts";
+import { layRoot, makeCodeFolder, removeFolder } from "../../sandbox/root.ts";
 import { Sandbox } from "../../sandbox/sandbox.ts";
 import { outerFilter } from "../../sandbox/seccomp.ts";
 import { ETC_FILES, folderRoot, systemFiles, systemRoot } from "../../sandbox/system_root.ts";
@@ -60,7 +60,7 @@ const DEVICES = ["zero", "full", "random", "urandom"];
 
 /** Creates the engine; what it needs of the machine is looked for when the first instance is started. */
 export function createProcessEngine(options: ProcessEngineOptions): Engine {
-  const trees = new FileTrees(() => makeCodeFolder(options.directory));
+  const trees = new FileTrees(() => makeCodeFolder(options.directory), removeFolder);
   /** Known once the first sandbox is opened. */
   let layers: readonly string[] = [];
   /** By the folder that is the root; the machine's own has no name. */

@@ -12,7 +12,10 @@ let folder: string;
 let trees: FileTrees;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "isopod-trees-"));
-  trees = new FileTrees(() => folder);
+  trees = new FileTrees(
+    () => folder,
+    (path) => rmSync(path, { recursive: true, force: true }),
+  );
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 

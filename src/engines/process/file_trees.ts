@@ -22,15 +22,20 @@ interface LaidTree {
 /** The laid trees of an engine. */
 export class FileTrees {
   readonly #make: () => string;
+  readonly #remove: (folder: string) => void;
   /** The one that was used last is the last. */
   readonly #laid = new Map<string, LaidTree>();
   #folder: string | undefined;
   /** Laid so far: each has a folder of its own name. */
   #count = 0;
 
-  /** @param make gives the folder that they are laid in, once */
-  constructor(make: () => string) {
+  /**
+   * @param make gives the folder that they are laid in, once
+   * @param remove takes it back
+   */
+  constructor(make: () => string, remove: (folder: string) => void) {
     this.#make = make;
+    this.#remove = remove;
   }
 
   /**
@@ -61,7 +66,7 @@ export class FileTrees {
 
   /** Removes all of them. */
   close(): void {
-    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#folder !== undefined) this.#remove(this.#folder);
   }
 
   #collect(): void {

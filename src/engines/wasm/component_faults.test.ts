@@ -151,6 +151,14 @@ test.each(Object.keys(FAILING))(
   60_000,
 );
 
+test("the log says what failed, and no frames of code that is ours", async () => {
+  await server.ask("bad", { path: "/c" });
+  const { items } = (await (await server.admin("/v1/logs?limit=1000")).json()) as { items: Record<string, string>[] };
+  const texts = items.filter(({ kind }) => kind === "error").map(({ text = "" }) => text);
+  expect(texts).not.toBeEmpty();
+  expect(texts.filter((text) => /\n\s+at /.test(text))).toEqual([]);
+});
+
 test("an answer that is not complete never looks so", async () => {
   const got = await server.ask("bad", { path: "/k" });
   expect(got.status).toBe(200);

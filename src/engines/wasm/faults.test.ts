@@ -165,6 +165,16 @@ test.each(Object.keys(FAILING))("a module with the fault %s is told so, each tim
   expect(await (await server.ask("good")).text()).toBe("good");
 });
 
+test("the log says what failed, and no frames of code that is ours", async () => {
+  expect((await server.runModule("(module)")).status).toBe(500);
+  await server.ask("trap");
+  const { items } = (await (await server.admin("/v1/logs?limit=1000")).json()) as { items: Record<string, string>[] };
+  const texts = items.filter(({ kind }) => kind === "error").map(({ text = "" }) => text);
+  expect(texts.some((text) => text.startsWith("TypeError: Cannot load module: it has no function"))).toBeTrue();
+  expect(texts).toContain("RuntimeError: Unreachable code should not be executed");
+  expect(texts.filter((text) => /\n\s+at /.test(text))).toEqual([]);
+});
+
 const moduleOf = async ({ wat, wasm }: Fault) => wasm ?? (await compileWat(wat ?? ""));
 
 test.each(Object.keys(UNLOADABLE))("a deploy of one with the fault %s is refused", async (name) => {

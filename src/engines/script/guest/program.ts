@@ -37,7 +37,10 @@ export function parseProgram(load: LoadParcel, code: Uint8Array): PendingProgram
 export function readProgram(adapters: readonly ProgramAdapter[], load: LoadParcel, bytes: Uint8Array): PendingProgram {
   for (const adapter of adapters) {
     const program = adapter.read(load, bytes);
-    if (program !== undefined) return program;
+    if (program === undefined) continue;
+    // What was evaluated to warm the guest up has no part in this one's stacks.
+    address = "";
+    return program;
   }
   return parseProgram(load, bytes);
 }
@@ -95,9 +98,23 @@ function describe(thrown: unknown): ResetReason {
   if (syntax !== undefined) return syntax;
   const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `Uncaught ${Bun.inspect(thrown)}`;
   const stack = thrown instanceof Error ? (thrown.stack ?? "") : "";
-  const named = address === "" ? stack : stack.replaceAll(address, displayName);
+  const named = withoutOwnFrames(address === "" ? stack : stack.replaceAll(address, displayName));
   const code = thrown instanceof InvalidResult ? "invalid_result" : "uncaught_exception";
   return { code, message, stack: named, ...placeIn(stack) };
+}
+
+/** Frames of this file, or of what calls a module, say nothing to whoever wrote the program; a module's have no places. */
+const FRAMES_AROUND = { script: /\(node:async_hooks:/, module: /\((?:blob|node):|at unknown$/ };
+
+function withoutOwnFrames(stack: string): string {
+  const own = /\((\S+):\d+:\d+\)$/m.exec(new Error().stack ?? "")?.[1];
+  const around = FRAMES_AROUND[address === "" ? "module" : "script"];
+  const isOwn = (line: string) =>
+    /^\s+at /.test(line) && ((own !== undefined && line.includes(`${own}:`)) || around.test(line));
+  return stack
+    .split("\n")
+    .filter((line) => !isOwn(line))
+    .join("\n");
 }
 
 interface BuildPosition {
