@@ -8,6 +8,7 @@ import type { AsyncLocalStorage } from "node:async_hooks";
 import { FRAME } from "../../../wire/frame.ts";
 import type { LoadParcel } from "../../../wire/parcels.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
+import { Beginnings } from "../../guest/beginnings.ts";
 import type { Channel } from "../../guest/channel.ts";
 import { createConsole } from "../../guest/console.ts";
 import type { EvaluatedProgram, PendingProgram } from "../../guest/evaluated.ts";
@@ -26,12 +27,14 @@ export class FunctionHost implements ProgramRunner {
   readonly #env: Record<string, unknown>;
   readonly fn: LoadParcel["fn"];
   readonly describe = describeFailure;
+  readonly #beginnings: Beginnings;
   #storage: AsyncLocalStorage<Invocation> | undefined;
   #program: EvaluatedProgram | undefined;
 
   /** @param read reads what was sent; called once the globals of programs are in place */
   constructor(channel: Channel, load: LoadParcel, env: Record<string, unknown>, read: () => PendingProgram) {
     this.#channel = channel;
+    this.#beginnings = new Beginnings({ flush: () => channel.connection.flush(), later: setImmediate });
     this.#env = env;
     this.fn = load.fn;
     this.#start(load, read);
@@ -51,7 +54,7 @@ export class FunctionHost implements ProgramRunner {
 
   open(stream: WireStream, head: Uint8Array): StreamEvents | undefined {
     const invocation = new Invocation(stream, head, this);
-    queueMicrotask(() => {
+    this.#beginnings.add(() => {
       const program = this.#program as EvaluatedProgram;
       const handler = handlerFor(program, invocation.entrance);
       this.#storage?.run(invocation, () => invocation.run(handler, this.#env));
