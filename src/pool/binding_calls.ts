@@ -34,12 +34,8 @@ export function acceptCall(host: CallHost, stream: WireStream, payload: Uint8Arr
   const ask = findHeld(head.n, host.grants, host.bindings);
   const candidates = host.candidates(head.i);
   if (ask === undefined || candidates.length === 0) {
-    stream.reset(
-      JSON.stringify({
-        code: "binding_denied",
-        message: `Cannot call "${head.n.slice(0, 64)}": no invocation or no such binding`,
-      }),
-    );
+    const message = `Cannot call "${head.n.slice(0, 64)}": no invocation or no such binding`;
+    stream.reset(JSON.stringify({ code: "binding_denied", message }));
     return undefined;
   }
   const call = new HostedCall(host, stream, candidates, head);
@@ -123,9 +119,10 @@ class HostedCall implements StreamEvents {
   }
 
   #scope(): CallScope {
-    const { meter, request } = this.#owner.current;
+    const owner = this.#owner;
+    const { request } = owner.current;
     const strike = (name: "subrequestsMax" | "subrequestBytesMax") => {
-      this.#broken = limitError("subrequest_limit", name, meter.limits);
+      this.#broken = limitError("subrequest_limit", name, owner.current.meter.limits);
       throw this.#broken;
     };
     return {
@@ -134,12 +131,15 @@ class HostedCall implements StreamEvents {
       functionName: this.#host.functionName,
       depth: request.depth ?? 0,
       signal: this.#abort.signal,
-      deadline: Math.max(...this.#owner.candidates.map((each) => this.#host.deadlineOf(each))),
+      deadline: Math.max(...owner.candidates.map((each) => this.#host.deadlineOf(each))),
+      // Of whom it is by now: nobody is ended by what another has used.
       countSubrequest() {
+        const { meter } = owner.current;
         meter.subrequests += 1;
         if (meter.subrequests > meter.limits.subrequestsMax) strike("subrequestsMax");
       },
       countSubrequestBytes(bytes) {
+        const { meter } = owner.current;
         meter.subrequestBytes += bytes;
         if (meter.subrequestBytes > meter.limits.subrequestBytesMax) strike("subrequestBytesMax");
       },
