@@ -32,7 +32,7 @@ export interface ProgramRun {
 
 /** The largest input that may be part of what names an answer; with a larger one a program always runs. */
 const INPUT_BYTES_MAX = 256 * 1024;
-/** Programs whose habits are remembered. */
+/** Programs whose habits are remembered: those of which an answer was for keeping. Most run once, and say nothing of it. */
 const HABITS_MAX = 10_000;
 const habits = new Map<string, Habit>();
 const names = new WeakMap<Program | WasmProgram | BrowserProgram, string>();
@@ -45,22 +45,27 @@ export async function answerCachedProgram(cache: ResponseCache, run: ProgramRun)
   // The key is who calls, which the plan and the project stand for.
   const headers = new Headers(run.headers);
   headers.delete("authorization");
-  const habit = habitOf(`${project} ${plan} ${code}`);
-  // The input of a program that has kept nothing so far is not worth reading before it runs.
-  if (!habit.ever && run.input instanceof ReadableStream) {
-    const response = await run.invoke(run.input, NOTHING, sender);
-    const head = { method: "GET", url, headers };
-    habit.ever = lifetimeOf(head, response.status, response.headers, Date.now()) !== undefined;
-    return untagged(response);
+  const name = `${project} ${plan} ${code}`;
+  const habit = habits.get(name) ?? newHabit();
+  try {
+    // The input of a program that has kept nothing so far is not worth reading before it runs.
+    if (!habit.ever && run.input instanceof ReadableStream) {
+      const response = await run.invoke(run.input, NOTHING, sender);
+      const head = { method: "GET", url, headers };
+      habit.ever = lifetimeOf(head, response.status, response.headers, Date.now()) !== undefined;
+      return untagged(response);
+    }
+    const { body, isWhole } = await run.within((signal) => readShort(run.input, INPUT_BYTES_MAX, signal));
+    if (!isWhole) return await run.invoke(body, NOTHING, sender);
+    const named = JSON.stringify([code, url, given, body instanceof Uint8Array ? hashOf(body) : null]);
+    return await cache.through({
+      ...{ key: `/run ${project} ${plan} ${hashOf(named)}`, project },
+      ...{ functionName: undefined, method: "GET", url, headers, habit, sender },
+      invoke: (more, until) => run.invoke(body, more, until),
+    });
+  } finally {
+    if (habit.ever) remember(name, habit);
   }
-  const { body, isWhole } = await run.within((signal) => readShort(run.input, INPUT_BYTES_MAX, signal));
-  if (!isWhole) return run.invoke(body, NOTHING, sender);
-  const named = JSON.stringify([code, url, given, body instanceof Uint8Array ? hashOf(body) : null]);
-  return cache.through({
-    ...{ key: `/run ${project} ${plan} ${hashOf(named)}`, project },
-    ...{ functionName: undefined, method: "GET", url, headers, habit, sender },
-    invoke: (more, until) => run.invoke(body, more, until),
-  });
 }
 
 /** Of all the code, what it imports included: two programs with the same first file may import different ones. */
@@ -79,11 +84,8 @@ function languageOf(program: Program | BrowserProgram): string {
   return program.kind === "browser" ? "browser" : program.language;
 }
 
-function habitOf(name: string): Habit {
-  const known = habits.get(name);
-  if (known !== undefined) return known;
+function remember(name: string, habit: Habit): void {
+  habits.delete(name);
   if (habits.size >= HABITS_MAX) habits.delete(habits.keys().next().value ?? "");
-  const habit = newHabit();
   habits.set(name, habit);
-  return habit;
 }
