@@ -1,5 +1,6 @@
 /** Which of a version's instances is meant: the one with the least to do, or the one that has idled for longest. */
 import type { Instance } from "./instance.ts";
+import type { RunningInvocation } from "./invocation.ts";
 
 /** The instance with the fewest invocations that takes one more; undefined when none does. */
 export function leastLoaded(instances: Iterable<Instance>, concurrencyMax: number): Instance | undefined {
@@ -24,13 +25,15 @@ export function longestIdle(instances: Iterable<Instance>): Instance | undefined
   return oldest;
 }
 
-/** An instance whose answer is out is as a rule free within this time, in milliseconds: no other need be started for it. */
-export const FREE_MS = 5;
-
 /** Whether one of the instances has answered all that it has, and is about to say that it is ready for more. */
 export function isAboutToBeFree(instances: Iterable<Instance>): boolean {
   for (const { broken, invocations } of instances) {
-    if (!broken && invocations.size > 0 && [...invocations].every(({ isAnswered }) => isAnswered)) return true;
+    if (!broken && invocations.size > 0 && areAnswered(invocations)) return true;
   }
   return false;
+}
+
+function areAnswered(invocations: Iterable<RunningInvocation>): boolean {
+  for (const { isAnswered } of invocations) if (!isAnswered) return false;
+  return true;
 }

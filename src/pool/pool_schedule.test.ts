@@ -133,6 +133,39 @@ describe("instances of a function", () => {
     expect(calls[3]?.error()?.status).toBe(503);
   });
 
+  test("one that has answered is waited for, however many do so one after the other", async () => {
+    const rig = new PoolRig({ prewarmed: 0 });
+    const version = rig.version("f", { concurrencyMax: 1 });
+    await rig.invoke(version);
+    const [guest] = rig.guestsOf("f");
+    for (let index = 0; index < 20; index += 1) {
+      guest?.answer(index, "", true);
+      await settle();
+      const next = await rig.invoke(version);
+      await rig.clock.advance(2);
+      guest?.finish(index);
+      await settle();
+      expect([next.state(), guest?.invocations.length]).toEqual(["pending", index + 2]);
+    }
+    expect(rig.guestsOf("f").length).toBe(1);
+  });
+
+  test("one that is not free soon after its answer is joined by another", async () => {
+    const rig = new PoolRig({ prewarmed: 0 });
+    const version = rig.version("f", { concurrencyMax: 1, wallMs: 500 });
+    await rig.invoke(version);
+    rig.guestsOf("f")[0]?.answer(0, "", true);
+    await settle();
+    const [gone, next] = [await rig.invoke(version), await rig.invoke(version)];
+    gone.abort.abort();
+    await rig.clock.advance(5);
+    expect(gone.state()).toBe("client_gone");
+    expect(rig.guestsOf("f").length).toBe(2);
+    rig.guestsOf("f")[1]?.answer(0);
+    await settle();
+    expect(next.state()).toBe("answered");
+  });
+
   test("who waits leaves by hanging up, or at the wall limit", async () => {
     const rig = new PoolRig({ prewarmed: 0 });
     const version = rig.version("f", { concurrencyMax: 1, wallMs: 500 }, 1);

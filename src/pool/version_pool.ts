@@ -10,7 +10,7 @@ import type { InvocationRequest } from "../core/invocation.ts";
 import type { Meter } from "./figures.ts";
 import { newInstance } from "./first_program.ts";
 import type { Instance, InstanceScheduler } from "./instance.ts";
-import { FREE_MS, isAboutToBeFree, leastLoaded, longestIdle } from "./instance_choice.ts";
+import { isAboutToBeFree, leastLoaded, longestIdle } from "./instance_choice.ts";
 import { RunningInvocation } from "./invocation.ts";
 import type { PoolOptions } from "./options.ts";
 import type { Prewarmed } from "./prewarmed.ts";
@@ -40,7 +40,7 @@ export class VersionPool implements InstanceScheduler {
     this.#options = options;
     this.#prewarmed = prewarmed;
     this.#supervisor = supervisor;
-    this.#waiting = new WaitingLine(options.sizes.queueMax, options.clock);
+    this.#waiting = new WaitingLine(options.sizes.queueMax, options.clock, () => this.#grow());
   }
 
   /** Whether nothing is running or waiting. */
@@ -138,12 +138,12 @@ export class VersionPool implements InstanceScheduler {
   }
 
   #wait(request: InvocationRequest, meter: Meter): Promise<RunningInvocation> {
-    const turn = this.#waiting.join(request, meter);
-    if (turn === undefined) {
+    // Who has answered is as a rule free at once: no other instance need be started for it.
+    const isShort = isAboutToBeFree(this.#instances);
+    const turn = this.#waiting.join(request, meter, isShort);
+    if (turn === undefined)
       throw new IsopodError("overloaded", { retryAfterSeconds: 1, cause: `${this.version.name}: queue is full` });
-    }
-    const grow = () => void (this.#waiting.size > 0 && this.#grow());
-    isAboutToBeFree(this.#instances) ? this.#options.clock.after(FREE_MS, grow) : grow();
+    if (!isShort) this.#grow();
     return turn;
   }
 

@@ -130,6 +130,11 @@ export class FakeGuest implements GuestProcess {
     stream.end(wait ? "wait" : "");
   }
 
+  /** The after-work of an invocation is over. */
+  finish(index: number): void {
+    this.connection.sendText(FRAME.ready, this.invocations[index]?.stream.id ?? 0, "");
+  }
+
   /** Writes a line of log for stream `id`. */
   log(id: number, text: string): void {
     this.connection.sendText(FRAME.log, id, `i${text}`);
