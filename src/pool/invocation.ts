@@ -10,26 +10,16 @@ import { type Deferred, deferred } from "../stdx/deferred.ts";
 import { parseReset } from "../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../wire/stream.ts";
 import { AnswerBody, type BodyOwner } from "./answer.ts";
-import type { AnswerHeads, ReadHead } from "./answer_heads.ts";
+import type { ReadHead } from "./answer_heads.ts";
 import type { OwnedCall } from "./call_owner.ts";
+import { CallerWatch } from "./caller_watch.ts";
 import { limitError, type Meter } from "./figures.ts";
 import { errorFromGuest } from "./guest_error.ts";
 import { EndSignal, InvocationAnswer } from "./invocation_answer.ts";
+import type { InvocationOwner } from "./invocation_owner.ts";
 import { openMeteredSocket } from "./metered_socket.ts";
 import { RequestBodyPump } from "./request_body.ts";
 import type { FunctionSocket } from "./socket.ts";
-
-/** What an invocation tells its instance. */
-export interface InvocationOwner {
-  readonly heads: AnswerHeads;
-  now(): number;
-  /** The invocation is over, after-work included or given up; `error` says why it failed. */
-  finished(invocation: RunningInvocation, error: IsopodError | undefined): void;
-  /** The program has broken a limit or the protocol: it must not go on, whatever it does. */
-  broke(invocation: RunningInvocation, error: IsopodError): void;
-  /** Bytes have been read, on a stream whose back-pressure is the pipe. */
-  relieved(): void;
-}
 
 /** An invocation that has been handed to an instance. */
 export class RunningInvocation implements StreamEvents, BodyOwner {
@@ -37,18 +27,20 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
   readonly meter: Meter;
   #calls: Set<OwnedCall> | undefined;
   readonly answered: Deferred<InvocationResponse> = deferred();
-  readonly #owner: InvocationOwner;
+  readonly #owner: InvocationOwner<RunningInvocation>;
   readonly #end = new EndSignal();
   readonly #body = new AnswerBody(this);
-  #onAbort: (() => void) | undefined;
+  #caller: CallerWatch | undefined;
   #stream: WireStream | undefined;
   #head: ReadHead | undefined;
   #upload: RequestBodyPump | undefined;
   #socket: FunctionSocket | undefined;
   #answerDone = false;
+  /** What it has failed of, while its program is not ready for another. */
+  #failure: IsopodError | undefined;
   #over = false;
 
-  constructor(request: InvocationRequest, meter: Meter, owner: InvocationOwner) {
+  constructor(request: InvocationRequest, meter: Meter, owner: InvocationOwner<RunningInvocation>) {
     this.request = request;
     this.meter = meter;
     this.#owner = owner;
@@ -78,23 +70,18 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
   get isAnswered(): boolean {
     return this.#answerDone;
   }
-
   /** Bytes of the answer that have arrived and not been read. */
   get waitingBytes(): number {
     return this.#body.waitingBytes;
   }
-
   get streamId(): number {
     return this.#stream?.id ?? 0;
   }
 
   /** Ends with its caller from now on; not at once, since a signal costs 5 µs and most invocations are short. */
   watchCaller(): void {
-    if (this.#onAbort !== undefined || this.#over || this.#socket !== undefined) return;
-    this.#onAbort = () => this.cancelled();
-    const { signal } = this.request;
-    if (signal.aborted) this.cancelled();
-    else signal.addEventListener("abort", this.#onAbort);
+    if (!this.#over && this.#socket === undefined)
+      this.#caller ??= new CallerWatch(this.request, () => this.cancelled());
   }
 
   /** Begins: the stream is open, the head is sent. */
@@ -113,7 +100,7 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
     // At once: messages may follow in the same chunk. From then on the client's hanging up is a close of the socket.
     if (head.webSocket && this.request.webSocket && this.#stream !== undefined) {
       this.#socket = openMeteredSocket(this.#stream, this.meter, this.#owner);
-      if (this.#onAbort !== undefined) this.request.signal.removeEventListener("abort", this.#onAbort);
+      this.#caller?.stop();
     }
     // In a microtask all frames of this chunk have been read, and a short body is there as a whole.
     queueMicrotask(() => this.#answer());
@@ -138,7 +125,15 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
 
   reset(payload: Uint8Array): void {
     // The end of an instance resets what it has not read of a request; the answer may have been complete before.
-    if (!this.#over) this.#giveUp(errorFromGuest(parseReset(payload), this.request.entry === "hook"));
+    if (this.#over || this.#failure !== undefined) return;
+    const reason = parseReset(payload);
+    const error = errorFromGuest(reason, this.request.entry === "hook");
+    if (reason.waits !== true) return this.#giveUp(error);
+    // The caller is told now; the instance is free once its program is ready.
+    this.#failure = error;
+    this.#answerDone = true;
+    this.request.observer?.ended?.({ error, figures: this.meter.figures(this.#owner.now()) });
+    this.#tell(error);
   }
 
   writable(): void {
@@ -148,7 +143,8 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
 
   /** The guest says that the after-work is over, or in `payload` what it failed of. */
   workFinished(payload: Uint8Array): void {
-    if (this.#answerDone) this.#finish(payload.length === 0 ? undefined : errorFromGuest(parseReset(payload)));
+    if (!this.#answerDone) return;
+    this.#finish(payload.length === 0 ? this.#failure : errorFromGuest(parseReset(payload)));
   }
 
   /** The program has broken a limit: its instance decides what ends with it. */
@@ -164,19 +160,23 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
   }
 
   #giveUp(error: IsopodError): void {
+    if (this.#failure === undefined) this.#tell(error);
+    // An answer that was complete stays so; what fails afterwards is in the record.
+    this.#finish(error);
+  }
+
+  #tell(error: IsopodError): void {
     // Somebody who wants what was written before the failure gets an answer, whose body fails after it.
     const begun = this.request.partial === true && this.#head !== undefined;
     this.#body.fail(error, begun);
     this.#socket?.cut(error);
     if (!begun) this.answered.reject(error);
-    // An answer that was complete stays so; what fails afterwards is in the record.
-    this.#finish(error);
   }
 
   #finish(error: IsopodError | undefined): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#onAbort !== undefined) this.request.signal.removeEventListener("abort", this.#onAbort);
+    this.#caller?.stop();
     this.#upload?.stop();
     // A request's body that nobody waits for, or a socket that was declined: our direction would stay open.
     this.#stream?.reset();

@@ -166,6 +166,17 @@ describe("instances of a function", () => {
     expect(next.state()).toBe("answered");
   });
 
+  test("a burst beside one at its after-work has as many as it needs", async () => {
+    const rig = new PoolRig({ prewarmed: 0, instancesMax: 20, queueMax: 20 });
+    const version = rig.version("f", { concurrencyMax: 1 }, 10);
+    await rig.invoke(version);
+    rig.guestsOf("f")[0]?.answer(0, "", true);
+    await settle();
+    for (let index = 0; index < 9; index += 1) await rig.invoke(version);
+    await rig.clock.advance(100);
+    expect(rig.guestsOf("f").length).toBe(10);
+  });
+
   test("who waits leaves by hanging up, or at the wall limit", async () => {
     const rig = new PoolRig({ prewarmed: 0 });
     const version = rig.version("f", { concurrencyMax: 1, wallMs: 500 }, 1);

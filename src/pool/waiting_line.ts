@@ -84,7 +84,7 @@ export class WaitingLine {
 
   /**
    * @param lengthMax how many may wait at a time
-   * @param onLong somebody waits for longer than was likely
+   * @param onLong somebody waits for longer than was likely; called for each who does
    */
   constructor(lengthMax: number, clock: Clock, onLong: () => void) {
     this.#queue = new BoundedQueue(lengthMax);
@@ -142,6 +142,6 @@ export class WaitingLine {
     for (const waiting of long) this.#watch(waiting);
     const [next] = this.#unwatched;
     if (next !== undefined) this.#lookAfter(SHORT_MS - (now - next.meter.startedAt));
-    if (long.length > 0 && this.size > 0) this.#onLong();
+    for (const { isOver } of long) if (!isOver) this.#onLong();
   }
 }

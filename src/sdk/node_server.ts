@@ -87,7 +87,9 @@ function requestOf(incoming: Incoming, signal: AbortSignal): Request {
     init.body = streamOf(incoming);
     init.duplex = "half";
   }
-  return new Request(new URL(url, `http://${headers.get("host") ?? "localhost"}`).href, init);
+  const origin = `http://${headers.get("host") ?? "localhost"}`;
+  // Not relative to it: a path that begins with two slashes would name another host.
+  return new Request(new URL(url.startsWith("/") ? origin + url : url).href, init);
 }
 
 function streamOf(incoming: Incoming): ReadableStream<Uint8Array<ArrayBuffer>> {

@@ -70,6 +70,8 @@ export interface ResetReason {
   readonly stack?: string;
   readonly line?: number;
   readonly column?: number;
+  /** Its program is not ready for another invocation yet; `ready` will say when it is. */
+  readonly waits?: boolean;
 }
 
 const decoder = new TextDecoder();
@@ -115,12 +117,13 @@ export function parseCallHead(payload: Uint8Array): CallHead {
 /** Checks a reset from a guest; anything unreadable becomes a reason without a code. */
 export function parseReset(payload: Uint8Array): ResetReason {
   if (payload.length === 0) return { code: "" };
-  const { code, message, stack, line, column } = parseObject(payload);
+  const { code, message, stack, line, column, waits } = parseObject(payload);
   return {
     code: typeof code === "string" ? code : "",
     ...(typeof message === "string" && { message: message.slice(0, 16_384) }),
     ...(typeof stack === "string" && { stack: stack.slice(0, 32_768) }),
     ...(isPlace(line) && isPlace(column) && { line, column }),
+    ...(waits === true && { waits }),
   };
 }
 

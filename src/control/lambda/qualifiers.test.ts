@@ -133,8 +133,24 @@ describe("what stands beside a function", () => {
     expect(await answer.json()).toMatchObject({
       ...{ version: "2.0", rawPath: "/some/path", rawQueryString: "q=1&q=2", queryStringParameters: { q: "1,2" } },
       ...{ cookies: ["c=3", "d=4"], body: "{}", isBase64Encoded: false },
-      requestContext: { http: { method: "POST", path: "/some/path", sourceIp: "127.0.0.1" } },
+      requestContext: {
+        http: { method: "POST", path: "/some/path", sourceIp: "127.0.0.1" },
+        time: expect.stringMatching(/^\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000$/),
+      },
     });
+    const odd = await fetch(`${server.url}/x?constructor=1&__proto__=5`, {
+      ...{ method: "POST", body: "a=b", headers: { host, "content-type": "application/x-www-form-urlencoded" } },
+    });
+    const { queryStringParameters, body, isBase64Encoded } = (await odd.json()) as Record<string, unknown>;
+    expect(Object.entries(queryStringParameters as object)).toEqual([
+      ["constructor", "1"],
+      ["__proto__", "5"],
+    ]);
+    expect([body, isBase64Encoded]).toEqual([btoa("a=b"), true]);
+    const binary = await fetch(`${server.url}/x`, {
+      ...{ method: "POST", body: new Uint8Array([102, 255]), headers: { host, "content-type": "text/plain" } },
+    });
+    expect(await binary.json()).toMatchObject({ body: "Zv8=", isBase64Encoded: true });
     expect(
       (await failed(client.send(new aws.CreateFunctionUrlConfigCommand({ FunctionName, AuthType: "NONE" })))).name,
     ).toBe("ResourceConflictException");

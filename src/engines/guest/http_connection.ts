@@ -36,6 +36,8 @@ export class Connection implements Reply {
   #unsent: Uint8Array[] = [];
   #timer: Timer | undefined;
   #closing = false;
+  /** What came was no HTTP: there is no end of it to wait for. */
+  #isBroken = false;
   onDrain: (() => void) | undefined;
   onGone: (() => void) | undefined;
   isGone = false;
@@ -72,10 +74,12 @@ export class Connection implements Reply {
       this.#sink?.cut?.();
       this.#sink = undefined;
       this.#closing = true;
+      this.#isBroken = true;
       this.send(error.status, { "content-type": "text/plain" }, `${error.message}\n`);
     }
     if (this.#parser.isMidway) this.#timer ??= setTimeout(() => this.#socket.end(), REQUEST_MS_MAX);
     else this.#stopTimer();
+    this.#endWhenDone();
   }
 
   send(status: number, headers: Readonly<Record<string, string>>, body: string | Uint8Array = ""): void {
@@ -152,8 +156,8 @@ export class Connection implements Reply {
       }
       this.#unsent.shift();
     }
-    if (this.#closing && !this.#isBusy) this.#socket.end();
-    else this.onDrain?.();
+    this.#endWhenDone();
+    this.onDrain?.();
   }
 
   gone(): void {
@@ -170,9 +174,15 @@ export class Connection implements Reply {
   #answered(): void {
     this.#isBusy = false;
     this.onGone = undefined;
-    if (this.#closing && this.#unsent.length === 0) this.#socket.end();
+    this.#endWhenDone();
     // What the program has sent before it had its answer.
-    else queueMicrotask(() => this.receive(NOTHING));
+    if (!this.#closing) queueMicrotask(() => this.receive(NOTHING));
+  }
+
+  /** Not while the program still sends: it would be cut off, and many read an answer only when they have sent all. */
+  #endWhenDone(): void {
+    if (!this.#closing || this.#isBusy || this.#unsent.length > 0) return;
+    if (this.#isBroken || !this.#parser.isMidway) this.#socket.end();
   }
 
   #push(bytes: Uint8Array): void {

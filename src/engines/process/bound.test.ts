@@ -20,6 +20,10 @@ def handle(event):
         c.request("POST", what["url"], b"body", {"x-own": "1"})
         r = c.getresponse()
         return [r.status, r.read().decode()]
+    if what["do"] == "large":
+        c = rt.http.client.HTTPConnection("127.0.0.1", 9002)
+        c.request("POST", "http://127.0.0.1:1/", b"x" * 20000000)
+        return [ask("PUT", BOUND + "/OTHER/values/x", b"x" * 20000000)[0], c.getresponse().status]
     return ask("POST", what["url"], b"body")
 rt.serve(handle)
 `;
@@ -77,6 +81,10 @@ test("a binding is called by its name, and nothing else is", async () => {
   expect(other[0]).toBe(403);
   expect(JSON.parse(other[1])).toMatchObject({ error: { code: "binding_denied" } });
   expect(nonsense).toBeGreaterThanOrEqual(400);
+});
+
+test("who sends much to what refuses it has the refusal, and is not held up", async () => {
+  expect(await ask("do=large")).toEqual([403, 403]);
 });
 
 test("a program that takes many requests at once has it in all of them", async () => {

@@ -45,6 +45,13 @@ rt.time.sleep(60)`,
     error: "dialect_error",
     message: /truncated/,
   },
+  "cut-error": {
+    code: `s = rt.raw("POST " + rt.RUNTIME + "invocation/" + id + "/error HTTP/1.1\\r\\nContent-Length: 100\\r\\n\\r\\n{}")
+s.close()
+rt.time.sleep(60)`,
+    error: "dialect_error",
+    message: /cut off/,
+  },
   deaf: {
     code: "rt.time.sleep(60)",
     error: "wall_limit",
@@ -126,6 +133,31 @@ while True:
 `,
     config: "instances = 1\nlimits = { wall_ms = 20000 }",
   },
+  failing: {
+    code: `
+import rt, os
+while True:
+    id, event, headers = rt.next()
+    if event["rawPath"].endswith("/fail"):
+        rt.time.sleep(0.2)
+        rt.call("POST", rt.RUNTIME + "invocation/" + id + "/error", '{"errorType":"Bad","errorMessage":"it"}')
+        os._exit(1)
+    rt.answer(id, {"ok": 1})
+`,
+    config: "instances = 1",
+  },
+  late: {
+    code: `
+import rt, os, signal
+signal.signal(signal.SIGTERM, lambda *_: None)
+while True:
+    id, event, headers = rt.next()
+    if event["rawPath"].endswith("/exit"): os._exit(3)
+    rt.time.sleep(0.3)
+    rt.answer(id, {"ok": 1})
+`,
+    config: "instances = 1\ngrace_ms = 9900\nlimits = { wall_ms = 10000 }",
+  },
   half: `
 import rt
 id, event, headers = rt.next()
@@ -159,6 +191,20 @@ describe("an invocation that goes wrong is an error, and the instance another on
       expect(await born(`/${name}`)).toBeGreaterThan(first);
     });
   }
+});
+
+test.concurrent("who waits behind one that fails and ends its program is answered by another", async () => {
+  for (let round = 0; round < 3; round += 1) {
+    const failing = get("/failing/fail");
+    const waiting = await get("/failing");
+    expect([waiting.status, await waiting.text()]).toEqual([200, '{"ok": 1}']);
+    expect(await errorOf(await failing)).toMatchObject({ code: "uncaught_exception", message: "Bad: it" });
+  }
+});
+
+test.concurrent("an answer that came late does not make the next failure one of the wall limit", async () => {
+  expect((await get("/late")).status).toBe(200);
+  expect(await errorOf(await get("/late/exit"))).toMatchObject({ code: "program_ended" });
 });
 
 test.concurrent("two answers: the first counts, the second is refused, and the instance is another one", async () => {

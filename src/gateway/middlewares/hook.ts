@@ -70,7 +70,8 @@ export function retargeted(
   if (kind === "event") {
     return { ...kept, method, url: request.url, headers: request.headers, body, entry: "event" };
   }
-  const url = new URL(target, request.url).href;
+  // Behind the origin as it came: a path that begins with two slashes would otherwise name another host.
+  const url = new URL(new URL(request.url).origin + target).href;
   if (body.length === 0) return { ...kept, method, url, headers, body: null, webSocket };
   return { ...kept, method, url, headers: [...headers, ["content-length", String(body.length)]], body, webSocket };
 }

@@ -20,6 +20,7 @@ else: value["after"] = sorted(value.keys())`),
     export const after = (response: Response, ctx: any) => { ctx.span("counted", 3, { status: response.status }); };`,
   watch: '#!/bin/sh\n[ "$1" = after ] && echo "error is $ISOPOD_ERROR" >&2\nexec cat\n',
   only: plain('value["headers"]["x-only"] = hook'),
+  "marks.ts": `export const before = (event: any) => { event.headers["x-guard"] = "marked"; };`,
   "only.json": '{"hooks":["before"]}',
 };
 
@@ -39,7 +40,18 @@ ${tables({
   invoked: `path = "whole"\ndialect = "stdio"\ncommand = "python3 main.py"\nmiddlewares = ["payload"]`,
   kept: `path = "kept.ts"\nmiddlewares = ["guard"]`,
   plain: `path = "f.ts"`,
-})}`;
+})}
+[[functions]]
+name = "one-host"
+path = "address.ts"
+routes = ["ANY one.example/*"]
+middlewares = ["guard"]
+[[functions]]
+name = "two-host"
+path = "address.ts"
+routes = ["ANY two.example/*"]
+middlewares = ["marks"]
+`;
   server = await startMiddlewares(MIDDLEWARES, config, {
     "f.ts": `export default (request: Request) => {
       const { pathname } = new URL(request.url);
@@ -56,6 +68,7 @@ ${tables({
       }
       return new Response("guard: " + request.headers.get("x-guard") + request.headers.get("x-only"));
     };`,
+    "address.ts": `export default (request: Request) => new Response(request.url + " " + request.headers.get("x-guard"));`,
     "caller.ts": `export default async (request: Request, env: any) => {
       const answer = await env.F.fetch("http://f/guarded", { headers: { "x-guard": "forged" } });
       return new Response((await answer.text()) + " " + answer.headers.get("x-after"));
@@ -94,6 +107,21 @@ test("a run as a stream of events has its log, its answer and its end", async ()
   expect(text).toMatch(/event: end\ndata: .*"wall_ms"/);
   const failed = await (await server.run('export default () => { throw new Error("mine"); };', { headers })).text();
   expect(failed).toMatch(/event: error\ndata: .*"uncaught_exception".*mine/);
+});
+
+test("no path names another host behind them", async () => {
+  for (const [host, guard] of [
+    ["one.example", "passed"],
+    ["two.example", "marked"],
+  ] as const) {
+    for (const path of ["//evil.example/admin", "//[/x", "//evil.example:99999/", "/\\\\evil.example/"]) {
+      const answer = await fetch(server.url + path, { headers: { host } });
+      const text = await answer.text();
+      expect([path, answer.status, text.startsWith(`http://${host}/`), text.endsWith(` ${guard}`)]).toEqual([
+        ...[path, 200, true, true],
+      ]);
+    }
+  }
 });
 
 test("a call of another function passes the callee's", async () => {

@@ -3,10 +3,9 @@
  * created with such a runtime, and runs in the sandbox as a part of the function: the server reads it as text alone.
  *
  * Invocations of the Lambda API come with `ctx.args.lambda`, which no request from outside can set. Every other request
- * becomes an event of a function URL (payload format 2.0).
- *
- * Source: "Define Lambda function handler in Node.js", "Lambda function URLs: request and response payloads".
+ * becomes an event of a function URL (payload format 2.0; AWS: "Lambda function URLs: request and response payloads").
  */
+import { isUtf8 } from "node:buffer";
 
 /** What the server says of an invocation. */
 interface Told {
@@ -131,9 +130,8 @@ async function streamed(handler: StreamHandler, event: unknown, context: unknown
     writer.abort(thrown).catch(() => {});
     stream.destroy();
   };
-  const work = (async () => handler(event, stream, context))().catch(failed);
   stream.on("error", failed);
-  ctx.waitUntil(work);
+  ctx.waitUntil((async () => handler(event, stream, context))().catch(failed));
   await began.promise;
   return new Response(readable, { status: head.statusCode ?? 200, headers: headersOf(head) });
 }
@@ -158,41 +156,45 @@ function httpAnswer(result: unknown): Response {
   if (said.statusCode === undefined) return json(result);
   const { statusCode, body = "", isBase64Encoded = false } = said;
   const headers = headersOf(said);
-  if (!headers.some(([name]) => name.toLowerCase() === "content-type")) {
-    headers.push(["content-type", "application/json"]);
-  }
+  const isTyped = headers.some(([name]) => name.toLowerCase() === "content-type");
+  if (!isTyped) headers.push(["content-type", "application/json"]);
   const isEmpty = statusCode === 204 || statusCode === 304;
-  const bytes = isBase64Encoded ? Uint8Array.from(atob(body), (each) => each.charCodeAt(0)) : String(body);
-  return new Response(isEmpty ? null : bytes, { status: statusCode, headers });
+  return new Response(isEmpty ? null : Buffer.from(String(body), isBase64Encoded ? "base64" : "utf8"), {
+    status: statusCode,
+    headers,
+  });
 }
 
-const TEXT_TYPES = /^(text\/|application\/(json|javascript|xml|x-www-form-urlencoded)|[^;]+\+(json|xml))/i;
+/** Types of bodies that are given as text, when they are UTF-8. Forms are not among them: AWS gives them in base64. */
+const TEXT_TYPES = /^\s*(text\/|application\/([a-z0-9.+-]*\+)?(json|xml|javascript)\b)/i;
 
 async function httpEvent(request: Request, ctx: Ctx) {
   const url = new URL(request.url);
   const headers: Record<string, string> = Object.fromEntries(request.headers);
   const { cookie, ...others } = headers;
-  const query: Record<string, string> = {};
-  for (const [name, value] of url.searchParams) query[name] = name in query ? `${query[name]},${value}` : value;
+  const folded = new Map<string, string>();
+  for (const [name, value] of url.searchParams)
+    folded.set(name, folded.has(name) ? `${folded.get(name)},${value}` : value);
   const bytes = new Uint8Array(await request.arrayBuffer());
-  const isText = TEXT_TYPES.test(headers["content-type"] ?? "");
-  const binary = () => btoa(Array.from(bytes, (each) => String.fromCharCode(each)).join(""));
+  const isText = TEXT_TYPES.test(headers["content-type"] ?? "") && isUtf8(bytes);
+  const [subdomain = ""] = url.hostname.split(".", 1);
   const now = new Date();
   return {
     ...{ version: "2.0", routeKey: "$default", rawPath: url.pathname, rawQueryString: url.search.slice(1) },
     ...(cookie !== undefined && { cookies: cookie.split("; ") }),
     headers: others,
-    ...(Object.keys(query).length > 0 && { queryStringParameters: query }),
+    ...(folded.size > 0 && { queryStringParameters: Object.fromEntries(folded) }),
     ...(Object.keys(ctx.params).length > 0 && { pathParameters: ctx.params }),
     requestContext: {
-      ...{ accountId: "anonymous", apiId: url.hostname.split(".")[0], domainName: url.hostname, stage: "$default" },
-      ...{ routeKey: "$default", requestId: ctx.requestId, time: now.toUTCString(), timeEpoch: now.getTime() },
+      ...{ accountId: "anonymous", apiId: subdomain, domainName: url.hostname, domainPrefix: subdomain },
+      ...{ stage: "$default", routeKey: "$default", requestId: ctx.requestId, timeEpoch: now.getTime() },
+      time: now.toUTCString().replace(/^\w+, (\d+) (\w+) (\d+) ([\d:]+) GMT$/, "$1/$2/$3:$4 +0000"),
       http: {
         ...{ method: request.method, path: url.pathname, protocol: "HTTP/1.1", userAgent: headers["user-agent"] ?? "" },
         sourceIp: (headers["x-forwarded-for"] ?? "").split(",").at(-1)?.trim() ?? "",
       },
     },
-    ...(bytes.length > 0 && { body: isText ? new TextDecoder().decode(bytes) : binary() }),
+    ...(bytes.length > 0 && { body: Buffer.from(bytes).toString(isText ? "utf8" : "base64") }),
     isBase64Encoded: bytes.length > 0 && !isText,
   };
 }

@@ -49,8 +49,11 @@ function forward(port: GuestPort, name: string, url: string, head: RequestStart,
   const sent = hasBody ? upload(reply) : undefined;
   const call = { method: head.method, url, headers, body: sent?.stream ?? null } as const;
   port.call(name, { ...call, signal: goneSignal(reply), redirect: "manual" }).then(
-    (answer) => send(answer, reply),
-    (error: { code?: string; message?: string }) => refuseCall(reply, error),
+    (answer) => send(answer, reply).then(() => sent?.drop()),
+    (error: { code?: string; message?: string }) => {
+      refuseCall(reply, error);
+      sent?.drop();
+    },
   );
   return sent?.sink ?? IGNORE;
 }
@@ -75,18 +78,29 @@ function goneSignal(reply: Reply): AbortSignal {
   return gone.signal;
 }
 
+/** What a program sends to somebody. */
+interface Upload {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly sink: BodySink;
+  /** Nobody wants the rest: many programs look for an answer only when they have sent all. */
+  drop(): void;
+}
+
 /** What the program sends, as a stream that holds it up while it is not read. */
-function upload(reply: Reply): { readonly stream: ReadableStream<Uint8Array>; readonly sink: BodySink } {
+function upload(reply: Reply): Upload {
   let unread = 0;
-  const body = receiveBody(
-    (bytes) => {
-      unread -= bytes;
-      if (unread < UNREAD_BYTES_MAX) reply.resume();
-    },
-    () => reply.resume(),
-  );
+  let isDropped = false;
+  const drop = () => {
+    isDropped = true;
+    reply.resume();
+  };
+  const body = receiveBody((bytes) => {
+    unread -= bytes;
+    if (unread < UNREAD_BYTES_MAX) reply.resume();
+  }, drop);
   const sink: BodySink = {
     data(bytes) {
+      if (isDropped) return;
       body.data(bytes);
       unread += bytes.length;
       if (unread >= UNREAD_BYTES_MAX) reply.pause();
@@ -94,7 +108,7 @@ function upload(reply: Reply): { readonly stream: ReadableStream<Uint8Array>; re
     end: () => body.end(),
     cut: () => body.fail(new Error("The program gave the request up")),
   };
-  return { stream: body.stream, sink };
+  return { stream: body.stream, sink, drop };
 }
 
 async function send({ status, headers, body }: GuestAnswer, reply: Reply): Promise<void> {

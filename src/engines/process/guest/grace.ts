@@ -18,6 +18,7 @@ export class Grace {
   /** An invocation begins; `deadline` in milliseconds since the Unix epoch. */
   begin(deadline: number): void {
     if (this.#graceMs === 0) return;
+    this.hasStruck = false;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(
       () => {

@@ -3,11 +3,12 @@
  * sent back whole or in pieces. What the program is told, and how, is its dialect's business.
  */
 import type { EventForm } from "../../../core/event_form.ts";
-import { parseJson, type RequestHead, type ResponseHead } from "../../../wire/heads.ts";
+import { parseJson, type RequestHead, type ResetReason, type ResponseHead } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { fitsHead } from "../../guest/calls.ts";
 import { cloudEvent } from "./events/cloud_event.ts";
-import { EventError, type HttpResult, httpEvent, httpResult } from "./events/http_event.ts";
+import { EventError, type HttpResult, httpEvent } from "./events/http_event.ts";
+import { resultOf } from "./events/program_result.ts";
 import { contextOf, type ToldByCaller, toldOf } from "./told_by_caller.ts";
 
 /** The largest body of a request, and the largest answer that is not streamed, in bytes; as AWS has them. */
@@ -125,7 +126,7 @@ export class EventInvocation implements StreamEvents {
 
   /** Sends the program's whole result. @throws {EventError} when it is none */
   async answer(json: string): Promise<void> {
-    const result = this.#read(json);
+    const result = resultOf(json, this.#form);
     this.begin(result);
     await this.write(result.body);
   }
@@ -158,10 +159,19 @@ export class EventInvocation implements StreamEvents {
 
   /** There is no answer, or no more of it. */
   fail(code: string, message: string, stack?: string): void {
+    this.#fail({ code, message: message.slice(0, 8192), ...(stack && { stack }) });
+  }
+
+  /** The program says that it has failed; it has not said yet that it is ready for another. */
+  failed([code, message, stack]: readonly [code: string, message: string, stack: string | undefined]): void {
+    this.#fail({ code, message: message.slice(0, 8192), ...(stack && { stack }), waits: true });
+  }
+
+  #fail(reason: ResetReason): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.onWritable?.();
-    this.stream.reset(JSON.stringify({ code, message: message.slice(0, 8192), ...(stack && { stack }) }));
+    this.stream.reset(JSON.stringify(reason));
   }
 
   #makeEvent(body: Uint8Array): Uint8Array | undefined {
@@ -179,20 +189,6 @@ export class EventInvocation implements StreamEvents {
       this.fail("bad_request", "Cannot make an event of the request: its body is not JSON");
       return undefined;
     }
-  }
-
-  #read(json: string): HttpResult {
-    if (this.#form === "http") return httpResult(json);
-    let value: unknown;
-    try {
-      value = JSON.parse(json);
-    } catch {
-      throw new EventError("Cannot read the program's result: it is not JSON");
-    }
-    const isEvent =
-      this.#form === "cloudevent" && typeof value === "object" && value !== null && "specversion" in value;
-    const type = isEvent ? "application/cloudevents+json" : "application/json";
-    return { status: 200, headers: [["content-type", type]], body: Buffer.from(json) };
   }
 }
 

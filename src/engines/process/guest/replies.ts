@@ -12,8 +12,8 @@ export function refuse(reply: Reply, status: number, errorType: string, errorMes
   reply.send(status, JSON_TYPE, JSON.stringify({ errorMessage, errorType }));
 }
 
-/** Collects a body, the first of it when it is too long. */
-export function collect(bytesMax: number, then: (body: string) => void): BodySink {
+/** Collects a body, the first of it when it is too long; `cut` is called when it is cut off. */
+export function collect(bytesMax: number, then: (body: string) => void, cut = () => {}): BodySink {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   return {
@@ -22,5 +22,6 @@ export function collect(bytesMax: number, then: (body: string) => void): BodySin
       bytes += chunk.length;
     },
     end: () => then(Buffer.concat(chunks).toString("utf8")),
+    cut,
   };
 }

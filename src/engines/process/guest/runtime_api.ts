@@ -73,8 +73,8 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     return this.#grace.hasStruck && this.#invocation?.isOver === false;
   }
 
-  async shutDown(): Promise<void> {
-    await this.#extensions.shutDown(this.#child);
+  shutDown(): Promise<void> {
+    return this.#extensions.shutDown(this.#child);
   }
 
   /** Answers a call of the API; undefined when it is none of this one. */
@@ -138,10 +138,11 @@ export class RuntimeApi implements Dialect, InvocationOwner {
   #error(head: RequestStart, reply: Reply, id: string): BodySink {
     const invocation = this.#enter("RuntimeInvocationErrorResponse", reply, id);
     if (invocation === undefined) return IGNORE;
-    return collect(EVENT_BYTES_MAX, (body) => {
-      invocation.fail(...functionError(head.headers.get("lambda-runtime-function-error-type"), body));
+    const told = (body: string) => {
+      invocation.failed(functionError(head.headers.get("lambda-runtime-function-error-type"), body));
       this.#answered(invocation, reply);
-    });
+    };
+    return collect(EVENT_BYTES_MAX, told, () => invocation.fail("dialect_error", "The program's error was cut off."));
   }
 
   #initError(head: RequestStart, reply: Reply): BodySink {

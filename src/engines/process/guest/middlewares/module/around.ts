@@ -113,7 +113,8 @@ class Round {
     const next = eventRequest(event, given);
     const init: RequestInit = { method: next.method, headers: next.headers };
     if (next.body.length > 0) init.body = next.body as Uint8Array<ArrayBuffer>;
-    return new Request(new URL(next.target, url).href, init);
+    // Behind the origin as it came: a path that begins with two slashes would otherwise name another host.
+    return new Request(new URL(new URL(url).origin + next.target).href, init);
   }
 
   /** The answer as the middlewares of `list` leave it. */
