@@ -28,6 +28,8 @@ export interface ProcessEnd {
   readonly stderr: string;
   /** Why, in words for its callers, where there are better ones than its code. */
   readonly reason?: string | undefined;
+  /** It has ended before its program began, which is not the program's fault. */
+  readonly isStart?: boolean | undefined;
 }
 
 /** Who hears what a guest writes. */

@@ -22,10 +22,11 @@ export const FINISH_MS = 2500;
 
 /** The error of an `end` by itself; `memoryBytes` is the limit of its program, undefined when it had none yet. */
 export function deathError(
-  { code, outOfMemory, stderr, reason }: ProcessEnd,
+  { code, outOfMemory, stderr, reason, isStart = false }: ProcessEnd,
   memoryBytes: number | undefined,
 ): IsopodError {
-  if (memoryBytes === undefined) return new IsopodError("start_failed", { cause: reason ?? `exit code ${code}` });
+  if (memoryBytes === undefined || isStart)
+    return new IsopodError("start_failed", { cause: reason ?? `exit code ${code}` });
   if (outOfMemory || ALLOCATION_FAILED.test(stderr)) {
     return limitError("memory_limit", "memoryBytes", { ...DEFAULT_LIMITS, memoryBytes });
   }

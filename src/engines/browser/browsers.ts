@@ -97,8 +97,11 @@ export class Browsers {
     this.#renewing.add(project);
     try {
       const next = this.#launch(project);
-      await next;
-      if (this.#current.get(project) === making) this.#current.set(project, next);
+      const made = await next;
+      const present = this.#current.get(project);
+      if (present === making || present === undefined) this.#current.set(project, next);
+      // The old one has died meanwhile, and another was started in its place.
+      else made.retire();
       old.retire();
     } catch {
       // The old one goes on; it is tried again.

@@ -67,6 +67,25 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
     expect([...jpeg.subarray(0, 3)]).toEqual([0xff, 0xd8, 0xff]);
   }, 60_000);
 
+  test("each has the size that it asked for, also when many ask at once, and none is larger than can be drawn", async () => {
+    const widths = Array.from({ length: 12 }, (_, at) => [300, 500, 700][at % 3] as number);
+    const pictures = await Promise.all(widths.map((width) => picture({ viewport: { width, height: 200 } })));
+    expect(pictures.map(({ width }) => width)).toEqual(widths);
+    const large = [
+      { viewport: { width: 12_000, height: 12_000 } },
+      { html: GREEN, viewport: { width: 3000, height: 3000, deviceScaleFactor: 2 } },
+      { html: '<div style="width:9000px;height:9000px"></div>', fullPage: true },
+      { html: '<div id="red" style="width:9000px;height:9000px"></div>', selector: "#red" },
+    ];
+    for (const options of large) {
+      const refused = await ask({ kind: "screenshot", ...options });
+      expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("the most is 32000000")]);
+    }
+    expect(await (await ask({ kind: "screenshot", viewport: { width: 1.5, height: 2 } })).text()).toContain(
+      "whole numbers",
+    );
+  }, 60_000);
+
   test("a page is there in 800 by 600, visible, and drawn on and on, also after a picture in another size", async () => {
     const shape = [800, 600, 1, "visible"];
     expect(await (await fetch(`${server.url}/shape`)).json()).toEqual([shape, shape]);

@@ -107,13 +107,14 @@ export class Patrol {
     if (known === undefined || usage === undefined || known.claimed) return 0;
     const spentMs = usage.cpuMs - known.cpuMs;
     known.cpuMs = usage.cpuMs;
-    known.busyMs = spentMs > passedMs / 2 ? known.busyMs + passedMs : 0;
+    // Above half a core it rises, below it falls: pauses do not make up for what was used.
+    known.busyMs = Math.max(0, known.busyMs + spentMs - passedMs / 2);
     const isRenderer = known.role === "renderer";
     const isLoose = isRenderer || known.role === "gpu-process";
     if (isLoose && usage.memoryBytes > LOOSE_BYTES_MAX) {
       this.#endedAt = performance.now();
       signal(hostPid, "SIGKILL");
-    } else if (isRenderer && known.busyMs > LOOSE_BUSY_MS) signal(hostPid, "SIGKILL");
+    } else if (isRenderer && known.busyMs > LOOSE_BUSY_MS / 2) signal(hostPid, "SIGKILL");
     return isLoose ? 0 : usage.memoryBytes;
   }
 

@@ -162,7 +162,8 @@ export class TabProcess implements GuestProcess, StreamEvents {
     const stderr = message ?? "";
     const isCrash = code === "crash";
     const outOfMemory = code === "memory" || (isCrash && this.#wasFull());
-    this.finished({ code: isCrash ? SIGSEGV : 1, outOfMemory, stderr, reason: message });
+    const isStart = code === "start_failed";
+    this.finished({ code: isCrash ? SIGSEGV : 1, outOfMemory, stderr, reason: message, isStart });
   }
 
   /** Whether it died for its memory, as far as that can be told: a page that gets none crashes. */

@@ -46,6 +46,28 @@ export interface PdfRequest {
 /** What can be asked for. */
 export type CaptureRequest = ScreenshotRequest | PdfRequest;
 
+/** The largest picture, in pixels: the browser draws it in a process that all its functions share. */
+const PIXELS_MAX = 32_000_000;
+
+/** A viewport that can be shown. @throws {Error} */
+export function checkViewport(viewport: Viewport | undefined): Viewport | undefined {
+  if (viewport === undefined) return undefined;
+  const { width, height, deviceScaleFactor = 1 } = viewport;
+  const isSize = [width, height].every((each) => Number.isInteger(each) && each > 0);
+  if (!isSize || !(deviceScaleFactor > 0)) {
+    throw new Error("Cannot take a picture: expected whole numbers above 0 as the viewport's width and height");
+  }
+  checkSize({ width, height }, deviceScaleFactor);
+  return viewport;
+}
+
+/** @throws {Error} when a picture of so many CSS pixels would be too large */
+export function checkSize({ width, height }: { readonly width?: unknown; readonly height?: unknown }, scale = 1): void {
+  const pixels = Number(width) * Number(height) * scale * scale;
+  if (pixels <= PIXELS_MAX) return;
+  throw new Error(`Cannot take a picture: it would have ${Math.round(pixels)} pixels, the most is ${PIXELS_MAX}`);
+}
+
 const MM_PER_INCH = 25.4;
 
 /** Width and height in inches. */

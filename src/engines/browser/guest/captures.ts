@@ -5,22 +5,19 @@
  * No request waits for one: a browser has six connections to a host, and the temporary tab needs one of them.
  */
 import type { BodySink, Reply } from "../../guest/http_reply.ts";
-import { type CaptureRequest, pdfOptions } from "./capture_options.ts";
+import { type CaptureRequest, checkSize, checkViewport, pdfOptions } from "./capture_options.ts";
+import { CaptureTurns } from "./capture_turns.ts";
 import type { CdpValue } from "./cdp.ts";
 import type { PageContext, Place } from "./contexts.ts";
 import { HTML_PATH } from "./page_requests.ts";
 import type { Target, Targets } from "./targets.ts";
 import { within } from "./time_limit.ts";
 
-/** What is asked for is read up to this size, in bytes. */
-const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
-
 /** One takes no longer than this, in milliseconds. */
 const CAPTURE_MS_MAX = 20_000;
 
-/** Captures at a time for one function; so many more wait, and any others are refused. */
-const CAPTURES_MAX = 3;
-const WAITING_MAX = 64;
+/** What is said of a failure, in characters: it may name what was asked for. */
+const MESSAGE_LENGTH_MAX = 1000;
 
 /** Who has asked, and hears what came of it: bytes, or why there are none. */
 export interface Asker {
@@ -32,7 +29,9 @@ export interface Asker {
 export class Captures {
   readonly #targets: Targets;
   readonly #html = new Map<string, { readonly context: PageContext; readonly bytes: Uint8Array }>();
-  readonly #turns = new WeakMap<PageContext, { open: number; readonly waiting: (() => void)[] }>();
+  readonly #turns = new WeakMap<PageContext, CaptureTurns>();
+  /** The last picture of a page itself: one after the other, since each may show it in another size. */
+  readonly #lines = new WeakMap<Target, Promise<unknown>>();
 
   constructor(targets: Targets) {
     this.#targets = targets;
@@ -46,50 +45,38 @@ export class Captures {
 
   /** Reads what is asked for, and answers that it is; what comes of it is told to `asker` later. */
   take(asker: Asker, reply: Reply): BodySink {
-    const parts: Uint8Array[] = [];
-    let size = 0;
-    return {
-      data(bytes) {
-        size += bytes.length;
-        if (size <= REQUEST_BYTES_MAX) parts.push(bytes.slice());
-      },
-      end: () => {
-        if (size > REQUEST_BYTES_MAX) return reply.send(413, {}, `The HTML is larger than ${REQUEST_BYTES_MAX} bytes`);
-        reply.send(202, {}, "");
-        this.#answer(asker, Buffer.concat(parts).toString());
-      },
-    };
-  }
-
-  async #answer(asker: Asker, text: string): Promise<void> {
     const { place } = asker;
-    if (place === undefined) return;
-    const turns = this.#turns.get(place.context) ?? { open: 0, waiting: [] };
-    this.#turns.set(place.context, turns);
-    if (turns.waiting.length >= WAITING_MAX) return asker.done("Too many pictures and documents are asked for at once");
-    while (turns.open >= CAPTURES_MAX) await new Promise<void>((resolve) => turns.waiting.push(resolve));
-    turns.open += 1;
-    try {
-      const data = await within(CAPTURE_MS_MAX, this.#capture(place, JSON.parse(text) as CaptureRequest));
-      asker.done(Buffer.from(data, "base64"));
-    } catch (error) {
-      asker.done(error instanceof Error ? error.message : String(error));
-    } finally {
-      turns.open -= 1;
-      turns.waiting.shift()?.();
+    if (place === undefined) {
+      reply.send(403, {}, "The page is gone");
+      return { data() {}, end() {} };
     }
+    const turns = this.#turns.get(place.context) ?? new CaptureTurns();
+    this.#turns.set(place.context, turns);
+    return turns.read(reply, async (text) => {
+      try {
+        const data = await turns.run(() => this.#capture(place, JSON.parse(text) as CaptureRequest));
+        asker.done(Buffer.from(data, "base64"));
+      } catch (error) {
+        asker.done((error instanceof Error ? error.message : String(error)).slice(0, MESSAGE_LENGTH_MAX));
+      }
+    });
   }
 
   async #capture(place: Place, request: CaptureRequest): Promise<string> {
     const { html } = request;
-    if (html === undefined) return this.#shoot(place.target, request, false);
+    if (html === undefined) return this.#inLine(place.target, () => this.#shoot(place.target, request, false));
     const name = crypto.randomUUID();
     this.#html.set(name, { context: place.context, bytes: new TextEncoder().encode(html) });
     let target: Target | undefined;
     try {
-      target = await this.#targets.open(place.context.id);
-      await this.#show(target, `http://${place.context.page?.host}${HTML_PATH}${name}`, request);
-      return await this.#shoot(target, request, true);
+      const shown = await this.#targets.open(place.context.id);
+      target = shown;
+      const lost = new Promise<never>((_resolve, reject) =>
+        this.#targets.watch(shown, (reason) => reject(new Error(`The temporary page is gone: ${reason}`))),
+      );
+      const url = `http://${place.context.page?.host}${HTML_PATH}${name}`;
+      const shot = this.#show(shown, url, request).then(() => this.#shoot(shown, request, true));
+      return await within(CAPTURE_MS_MAX, Promise.race([shot, lost]));
     } finally {
       this.#html.delete(name);
       if (target !== undefined) {
@@ -99,9 +86,18 @@ export class Captures {
     }
   }
 
+  /** Takes a picture of a page itself when those before it are taken. */
+  #inLine(target: Target, shoot: () => Promise<string>): Promise<string> {
+    const before = this.#lines.get(target) ?? Promise.resolve();
+    const mine = before.then(() => within(CAPTURE_MS_MAX, shoot()));
+    const done = mine.catch(() => {});
+    this.#lines.set(target, done);
+    return mine;
+  }
+
   /** Brings a temporary tab to an address, and waits until all that it shows is there. */
   async #show(target: Target, url: string, request: CaptureRequest): Promise<void> {
-    if (request.kind === "screenshot") await this.#targets.size(target, request.viewport);
+    if (request.kind === "screenshot") await this.#targets.size(target, checkViewport(request.viewport));
     const loaded = new Promise<void>((resolve) => {
       this.#targets.listen(target, (method) => {
         if (method === "Page.loadEventFired") resolve();
@@ -120,10 +116,12 @@ export class Captures {
       return data as string;
     }
     const { type = "png", quality, selector, fullPage = false, transparent = false, viewport } = request;
-    if (!temporary && viewport !== undefined) await this.#targets.size(target, viewport);
+    if (!temporary && viewport !== undefined) await this.#targets.size(target, checkViewport(viewport));
     try {
       if (transparent) await this.#background(target, { color: { r: 0, g: 0, b: 0, a: 0 } });
       const clip = selector === undefined ? undefined : await this.#clipOf(target, selector);
+      const whole = fullPage && clip === undefined ? await this.#sizeOf(target) : clip;
+      if (whole !== undefined) checkSize(whole, viewport?.deviceScaleFactor);
       const params = {
         format: type,
         ...(quality !== undefined && type !== "png" && { quality }),
@@ -139,6 +137,11 @@ export class Captures {
         if (viewport !== undefined) await this.#targets.size(target);
       }
     }
+  }
+
+  /** The size of all that a page shows. */
+  async #sizeOf(target: Target): Promise<CdpValue> {
+    return (await this.#targets.call("Page.getLayoutMetrics", {}, target.session))["cssContentSize"] as CdpValue;
   }
 
   #background(target: Target, params: CdpValue): Promise<CdpValue> {

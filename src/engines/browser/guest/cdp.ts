@@ -44,6 +44,8 @@ export class Cdp {
   #unsent: Uint8Array[] = [];
   #held: Uint8Array[] = [];
   #heldBytes = 0;
+  /** The rest of a message that is too large is still to come. */
+  #isSkipping = false;
   #next = 1;
   #ended = false;
 
@@ -99,6 +101,11 @@ export class Cdp {
   #take(bytes: Uint8Array): void {
     let from = 0;
     for (let at = bytes.indexOf(0); at >= 0; at = bytes.indexOf(0, from)) {
+      if (this.#isSkipping) {
+        this.#isSkipping = false;
+        from = at + 1;
+        continue;
+      }
       this.#held.push(bytes.subarray(from, at));
       const text =
         this.#held.map((part) => this.#decoder.decode(part, { stream: true })).join("") + this.#decoder.decode();
@@ -107,10 +114,28 @@ export class Cdp {
       from = at + 1;
       this.#receive(text);
     }
-    if (from === bytes.length) return;
+    if (from === bytes.length || this.#isSkipping) return;
     this.#held.push(bytes.slice(from));
     this.#heldBytes += bytes.length - from;
-    if (this.#heldBytes > MESSAGE_BYTES_MAX) this.#end();
+    if (this.#heldBytes > MESSAGE_BYTES_MAX) this.#skip();
+  }
+
+  /** Reads no more of a message: its call fails, and nothing else does. */
+  #skip(): void {
+    const start = Buffer.from(this.#held[0]?.subarray(0, 32) ?? []).toString("latin1");
+    const id = Number(/^\{"id":(\d+)/.exec(start)?.[1]);
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#isSkipping = true;
+    this.#settle(id)?.reject(new CdpError(`The browser's answer is larger than ${MESSAGE_BYTES_MAX} bytes`));
+  }
+
+  /** The call of a number, which is answered. */
+  #settle(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    clearTimeout(pending?.timer);
+    return pending;
   }
 
   #receive(text: string): void {
@@ -125,12 +150,9 @@ export class Cdp {
     if (message.id === undefined) {
       return this.#listener.event(message.method ?? "", message.params ?? {}, message.sessionId);
     }
-    const pending = this.#pending.get(message.id);
-    if (pending === undefined) return;
-    this.#pending.delete(message.id);
-    clearTimeout(pending.timer);
-    if (message.error === undefined) pending.resolve(message.result ?? {});
-    else pending.reject(new CdpError(message.error.message ?? "The browser refused a call"));
+    const pending = this.#settle(message.id);
+    if (message.error === undefined) pending?.resolve(message.result ?? {});
+    else pending?.reject(new CdpError(message.error.message ?? "The browser refused a call"));
   }
 
   #end(): void {

@@ -53,7 +53,9 @@ export function startBrowserGuest(): void {
 
 async function start({ connection }: Channel): Promise<Pages> {
   const script = await Bun.file(PAGE_SCRIPT).text();
-  const targets = new Targets(process.argv.at(-1) as string, () => {});
+  // Its process ends as a rule with its pipes, and has last words; without either, no tab could be opened or ended.
+  const mute = () => void setTimeout(() => fail("the browser speaks no more"), WORDS_MS);
+  const targets = new Targets(process.argv.at(-1) as string, mute);
   const { chromium } = targets;
   chromium.ended.then((words) => fail(`the browser is gone: ${words}`));
   setInterval(() => collectOrphans((pid) => pid === chromium.pid), COLLECT_MS);

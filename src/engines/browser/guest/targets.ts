@@ -58,9 +58,10 @@ export class Targets {
   /** Makes a blank tab in a context. @throws {CdpError} */
   async open(browserContextId: string): Promise<Target> {
     this.#making += 1;
+    let id: string | undefined;
     try {
       const { targetId } = await this.call("Target.createTarget", { url: "about:blank", browserContextId, ...WINDOW });
-      const id = targetId as string;
+      id = targetId as string;
       this.#ours.set(id, undefined);
       this.#unknown.delete(id);
       const { sessionId } = await this.call("Target.attachToTarget", { targetId: id, flatten: true });
@@ -68,6 +69,12 @@ export class Targets {
       // Without the first no dialog would be told of, and the page would wait for ever.
       await Promise.all([this.call("Page.enable", {}, target.session), this.size(target)]);
       return target;
+    } catch (error) {
+      if (id !== undefined) {
+        this.#ours.delete(id);
+        this.call("Target.closeTarget", { targetId: id }).catch(() => {});
+      }
+      throw error;
     } finally {
       this.#making -= 1;
       if (this.#making === 0) this.#closeUnknown();

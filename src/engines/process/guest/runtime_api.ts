@@ -1,8 +1,8 @@
 /**
  * The `runtime-api` dialect: AWS's Lambda Runtime API 2018-06-01, as a runtime finds it at AWS_LAMBDA_RUNTIME_API.
  *
- * One invocation at a time, which is over when it is answered and the runtime, with every extension, has asked for the next.
- * What a runtime does wrong is answered as AWS answers it; the host is told when an invocation suffers, and ends the instance.
+ * One invocation at a time, over when it is answered and the runtime, with every extension, has asked for the next. What a
+ * runtime does wrong is answered as AWS answers it; the host is told when an invocation suffers, and ends the instance.
  */
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { RequestStart } from "../../guest/http_parser.ts";
@@ -138,10 +138,8 @@ export class RuntimeApi implements Dialect, InvocationOwner {
   #error(head: RequestStart, reply: Reply, id: string): BodySink {
     const invocation = this.#enter("RuntimeInvocationErrorResponse", reply, id);
     if (invocation === undefined) return IGNORE;
-    const told = (body: string) => {
-      invocation.failed(functionError(head.headers.get("lambda-runtime-function-error-type"), body));
-      this.#answered(invocation, reply);
-    };
+    const type = head.headers.get("lambda-runtime-function-error-type");
+    const told = (body: string) => this.#answered(invocation, reply, functionError(type, body));
     return collect(EVENT_BYTES_MAX, told, () => invocation.fail("dialect_error", "The program's error was cut off."));
   }
 
@@ -181,10 +179,11 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     return invocation;
   }
 
-  #answered(invocation: EventInvocation, reply: Reply): void {
+  #answered(invocation: EventInvocation, reply: Reply, error?: ReturnType<typeof functionError>): void {
     this.#state = "RuntimeResponseSent";
     this.#record.runtimeDone(invocation);
-    invocation.finish(true);
+    if (error !== undefined) invocation.failed(error);
+    else invocation.finish(true);
     this.#host.flush();
     accept(reply);
   }
