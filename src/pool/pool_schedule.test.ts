@@ -1,5 +1,7 @@
 /** What the pool decides: who is given an instance, when there is one more, when one goes. Without processes or time. */
+
 import { describe, expect, test } from "bun:test";
+import type { IsopodError } from "../core/errors.ts";
 import { settle } from "../testing/fake_clock.ts";
 import { PoolRig } from "../testing/pool_rig.ts";
 
@@ -175,6 +177,18 @@ describe("instances of a function", () => {
     for (let index = 0; index < 9; index += 1) await rig.invoke(version);
     await rig.clock.advance(100);
     expect(rig.guestsOf("f").length).toBe(10);
+  });
+
+  test("who waits for one that is being prepared is told when that fails", async () => {
+    const rig = new PoolRig({ prewarmed: 0 });
+    rig.engine.loads = false;
+    const version = rig.version("f", { concurrencyMax: 1 }, 1);
+    const prepared = rig.pool.prepare(version).catch((error: IsopodError) => error.code);
+    await settle();
+    const call = await rig.invoke(version);
+    rig.guestsOf("f")[0]?.die();
+    await settle();
+    expect([await prepared, call.state()]).toEqual(["program_ended", "program_ended"]);
   });
 
   test("who waits leaves by hanging up, or at the wall limit", async () => {

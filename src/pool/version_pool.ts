@@ -57,12 +57,7 @@ export class VersionPool implements InstanceScheduler {
   /** Has an instance that is loaded, unless there is one. @throws {IsopodError} what loading failed of */
   async prepare(): Promise<void> {
     if (this.#instances.size > 0) return;
-    this.#starting += 1;
-    try {
-      await this.#start();
-    } finally {
-      this.#starting -= 1;
-    }
+    await this.#add();
     this.#serveWaiting();
   }
 
@@ -162,16 +157,21 @@ export class VersionPool implements InstanceScheduler {
     // One start at a time for each full set of waiting invocations: a burst must not start more than it can use.
     const enough = this.#starting > 0 && this.#starting * this.version.limits.concurrencyMax >= this.#waiting.size;
     if (!room || enough) return;
+    const instance = await this.#add().catch(() => undefined);
+    this.#serveWaiting();
+    if (instance?.alive === false) this.#instances.delete(instance);
+  }
+
+  /** Adds an instance; when that fails and there is no other, nobody waits any longer. @throws {IsopodError} */
+  async #add(): Promise<Instance> {
     this.#starting += 1;
     try {
-      const instance = await this.#start();
-      this.#starting -= 1;
-      this.#serveWaiting();
-      if (!instance.alive) this.#instances.delete(instance);
+      return await this.#start();
     } catch (error) {
+      if (this.#instances.size + this.#starting === 1) this.#waiting.rejectAll(toIsopodError(error));
+      throw error;
+    } finally {
       this.#starting -= 1;
-      if (this.#instances.size + this.#starting > 0) return;
-      this.#waiting.rejectAll(toIsopodError(error));
     }
   }
 

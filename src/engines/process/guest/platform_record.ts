@@ -49,13 +49,19 @@ export class PlatformRecord {
     this.#telemetry.publish("platform.runtimeDone", { requestId: id, status: "success", metrics });
   }
 
-  /** The invocation is over. */
-  report({ id }: EventInvocation): void {
+  /** The invocation is over; `pid` is its program's. */
+  async report({ id }: EventInvocation, pid: number | undefined): Promise<void> {
+    if (!this.#telemetry.isHeard) return;
     const durationMs = this.#since(this.#startedAt);
     const memorySizeMB = Math.floor((this.#host.load.memoryBytes ?? 0) / MB);
-    const metrics = { durationMs, billedDurationMs: Math.ceil(durationMs), memorySizeMB };
     const extraMs = this.#since(this.#doneAt);
-    const spans = [{ name: "extensionOverhead", durationMs: extraMs }];
+    const start = new Date(performance.timeOrigin + this.#doneAt).toISOString();
+    const status = await Bun.file(`/proc/${pid ?? "self"}/status`)
+      .text()
+      .catch(() => "");
+    const maxMemoryUsedMB = Math.ceil(Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024);
+    const spans = [{ name: "extensionOverhead", start, durationMs: extraMs }];
+    const metrics = { durationMs, billedDurationMs: Math.ceil(durationMs), memorySizeMB, maxMemoryUsedMB };
     this.#telemetry.publish("platform.report", { requestId: id, status: "success", metrics, spans });
   }
 

@@ -194,7 +194,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
     if (invocation?.isOver !== true || this.#state !== "RuntimeReady" || !this.#extensions.isReady) return;
     this.#grace.end();
     this.#invocation = undefined;
-    this.#record.report(invocation);
+    this.#record.report(invocation, this.#child?.pid);
     this.#host.settled(invocation.stream);
   }
 }

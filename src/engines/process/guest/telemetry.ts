@@ -43,9 +43,14 @@ export class Telemetry {
   /** What has happened before the first subscription; AWS gives it to those who subscribe while the instance starts. */
   #early: { readonly type: string; readonly text: string }[] | undefined = [];
 
+  /** Whether somebody is told, or may be yet. */
+  get isHeard(): boolean {
+    return this.#early !== undefined || this.#subscriptions.size > 0;
+  }
+
   /** Tells of something: an event of the platform, or a line of a program. */
   publish(type: string, record: unknown): void {
-    if (this.#early === undefined && this.#subscriptions.size === 0) return;
+    if (!this.isHeard) return;
     const event = { type, text: JSON.stringify({ time: new Date().toISOString(), type, record }) };
     if (this.#early !== undefined && this.#early.length < 1000) this.#early.push(event);
     for (const subscription of this.#subscriptions.values()) this.#add(subscription, event);

@@ -89,7 +89,9 @@ export class HookCall implements StreamEvents {
     const chain = new Chain(this.#settings, form, (middleware, side, json) => {
       // Nobody need wait longer than the whole request may take.
       const leftMs = Math.max(1, Math.min(timeoutMs, this.#head.d - Date.now()));
-      return this.#runner(list.indexOf(middleware), { hook: side, json, context, timeoutMs: leftMs, stream, signal });
+      const isShort = leftMs < timeoutMs;
+      const request = { hook: side, json, context, timeoutMs: leftMs, isShort, stream, signal };
+      return this.#runner(list.indexOf(middleware), request);
     });
     if (hook === "after")
       return this.#answer(await chain.after(givenResult(this.#ask, form, this.#head.h, body)), chain);

@@ -12,7 +12,6 @@ import { commandOf, environmentOf, type HookHost, MIDDLEWARES_PATH } from "./com
 import { readAnswers, shown, textOf } from "./lines.ts";
 import { type HookRequest, startFailure, timeout } from "./plain.ts";
 
-/** How often it is asked one thing. */
 const TRIES_MAX = 2;
 const FORGOTTEN_MAX = 1000;
 
@@ -42,7 +41,7 @@ export class Persistent {
 
   /** Asks it; what it answered, undefined when that leaves everything as it is. @throws {HookError} */
   ask(request: HookRequest): Promise<unknown> {
-    const { signal, timeoutMs, hook } = request;
+    const { signal, timeoutMs, isShort, hook } = request;
     return new Promise((resolve, reject) => {
       this.#count += 1;
       const question: Question = { id: this.#count, request, tries: 0, resolve, reject };
@@ -51,9 +50,10 @@ export class Persistent {
         signal.removeEventListener("abort", gone);
       };
       const timer = setTimeout(() => {
+        const hadItsTime = !isShort && this.#asked.has(question.id);
         this.#forget(question, timeout(`${this.#middleware.name} ${hook}`, timeoutMs));
         // It may be stuck: what else it was asked is asked again.
-        this.#child?.signal("SIGKILL");
+        if (hadItsTime) this.#child?.signal("SIGKILL");
       }, timeoutMs);
       const gone = () => this.#forget(question, this.#failed("was not waited for"));
       question.resolve = (answer) => {

@@ -17,6 +17,8 @@ export interface HookRequest {
   readonly json: string;
   readonly context: HookContext;
   readonly timeoutMs: number;
+  /** Whether that is less than a hook may take: the request has no more time. */
+  readonly isShort: boolean;
   /** The invocation's. */
   readonly stream: number;
   /** Fires when nobody waits for it any more. */
