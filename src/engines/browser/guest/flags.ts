@@ -23,7 +23,6 @@ export const CHROMIUM_FLAGS: readonly string[] = [
   "--disable-background-timer-throttling",
   "--disable-renderer-backgrounding",
   "--disable-backgrounding-occluded-windows",
-  "--disable-ipc-flooding-protection",
   "--disable-dev-shm-usage",
   // Functions may use WebGL; there is no graphics card, so that it is computed.
   "--enable-unsafe-swiftshader",
