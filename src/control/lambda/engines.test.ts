@@ -30,6 +30,8 @@ while True:
     elif isinstance(said, dict) and said.get("parts"):
         parts = ("part %d;" % n for n in range(said["parts"]))
         call("POST", at + "/response", (part.encode() for part in parts), {"Lambda-Runtime-Function-Response-Mode": "streaming", "Transfer-Encoding": "chunked", "Content-Type": "text/plain"})
+    elif isinstance(said, dict) and "text" in said:
+        call("POST", at + "/response", said["text"])
     else:
         context = json.loads(headers.get("Lambda-Runtime-Client-Context") or "null")
         call("POST", at + "/response", json.dumps({"event": said, "context": context, "arn": headers["Lambda-Runtime-Invoked-Function-Arn"], "id": headers["Lambda-Runtime-Aws-Request-Id"]}))
@@ -128,6 +130,13 @@ describe("a program", () => {
     const log = Buffer.from(answer.LogResult ?? "", "base64").toString();
     expect(log).toContain('called with [1, "two"]'.replace(", ", ","));
     expect(log).toContain(`END RequestId: ${answer.$metadata.requestId}`);
+  });
+
+  test("has what it answers handed over as it is, JSON or not", async () => {
+    for (const text of ["Echoing request: 'Hello'", "{not json", ""]) {
+      const answer = await invoke("program", { text });
+      expect([answer.FunctionError, Buffer.from(answer.Payload ?? []).toString()]).toEqual([undefined, text]);
+    }
   });
 
   test("that fails says so in its own words", async () => {

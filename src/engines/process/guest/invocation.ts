@@ -8,7 +8,7 @@ import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { fitsHead } from "../../guest/calls.ts";
 import { cloudEvent } from "./events/cloud_event.ts";
 import { EventError, type HttpResult, httpEvent } from "./events/http_event.ts";
-import { resultOf } from "./events/program_result.ts";
+import { payloadOf, resultOf } from "./events/program_result.ts";
 import { contextOf, type ToldByCaller, toldOf } from "./told_by_caller.ts";
 
 /** The largest body of a request, and the largest answer that is not streamed, in bytes; as AWS has them. */
@@ -126,7 +126,8 @@ export class EventInvocation implements StreamEvents {
 
   /** Sends the program's whole result. @throws {EventError} when it is none */
   async answer(json: string): Promise<void> {
-    const result = resultOf(json, this.#form);
+    // What the invoke API asks for is handed over as it is.
+    const result = this.#told === undefined ? resultOf(json, this.#form) : payloadOf(json);
     this.begin(result);
     await this.write(result.body);
   }

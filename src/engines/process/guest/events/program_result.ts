@@ -15,3 +15,8 @@ export function resultOf(json: string, form: EventForm): HttpResult {
   const type = isEvent ? "application/cloudevents+json" : "application/json";
   return { status: 200, headers: [["content-type", type]], body: Buffer.from(json) };
 }
+
+/** The answer that carries a result as it is, JSON or not. */
+export function payloadOf(text: string): HttpResult {
+  return { status: 200, headers: [["content-type", "application/json"]], body: Buffer.from(text) };
+}
