@@ -51,7 +51,7 @@ export class Persistent {
       };
       const timer = setTimeout(() => {
         const hadItsTime = !isShort && this.#asked.has(question.id);
-        this.#forget(question, timeout(`${this.#middleware.name} ${hook}`, timeoutMs));
+        this.#forget(question, timeout(`${this.#middleware.name} ${hook}`, request));
         // It may be stuck: what else it was asked is asked again.
         if (hadItsTime) this.#child?.signal("SIGKILL");
       }, timeoutMs);

@@ -37,7 +37,7 @@ export async function runPlain(host: HookHost, middleware: MiddlewareSettings, r
   const child = start(host, middleware, request);
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => {});
-  const timer = setTimeout(() => ended.reject(timeout(what, timeoutMs)), timeoutMs);
+  const timer = setTimeout(() => ended.reject(timeout(what, request)), timeoutMs);
   const gone = () => ended.reject(new HookError("middleware_failed", `${what} was ended: nobody waits for it.`));
   signal.addEventListener("abort", gone);
   try {
@@ -58,8 +58,9 @@ export async function runPlain(host: HookHost, middleware: MiddlewareSettings, r
 }
 
 /** The error of one that took too long. */
-export function timeout(what: string, timeoutMs: number): HookError {
-  return new HookError("middleware_timeout", `${what} took longer than its limit middleware_ms = ${timeoutMs}.`);
+export function timeout(what: string, { timeoutMs, isShort }: HookRequest): HookError {
+  const limit = isShort ? `the ${timeoutMs} ms that its request had left` : `its limit middleware_ms = ${timeoutMs}`;
+  return new HookError("middleware_timeout", `${what} took longer than ${limit}.`);
 }
 
 /** The error of one that said too much. */
