@@ -25,10 +25,13 @@ export function longestIdle(instances: Iterable<Instance>): Instance | undefined
   return oldest;
 }
 
-/** Whether one of the instances has answered all that it has, and is about to say that it is ready for more. */
+/**
+ * Whether one of the instances has answered all that it has, and is about to say that it is ready for more; or that its loop
+ * turns, after which its callers' hanging up is forgotten.
+ */
 export function isAboutToBeFree(instances: Iterable<Instance>): boolean {
-  for (const { broken, invocations } of instances) {
-    if (!broken && invocations.size > 0 && areAnswered(invocations)) return true;
+  for (const { broken, suspect, invocations } of instances) {
+    if (!broken && (suspect || invocations.size > 0) && areAnswered(invocations)) return true;
   }
   return false;
 }

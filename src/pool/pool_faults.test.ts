@@ -156,6 +156,8 @@ describe("an invocation whose caller has hung up", () => {
     await rig.clock.advance(40);
     const next = await rig.invoke(version);
     expect(stuck.invocations.length).toBe(1);
+    // Most turn at once, and another is not needed.
+    await rig.clock.advance(5);
     rig
       .guestsOf("f")
       .find((guest) => guest !== stuck)
@@ -164,6 +166,21 @@ describe("an invocation whose caller has hung up", () => {
     expect(next.state()).toBe("answered");
     await rig.clock.advance(250);
     expect(stuck.over).toBeTrue();
+  });
+
+  test("does not make more instances of those that turn", async () => {
+    const rig = new PoolRig({ prewarmed: 0 });
+    const version = rig.version("f", { concurrencyMax: 1 });
+    for (let round = 0; round < 5; round += 1) {
+      const gone = await rig.invoke(version);
+      await rig.clock.advance(40);
+      gone.abort.abort();
+      const next = await rig.invoke(version);
+      await settle();
+      rig.guestsOf("f")[0]?.answer(2 * round + 1);
+      await settle();
+      expect([next.state(), rig.guestsOf("f").length]).toEqual(["answered", 1]);
+    }
   });
 
   test("is told, and the instance goes on being used when its loop turns", async () => {

@@ -110,7 +110,8 @@ export class Pages implements TabHost, PageRequestHost {
     this.#targets.watch(target, (reason) => {
       // Its process is gone, and the number may be another's.
       if (reason !== "closed") tab.pid = undefined;
-      tab.lose(reason === "oom" ? "memory" : "crash", CRASHES[reason] ?? reason);
+      const code = reason === "oom" ? "memory" : reason === "closed" ? "program_ended" : "crash";
+      tab.lose(code, CRASHES[reason] ?? reason);
     });
     const origin = `http://${host}`;
     watchRenderer(this.#targets, target, (pid) => this.#located(tab, place, pid));
