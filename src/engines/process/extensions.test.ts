@@ -163,6 +163,18 @@ describe("extensions", () => {
     }
     expect(events).toContainEqual(expect.objectContaining({ type: "function", record: "a line of the function" }));
     expect(events).toContainEqual(expect.objectContaining({ type: "extension", record: "watcher INVOKE" }));
+    // What AWS's own clients will not read the event without.
+    expect(events.find(({ type }) => type === "platform.report")?.record).toMatchObject({
+      status: "success",
+      metrics: {
+        durationMs: expect.any(Number),
+        memorySizeMB: expect.any(Number),
+        maxMemoryUsedMB: expect.any(Number),
+      },
+      spans: [
+        { name: "extensionOverhead", start: expect.stringMatching(/^\d{4}-.*Z$/), durationMs: expect.any(Number) },
+      ],
+    });
   });
 
   test("are told of the end, and waited for", async () => {

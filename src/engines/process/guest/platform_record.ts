@@ -4,6 +4,7 @@ import type { EventInvocation } from "./invocation.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 const MB = 1024 * 1024;
+const SUCCESS = { status: "success" } as const;
 
 /** Tells of one instance. */
 export class PlatformRecord {
@@ -11,6 +12,8 @@ export class PlatformRecord {
   readonly #telemetry: Telemetry;
   #startedAt = 0;
   #doneAt = 0;
+  /** How the runtime said that the invocation went. */
+  #outcome: { readonly status: string; readonly errorType?: string } = SUCCESS;
 
   constructor(host: DialectHost, telemetry: Telemetry) {
     this.#host = host;
@@ -42,11 +45,12 @@ export class PlatformRecord {
     this.#telemetry.publish("platform.start", { requestId: id, version });
   }
 
-  /** The runtime has answered. */
-  runtimeDone({ id }: EventInvocation): void {
+  /** The runtime has answered, or said what it failed of. */
+  runtimeDone({ id }: EventInvocation, errorType: string | undefined): void {
+    this.#outcome = errorType === undefined ? SUCCESS : { status: "error", errorType };
     this.#doneAt = performance.now();
     const metrics = { durationMs: this.#since(this.#startedAt) };
-    this.#telemetry.publish("platform.runtimeDone", { requestId: id, status: "success", metrics });
+    this.#telemetry.publish("platform.runtimeDone", { requestId: id, ...this.#outcome, metrics });
   }
 
   /** The invocation is over; `pid` is its program's. */
@@ -56,13 +60,14 @@ export class PlatformRecord {
     const memorySizeMB = Math.floor((this.#host.load.memoryBytes ?? 0) / MB);
     const extraMs = this.#since(this.#doneAt);
     const start = new Date(performance.timeOrigin + this.#doneAt).toISOString();
+    const outcome = this.#outcome;
     const status = await Bun.file(`/proc/${pid ?? "self"}/status`)
       .text()
       .catch(() => "");
     const maxMemoryUsedMB = Math.ceil(Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024);
     const spans = [{ name: "extensionOverhead", start, durationMs: extraMs }];
     const metrics = { durationMs, billedDurationMs: Math.ceil(durationMs), memorySizeMB, maxMemoryUsedMB };
-    this.#telemetry.publish("platform.report", { requestId: id, status: "success", metrics, spans });
+    this.#telemetry.publish("platform.report", { requestId: id, ...outcome, metrics, spans });
   }
 
   #since(at: number): number {
