@@ -61,7 +61,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
   arrived(invocation: EventInvocation): void {
     this.#grace.begin(invocation.deadline);
     this.#record.start(invocation);
-    this.#extensions.invoke(invocation, this.#arn);
+    this.#extensions.invoke(invocation, invocation.calledArn ?? this.#arn);
     this.#deliver();
   }
 
