@@ -36,7 +36,7 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
   #upload: RequestBodyPump | undefined;
   #socket: FunctionSocket | undefined;
   #answerDone = false;
-  /** What it has failed of, while its program is not ready for another. */
+  /** What it has failed of, while its program is not ready for another: not even its caller's leaving makes it so. */
   #failure: IsopodError | undefined;
   #over = false;
 
@@ -59,7 +59,7 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
   }
 
   cancelled(): void {
-    this.fail(new IsopodError("client_gone"));
+    if (this.#failure === undefined) this.fail(new IsopodError("client_gone"));
   }
 
   /** Whether everything about it is over. */
