@@ -17,6 +17,8 @@ const EXHAUSTED = /out of file descriptors|Resource temporarily unavailable/i;
 const NONE_LEFT =
   " It had no file descriptor or thread left: a program has 64 of each, and a Web Worker takes several.";
 
+const SIGNAL_MAX = 64;
+
 /** What an instance has for ending in good order, in milliseconds: extensions have 2000 of them, as at AWS. */
 export const FINISH_MS = 2500;
 
@@ -31,7 +33,9 @@ export function deathError(
     return limitError("memory_limit", "memoryBytes", { ...DEFAULT_LIMITS, memoryBytes });
   }
   if (reason !== undefined) return new IsopodError("program_ended", { message: reason });
-  const how = code > 128 ? `by signal ${code - 128}` : `with exit code ${code}`;
+  // A program may end with such a code by itself: both are said.
+  const isSignal = code > 128 && code <= 128 + SIGNAL_MAX;
+  const how = isSignal ? `by signal ${code - 128} (exit code ${code})` : `with exit code ${code}`;
   return new IsopodError("program_ended", {
     message: `The program's process ended ${how} before it had answered.${EXHAUSTED.test(stderr) ? NONE_LEFT : ""}`,
   });

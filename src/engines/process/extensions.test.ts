@@ -141,7 +141,7 @@ describe("extensions", () => {
         requestId: expect.any(String),
         deadlineMs: expect.any(Number),
         invokedFunctionArn: expect.stringMatching(/^arn:aws:lambda/),
-        tracing: { type: "X-Amzn-Trace-Id" },
+        tracing: { type: "X-Amzn-Trace-Id", value: expect.stringMatching(/^Root=1-[0-9a-f]{8}-[0-9a-f]{24};/) },
       });
     }
     expect(second.told[0]).toEqual(["Extension.InvalidEventType", 200]);

@@ -19,9 +19,14 @@ ${special
 `;
 
 const WRONG: Readonly<Record<string, { code: string; error: string; message: RegExp; config?: string }>> = {
-  crash: { code: "os.kill(os.getpid(), signal.SIGSEGV)", error: "program_ended", message: /by signal 11/ },
+  crash: {
+    code: "os.kill(os.getpid(), signal.SIGSEGV)",
+    error: "program_ended",
+    message: /by signal 11 \(exit code 139\)/,
+  },
   exit: { code: "os._exit(7)", error: "program_ended", message: /with exit code 7/ },
   zero: { code: "sys.exit(0)", error: "program_ended", message: /with exit code 0/ },
+  odd: { code: "os._exit(201)", error: "program_ended", message: /with exit code 201/ },
   id: {
     code: 's, h, b = rt.answer("00000000-dead", {})\nrt.time.sleep(60)',
     error: "dialect_error",

@@ -16,6 +16,9 @@ const MIDDLEWARES: Readonly<Record<string, string>> = {
 else: value["headers"]["x-after"] = "seen"`),
   payload: plain(`if hook == "before": value["added"] = 1
 else: value["after"] = sorted(value.keys())`),
+  coder: plain(`if hook == "after":
+    value["seen"] = True
+    if "teapot" in value: value["isopod"] = {"response": {"statusCode": 418, "body": "short and stout"}}`),
   "traced.ts": `export async function before(event: any, ctx: any) { await ctx.time("waited", () => new Promise((r) => setTimeout(r, 5))); }
     export const after = (response: Response, ctx: any) => { ctx.span("counted", 3, { status: response.status }); };`,
   watch: '#!/bin/sh\n[ "$1" = after ] && echo "error is $ISOPOD_ERROR" >&2\nexec cat\n',
@@ -38,6 +41,7 @@ ${tables({
   only: `path = "f.ts"\nmiddlewares = ["only"]`,
   caller: `path = "caller.ts"\nbindings.F = { type = "function", name = "guarded" }`,
   invoked: `path = "whole"\ndialect = "stdio"\ncommand = "python3 main.py"\nmiddlewares = ["payload"]`,
+  coded: `path = "whole"\ndialect = "stdio"\nevent = "json"\ncommand = "python3 main.py"\nmiddlewares = ["coder"]`,
   kept: `path = "kept.ts"\nmiddlewares = ["guard"]`,
   plain: `path = "f.ts"`,
 })}
@@ -136,6 +140,20 @@ test("what the invoke API hands over is the event, and its answer the result", a
   );
   expect(FunctionError).toBeUndefined();
   expect(JSON.parse(new TextDecoder().decode(Payload))).toEqual({ own: 1, added: 1, after: ["added", "own"] });
+});
+
+test("a result that has a statusCode of its own is the result all the same, unless one of them says that it answers", async () => {
+  const { aws } = await makeKey(server);
+  const client = lambdaClient(server, aws);
+  const invoke = async (event: unknown) => {
+    const call = new InvokeCommand({ FunctionName: "coded", Payload: JSON.stringify(event) });
+    return JSON.parse(new TextDecoder().decode((await client.send(call)).Payload));
+  };
+  expect(await invoke({ statusCode: 404, body: "mine" })).toEqual({ statusCode: 404, body: "mine", seen: true });
+  const plainly = await ask("coded", { method: "POST", body: '{"statusCode":404,"own":1}' });
+  expect([plainly.status, await plainly.json()]).toEqual([200, { statusCode: 404, own: 1, seen: true }]);
+  const answered = await ask("coded", { method: "POST", body: '{"statusCode":404,"teapot":1}' });
+  expect([answered.status, await answered.text()]).toEqual([418, "short and stout"]);
 });
 
 test("a WebSocket is accepted behind before, and after is not run", async () => {

@@ -71,7 +71,7 @@ export class Extensions {
   /** Tells of an invocation. */
   invoke(invocation: EventInvocation, invokedFunctionArn: string): void {
     if (this.#byId.size === 0) return;
-    const tracing = { type: "X-Amzn-Trace-Id", value: invocation.header("x-amzn-trace-id") ?? "" };
+    const tracing = { type: "X-Amzn-Trace-Id", value: invocation.traceId };
     const event = { eventType: "INVOKE", deadlineMs: invocation.deadline, requestId: invocation.id };
     this.#tell("INVOKE", JSON.stringify({ ...event, invokedFunctionArn, tracing }));
   }

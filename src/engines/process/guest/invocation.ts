@@ -10,6 +10,7 @@ import { cloudEvent } from "./events/cloud_event.ts";
 import { EventError, type HttpResult, httpEvent } from "./events/http_event.ts";
 import { payloadOf, resultOf } from "./events/program_result.ts";
 import { contextOf, type ToldByCaller, toldOf } from "./told_by_caller.ts";
+import { traceOf } from "./trace.ts";
 
 /** The largest body of a request, and the largest answer that is not streamed, in bytes; as AWS has them. */
 export const EVENT_BYTES_MAX = 6 * 1024 * 1024;
@@ -39,6 +40,7 @@ export class EventInvocation implements StreamEvents {
   #chunks: Uint8Array[] = [];
   #bytes = 0;
   #event: Uint8Array | undefined;
+  #traceId: string | undefined;
   #isOver = false;
   /** Called when there is room to send again, or none is needed. */
   onWritable: (() => void) | undefined;
@@ -83,6 +85,12 @@ export class EventInvocation implements StreamEvents {
   /** By what name it was called, when that was not by a request. */
   get calledArn(): string | undefined {
     return this.#told?.invokedFunctionArn;
+  }
+
+  /** Of its trace: the caller's, else one made of the request's id, by which each can be found from the other. */
+  get traceId(): string {
+    this.#traceId ??= this.header("x-amzn-trace-id") ?? traceOf(this.id);
+    return this.#traceId;
   }
 
   /** A header of the request. */
@@ -134,8 +142,7 @@ export class EventInvocation implements StreamEvents {
 
   /** Sends the head of an answer. @throws {EventError} */
   begin({ status, headers }: Pick<HttpResult, "status" | "headers">): void {
-    const head: ResponseHead = { s: status, h: headers };
-    const text = JSON.stringify(head);
+    const text = JSON.stringify({ s: status, h: headers } satisfies ResponseHead);
     if (!fitsHead(headers, text)) throw new EventError("Cannot send the result: its headers are too many or too long");
     this.stream.head(text);
   }
@@ -158,26 +165,23 @@ export class EventInvocation implements StreamEvents {
     this.stream.end(waits ? "wait" : "");
   }
 
-  /** There is no answer, or no more of it. */
-  fail(code: string, message: string, stack?: string): void {
-    this.#fail({ code, message: message.slice(0, 8192), ...(stack && { stack }) });
-  }
-
-  /** The program says that it has failed; it has not said yet that it is ready for another. */
-  failed([code, message, stack]: readonly [code: string, message: string, stack: string | undefined]): void {
-    this.#fail({ code, message: message.slice(0, 8192), ...(stack && { stack }), waits: true });
-  }
-
-  #fail(reason: ResetReason): void {
+  /** There is no answer, or no more of it; with `waits`, the program has not said yet that it is ready for another. */
+  fail(code: string, message: string, stack?: string, waits = false): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.onWritable?.();
+    const reason: ResetReason = {
+      code,
+      message: message.slice(0, 8192),
+      ...(stack && { stack }),
+      ...(waits && { waits }),
+    };
     this.stream.reset(JSON.stringify(reason));
   }
 
   #makeEvent(body: Uint8Array): Uint8Array | undefined {
     // On one line, as it comes from a guest.
-    if (this.#isEvent && body.indexOf(LINE_END) < 0) return body;
+    if (this.#isEvent && body.indexOf(0x0a) < 0) return body;
     const { id: requestId, m: method, u: url, h: headers, p: params } = this.request;
     const request = { requestId, method, url, headers, params, body, now: Date.now() };
     if (this.#form === "http" && !this.#isEvent) return Buffer.from(JSON.stringify(httpEvent(request)));
@@ -193,5 +197,4 @@ export class EventInvocation implements StreamEvents {
   }
 }
 
-const LINE_END = 10;
 const NOTHING = new Uint8Array(0);

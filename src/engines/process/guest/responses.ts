@@ -105,7 +105,7 @@ export function streamedResponse(
       writing.then(() => {
         if (isOver) return;
         isOver = true;
-        if (errorType !== undefined) invocation.failed(trailerError(errorType, trailers));
+        if (errorType !== undefined) invocation.fail(...trailerError(errorType, trailers), true);
         end.complete();
       });
     },

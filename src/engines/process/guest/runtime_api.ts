@@ -182,7 +182,7 @@ export class RuntimeApi implements Dialect, InvocationOwner {
   #answered(invocation: EventInvocation, reply: Reply, error?: ReturnType<typeof functionError>): void {
     this.#state = "RuntimeResponseSent";
     this.#record.runtimeDone(invocation, error?.[1].split(":", 1)[0]);
-    if (error !== undefined) invocation.failed(error);
+    if (error !== undefined) invocation.fail(...error, true);
     else invocation.finish(true);
     this.#host.flush();
     accept(reply);

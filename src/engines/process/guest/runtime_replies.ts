@@ -15,7 +15,7 @@ export function eventHeaders(invocation: EventInvocation, arn: string): Readonly
     "Lambda-Runtime-Aws-Request-Id": invocation.id,
     "Lambda-Runtime-Deadline-Ms": String(invocation.deadline),
     "Lambda-Runtime-Invoked-Function-Arn": invocation.calledArn ?? arn,
-    "Lambda-Runtime-Trace-Id": invocation.header("x-amzn-trace-id") ?? traceId(invocation.id),
+    "Lambda-Runtime-Trace-Id": invocation.traceId,
     ...(client !== undefined && { "Lambda-Runtime-Client-Context": client }),
   };
 }
@@ -28,11 +28,4 @@ export function accept(reply: Reply): void {
 /** What was posted is refused. */
 export function refuseBy(reply: Reply, { status, errorType, errorMessage }: ApiError): void {
   refuse(reply, status, errorType, errorMessage);
-}
-
-/** Of the request's id, which is as unique, so that one can be found by the other. */
-function traceId(id: string): string {
-  const hex = /^[0-9a-f]{24,64}$/.test(id) ? id : Buffer.from(id.padEnd(12, "0")).toString("hex");
-  const seconds = Math.floor(Date.now() / 1000).toString(16);
-  return `Root=1-${seconds}-${hex.slice(-24)};Parent=${hex.slice(0, 16)};Sampled=0`;
 }

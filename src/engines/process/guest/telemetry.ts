@@ -154,7 +154,7 @@ async function post(subscription: Subscription): Promise<void> {
   subscription.waitingBytes = 0;
   subscription.dropped = 0;
   if (dropped > 0) {
-    const record = { reason: "The subscriber was too slow", droppedRecords: dropped, droppedBytes: 0 };
+    const record = { reason: "The subscriber was too slow, or refused them", droppedRecords: dropped, droppedBytes: 0 };
     waiting.push(JSON.stringify({ time: new Date().toISOString(), type: "platform.logsDropped", record }));
   }
   try {
@@ -166,6 +166,7 @@ async function post(subscription: Subscription): Promise<void> {
       redirect: "manual",
     });
     await answer.arrayBuffer();
+    if (!answer.ok) subscription.dropped += waiting.length;
   } catch {
     subscription.dropped += waiting.length;
   }

@@ -25,7 +25,7 @@ export class HookError extends Error {
 export interface HookAnswer {
   /** What to go on with. */
   readonly value: unknown;
-  /** The answer that it gives in the function's place. */
+  /** The answer that it gives: before a function in its place, after it whatever form results have. */
   readonly response?: { readonly value: unknown } | undefined;
   readonly spans: readonly Span[];
 }
@@ -37,8 +37,8 @@ export function readAnswer(value: unknown, middleware: string, hook: Hook, form:
   const told = isObject(isopod) ? isopod : undefined;
   const kept = told === undefined ? value : rest;
   const spans = told === undefined ? [] : ownSpans(told["spans"], middleware, atMs);
-  if (hook === "after") return { value: told?.["response"] ?? kept, spans };
   if (told?.["response"] !== undefined) return { value: kept, response: { value: told["response"] }, spans };
+  if (hook === "after") return { value: kept, spans };
   // No event has a status: this is an answer.
   if (form !== "json" && typeof kept["statusCode"] === "number")
     return { value: kept, response: { value: kept }, spans };

@@ -23,6 +23,7 @@ export class Chain {
   readonly #run: RunHook;
   readonly #startedAt = performance.now();
   readonly spans: Span[] = [];
+  #isAnswer = false;
 
   constructor(settings: HookSettings, form: EventForm, run: RunHook) {
     this.#settings = settings;
@@ -44,11 +45,21 @@ export class Chain {
     return { kind: "event", value };
   }
 
+  /** Whether a hook after the function has said that what it gives is an answer, with status and headers. */
+  get isAnswer(): boolean {
+    return this.#isAnswer;
+  }
+
   /** Runs the hooks after it, those of `list` alone. */
   async after(response: unknown, list = this.#settings.list): Promise<unknown> {
     const ordered = this.#settings.order === "same" ? list : list.toReversed();
     let value = response;
-    for (const middleware of ordered) value = ((await this.#ask(middleware, "after", value)) ?? { value }).value;
+    for (const middleware of ordered) {
+      const answer = await this.#ask(middleware, "after", value);
+      if (answer === undefined) continue;
+      if (answer.response !== undefined) this.#isAnswer = true;
+      value = (answer.response ?? answer).value;
+    }
     return value;
   }
 

@@ -12,7 +12,7 @@ import { answerOf, eventRequest } from "../events/event_request.ts";
 import { EventError, type HttpResult, httpEvent } from "../events/http_event.ts";
 import { HookError } from "./answers.ts";
 import { Chain } from "./chain.ts";
-import { encode, givenResult, isOfBody, short } from "./forms.ts";
+import { dataAnswer, encode, givenResult, isOfBody, short } from "./forms.ts";
 import type { HookRequest } from "./plain.ts";
 
 /** Runs one hook of the middleware `at` in the list; undefined when it leaves everything as it is. */
@@ -85,21 +85,23 @@ export class HookCall implements StreamEvents {
     const { hook, form = this.#settings.event, context } = this.#ask;
     const { list, timeoutMs } = this.#settings;
     const signal = this.#gone.signal;
-    const stream = this.#stream.id;
     const chain = new Chain(this.#settings, form, (middleware, side, json) => {
       // Nobody need wait longer than the whole request may take.
       const leftMs = Math.max(1, Math.min(timeoutMs, this.#head.d - Date.now()));
       const isShort = leftMs < timeoutMs;
-      const request = { hook: side, json, context, timeoutMs: leftMs, isShort, stream, signal };
+      const request = { hook: side, json, context, timeoutMs: leftMs, isShort, stream: this.#stream.id, signal };
       return this.#runner(list.indexOf(middleware), request);
     });
-    if (hook === "after")
-      return this.#answer(await chain.after(givenResult(this.#ask, form, this.#head.h, body)), chain);
+    if (hook === "after") {
+      const given = givenResult(this.#ask, form, this.#head.h, body);
+      const result = await chain.after(given.value);
+      return this.#answer(given.isData && !chain.isAnswer ? dataAnswer(result) : answerOf(result), chain);
+    }
     const request = this.#request(body);
     const event = form === "http" ? httpEvent(request) : form === "json" ? this.#json(body) : cloudEvent(request);
     if (event === NO_EVENT) return;
     const result = await chain.before(event);
-    if (result.kind === "response") return this.#answer(result.value, chain);
+    if (result.kind === "response") return this.#answer(answerOf(result.value), chain);
     await this.#goOn(result.value, chain, body);
   }
 
@@ -122,8 +124,8 @@ export class HookCall implements StreamEvents {
     return this.#send({ status: 200, headers: next.headers, body: next.body }, told);
   }
 
-  async #answer(value: unknown, { spans }: Chain): Promise<void> {
-    await this.#send(answerOf(value), { kind: "response", spans });
+  async #answer(answer: HttpResult, { spans }: Chain): Promise<void> {
+    await this.#send(answer, { kind: "response", spans });
   }
 
   #request(body: Uint8Array) {
