@@ -108,22 +108,25 @@ export class HttpParser {
     if (method === undefined || sent === undefined) throw new HttpError(400, "the request line is none");
     const headers = lineEnd < 0 ? NO_HEADERS : this.#fields.read(head.slice(lineEnd + 2));
     const target = sent.startsWith("/") ? sent : sent.replace(/^https?:\/\/[^/]*/i, "") || "/";
+    this.#stage = this.#bodyStage(headers);
+    // Who answers at once finds the request midway when its body has still to come.
+    const isBodiless = this.#stage === "head";
     this.#reader.start({ method, target, sent, headers });
+    if (isBodiless) this.#finish(NO_HEADERS);
+    return true;
+  }
+
+  /** What follows a head: its body, or the next one. */
+  #bodyStage(headers: ReadonlyMap<string, string>): Stage {
     const coding = headers.get("transfer-encoding");
     const length = headers.get("content-length");
     if (coding !== undefined) {
-      if (coding.toLowerCase() !== "chunked" || length !== undefined)
-        throw new HttpError(400, "the framing is unclear");
-      this.#stage = "chunk-line";
-    } else if (length !== undefined && !/^\d{1,15}$/.test(length)) {
-      throw new HttpError(400, "the length is no number");
-    } else if (Number(length ?? 0) === 0) {
-      this.#finish(NO_HEADERS);
-    } else {
-      this.#left = Number(length);
-      this.#stage = "length";
+      if (coding.toLowerCase() === "chunked" && length === undefined) return "chunk-line";
+      throw new HttpError(400, "the framing is unclear");
     }
-    return true;
+    if (length !== undefined && !/^\d{1,15}$/.test(length)) throw new HttpError(400, "the length is no number");
+    this.#left = Number(length ?? 0);
+    return this.#left === 0 ? "head" : "length";
   }
 
   #readBytes(): boolean {

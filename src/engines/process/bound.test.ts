@@ -23,7 +23,8 @@ def handle(event):
     if what["do"] == "large":
         c = rt.http.client.HTTPConnection("127.0.0.1", 9002)
         c.request("POST", "http://127.0.0.1:1/", b"x" * 20000000)
-        return [ask("PUT", BOUND + "/OTHER/values/x", b"x" * 20000000)[0], c.getresponse().status]
+        return [ask("PUT", BOUND + "/OTHER/values/x", b"x" * 20000000)[0], c.getresponse().status,
+            ask("POST", "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/nothing", b"x" * 20000000)]
     return ask("POST", what["url"], b"body")
 rt.serve(handle)
 `;
@@ -84,7 +85,7 @@ test("a binding is called by its name, and nothing else is", async () => {
 });
 
 test("who sends much to what refuses it has the refusal, and is not held up", async () => {
-  expect(await ask("do=large")).toEqual([403, 403]);
+  expect(await ask("do=large")).toEqual([403, 403, [404, "404 page not found\n"]]);
 });
 
 test("a program that takes many requests at once has it in all of them", async () => {
