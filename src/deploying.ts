@@ -16,7 +16,7 @@ import { IsopodError } from "./core/errors.ts";
 import type { FunctionVersion } from "./core/function.ts";
 import type { Limits } from "./core/limits.ts";
 import type { Store } from "./core/store.ts";
-import { MIDDLEWARE_SOURCES } from "./engines/process/middleware_modules.ts";
+import { MIDDLEWARE_SOURCES } from "./engines/process/bundled_sources.ts";
 import { BUILD_BYTES, type Plant, quotaOf, removeData } from "./plant.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";

@@ -14,6 +14,7 @@ import type { CallerAdmission } from "./core/caller_admission.ts";
 import { systemClock as clock } from "./core/clock.ts";
 import type { Deployment } from "./core/deployment.ts";
 import { type Deploying, openDeploying } from "./deploying.ts";
+import { HANDLER_SOURCES } from "./engines/process/bundled_sources.ts";
 import { CODE_BYTES_MAX, createFront, type Front } from "./front.ts";
 import { newRequestId } from "./gateway/exchange_record.ts";
 import { Gateway } from "./gateway/gateway.ts";
@@ -163,6 +164,7 @@ function openAdmin(options: ServerOptions, telemetry: Telemetry, parts: Parts, t
     lambda: {
       functions: { call: (call) => parts.plant.functions.call(call) },
       invocations: parts.plant.triggers.invocations,
+      handlerSources: HANDLER_SOURCES,
       ...{ admission: told.admission, newRequestId, wallNow: () => clock.wallNow() },
     },
     cache: { purge: (purge) => parts.front.cache?.purge(purge) ?? 0 },

@@ -8,7 +8,7 @@ import type { MiddlewaresConfig } from "./control/config/middleware_config.ts";
 import { placeMiddlewares } from "./control/loading/middleware_loader.ts";
 import { serving, wrapping } from "./control/loading/middleware_modules.ts";
 import { MIDDLEWARES_FOLDER } from "./core/middleware.ts";
-import { MIDDLEWARE_SOURCES } from "./engines/process/middleware_modules.ts";
+import { MIDDLEWARE_SOURCES } from "./engines/process/bundled_sources.ts";
 
 /** What a function says of its middlewares. */
 export interface DeclaredMiddlewares {

@@ -22,7 +22,10 @@ import { problem } from "./router.ts";
 /** What the admin listener reaches. */
 export interface AdminParts extends ApiParts {
   /** What the Lambda API takes beside the rest. */
-  readonly lambda: Pick<LambdaParts, "functions" | "invocations" | "admission" | "newRequestId" | "wallNow">;
+  readonly lambda: Pick<
+    LambdaParts,
+    "handlerSources" | "handlerSources" | "functions" | "invocations" | "admission" | "newRequestId" | "wallNow"
+  >;
   /** The token, which opens everything. */
   readonly token: string;
   /** The keys of the configuration file. */

@@ -54,10 +54,10 @@ export async function deployCode(
   expected: Expected,
   change: (record: LambdaRecord) => LambdaRecord = (record) => record,
 ): Promise<LambdaFunction> {
-  const { plane, wallNow } = call.parts;
+  const { plane, wallNow, handlerSources } = call.parts;
   const { process, ...code } =
     kept === undefined
-      ? codeOfRuntime(shown.runtime, files, shown.handler)
+      ? codeOfRuntime(shown.runtime, { files, handler: shown.handler, handlerSources })
       : { ...kept, files, process: settings.process };
   const served = assets?.map(({ path, hash }) => ({ path, hash }));
   const input = { ...code, settings: { ...settings, process }, alias: PRODUCTION, ...(served && { assets: served }) };

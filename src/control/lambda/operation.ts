@@ -17,6 +17,8 @@ export interface LambdaParts {
   readonly functions: FunctionCaller;
   readonly invocations: AsyncInvoker;
   readonly admission: CallerAdmission;
+  /** What handlers that run in the engine of scripts are called by, by the names that these modules import one another by. */
+  readonly handlerSources: Readonly<Record<string, string>>;
   newRequestId(): string;
   wallNow(): number;
   /** The address of the data plane. */

@@ -116,7 +116,7 @@ describe("versions and aliases", () => {
 
 describe("what stands beside a function", () => {
   test("its URL is a route, through which its handler gets events", async () => {
-    const handler = `export const handler = async (event) => ({ statusCode: 201, headers: { "x-a": "b" }, cookies: ["a=1", "b=2"], body: JSON.stringify(event) });`;
+    const handler = `export const handler = async (event) => event.rawPath === "/as it is" ? event.rawPath : ({ statusCode: 201, headers: { "x-a": "b" }, cookies: ["a=1", "b=2"], body: JSON.stringify(event) });`;
     await create("addressed", { Code: { ZipFile: zipOf({ "index.mjs": handler }) } });
     const FunctionName = "addressed";
     const made = await client.send(new aws.CreateFunctionUrlConfigCommand({ FunctionName, AuthType: "NONE" }));
@@ -151,6 +151,9 @@ describe("what stands beside a function", () => {
       ...{ method: "POST", body: new Uint8Array([102, 255]), headers: { host, "content-type": "text/plain" } },
     });
     expect(await binary.json()).toMatchObject({ body: "Zv8=", isBase64Encoded: true });
+    // AWS: a path is given as it is meant; a result that is a string is JSON.
+    const plain = await fetch(`${server.url}/as%20it%20is`, { headers: { host } });
+    expect([plain.headers.get("content-type"), await plain.text()]).toEqual(["application/json", '"/as it is"']);
     expect(
       (await failed(client.send(new aws.CreateFunctionUrlConfigCommand({ FunctionName, AuthType: "NONE" })))).name,
     ).toBe("ResourceConflictException");

@@ -6,8 +6,6 @@ import { posix } from "node:path";
 import type { EngineName } from "../../core/function.ts";
 import type { VersionInput } from "../deploy/version_checks.ts";
 import type { DeployedFile } from "../deploy/version_files.ts";
-// The module's text, whatever its types say: it runs in sandboxes alone.
-import adapterModule from "./adapter/handler.ts" with { type: "text" };
 import { invalid } from "./failures.ts";
 import { programSettings, pythonOf } from "./machine_programs.ts";
 
@@ -31,7 +29,16 @@ interface RuntimeRule {
   /** Invocations of one instance at a time; the engine's own default when left out. */
   readonly concurrency?: number;
   /** @throws {LambdaError} `InvalidParameterValueException` */
-  code(files: readonly DeployedFile[], handler: string, runtime: string): Omit<RuntimeCode, "engine">;
+  code(given: GivenCode, runtime: string): Omit<RuntimeCode, "engine">;
+}
+
+/** What a function is created with. */
+interface GivenCode {
+  /** Those of the zip. */
+  readonly files: readonly DeployedFile[];
+  readonly handler: string;
+  /** What calls handlers in the engine of scripts: its modules, by the names that they import one another by. */
+  readonly handlerSources: Readonly<Record<string, string>>;
 }
 
 /** Those that there are. */
@@ -57,8 +64,8 @@ const RUNTIMES: readonly RuntimeRule[] = [
 /** The folder of what is ours among a version's files; a zip cannot have one of this name. */
 const OWN_FOLDER = "isopod_lambda";
 const OWN_ENTRY = `${OWN_FOLDER}/entry.js`;
-const OWN_ADAPTER = `${OWN_FOLDER}/handler.ts`;
 const BOOTSTRAP = "bootstrap";
+const encoder = new TextEncoder();
 const EXTENSIONS = [".mjs", ".js", ".cjs", ".mts", ".ts"];
 
 /** @throws {LambdaError} `InvalidParameterValueException` naming the runtimes that there are */
@@ -70,11 +77,11 @@ export function findRuntime(runtime: string): RuntimeRule {
 }
 
 /** The version that a zip's files are under a runtime. @throws {LambdaError} `InvalidParameterValueException` */
-export function codeOfRuntime(runtime: string, files: readonly DeployedFile[], handler: string): RuntimeCode {
+export function codeOfRuntime(runtime: string, given: GivenCode): RuntimeCode {
   const { engine, code } = findRuntime(runtime);
-  const inTheWay = files.find(({ path }) => path.split("/")[0] === OWN_FOLDER);
+  const inTheWay = given.files.find(({ path }) => path.split("/")[0] === OWN_FOLDER);
   if (inTheWay !== undefined) invalid(`The folder "${OWN_FOLDER}" of the zip is taken by what adapts handlers.`);
-  return { engine, ...code(files, handler, runtime) };
+  return { engine, ...code(given, runtime) };
 }
 
 /** The files of a version without those that were added here: what a zip had. */
@@ -83,29 +90,30 @@ export function withoutOwnFiles<File extends { readonly path: string }>(files: r
 }
 
 /** A module whose `handler(event, context)` is called. */
-function handlerCode(files: readonly DeployedFile[], handler: string): Omit<RuntimeCode, "engine"> {
+function handlerCode({ files, handler, handlerSources }: GivenCode): Omit<RuntimeCode, "engine"> {
   const { path, member } = findHandler(files, handler);
   const entry = [
-    `import adapt from "./handler.ts";`,
+    `import adapt from "./runtimes/handler.ts";`,
     `import * as module from ${JSON.stringify(`../${path}`)};`,
     `export default adapt(module, ${JSON.stringify(member)});`,
     "",
   ].join("\n");
-  const own = [
-    { path: OWN_ENTRY, content: new TextEncoder().encode(entry) },
-    { path: OWN_ADAPTER, content: new TextEncoder().encode(adapterModule as unknown as string) },
-  ];
+  const sources = Object.entries(handlerSources).map(([name, text]) => [`${OWN_FOLDER}/${name}`, text] as const);
+  const own = [[OWN_ENTRY, entry] as const, ...sources].map(([path, text]) => ({
+    path,
+    content: encoder.encode(text),
+  }));
   return { files: [...files, ...own], entry: OWN_ENTRY, exportName: "default" };
 }
 
 /** A module of ours: the handler names the export that is the function. */
-function fetchCode(files: readonly DeployedFile[], handler: string): Omit<RuntimeCode, "engine"> {
+function fetchCode({ files, handler }: GivenCode): Omit<RuntimeCode, "engine"> {
   const { path, member } = findHandler(files, handler);
   return { files, entry: path, exportName: member };
 }
 
 /** An executable that asks for its events by the Runtime API; what the handler means is its own affair. */
-function bootstrapCode(files: readonly DeployedFile[], handler: string): Omit<RuntimeCode, "engine"> {
+function bootstrapCode({ files, handler }: GivenCode): Omit<RuntimeCode, "engine"> {
   if (!files.some(({ path }) => path === BOOTSTRAP)) {
     invalid(`The zip holds no ${BOOTSTRAP}: expected an executable of that name at its top.`);
   }
@@ -113,7 +121,7 @@ function bootstrapCode(files: readonly DeployedFile[], handler: string): Omit<Ru
 }
 
 /** A module of Python whose `function(event, context)` is called, by the machine's own Python. */
-function pythonCode(files: readonly DeployedFile[], handler: string, runtime: string): Omit<RuntimeCode, "engine"> {
+function pythonCode({ files, handler }: GivenCode, runtime: string): Omit<RuntimeCode, "engine"> {
   const [, module, name] = /^([\w./-]+)\.([A-Za-z_]\w*)$/.exec(handler) ?? [];
   if (module === undefined || name === undefined) {
     invalid(`Cannot read the handler "${handler.slice(0, 128)}": expected MODULE.FUNCTION, such as app.handler.`);

@@ -1,11 +1,11 @@
 /**
- * What lets a handler of Node.js's kind, `handler(event, context)`, answer requests. It is a file of the versions that are
- * created with such a runtime, and runs in the sandbox as a part of the function: the server reads it as text alone.
+ * What lets a handler of Node.js's kind, `handler(event, context)`, answer requests in the engine of scripts. It is a file of the
+ * versions that are created with such a runtime, and runs in the sandbox as a part of the function: the server reads it as text alone.
  *
  * Invocations of the Lambda API come with `ctx.args.lambda`, which no request from outside can set. Every other request
  * becomes an event of a function URL (payload format 2.0; AWS: "Lambda function URLs: request and response payloads").
  */
-import { isUtf8 } from "node:buffer";
+import { answerHead, httpEvent, httpResult } from "../guest/events/http_event.ts";
 
 /** What the server says of an invocation. */
 interface Told {
@@ -27,8 +27,12 @@ interface Ctx {
 }
 
 type Handler = (event: unknown, context: unknown, callback: unknown) => unknown;
+/** What a handler says of the answer that it streams: `statusCode`, `headers`, `cookies`. */
+type Head = Readonly<Record<string, unknown>>;
 type StreamHandler = (event: unknown, stream: unknown, context: unknown) => unknown;
 
+/** Statuses of answers that have no body (Fetch: null body status). */
+const BODILESS = new Set([204, 205, 304]);
 const STREAMED = Symbol("streamed");
 const HEAD = Symbol("head");
 
@@ -36,7 +40,7 @@ Object.assign(globalThis, {
   awslambda: {
     streamifyResponse: (handler: StreamHandler) => Object.assign(handler, { [STREAMED]: true }),
     HttpResponseStream: {
-      from: (stream: { [HEAD]?: (head: HttpResult) => void }, head: HttpResult) => {
+      from: (stream: { [HEAD]?: (head: Head) => void }, head: Head) => {
         stream[HEAD]?.(head);
         return stream;
       },
@@ -60,7 +64,7 @@ function memberOf(module: unknown, name: string): unknown {
 async function answer(handler: Handler, request: Request, ctx: Ctx): Promise<Response> {
   const told = (ctx.args as { readonly lambda?: Told } | undefined)?.lambda;
   const text = told === undefined ? "" : await request.text();
-  const event = told === undefined ? await httpEvent(request, ctx) : text === "" ? {} : JSON.parse(text);
+  const event = told === undefined ? await eventOf(request, ctx) : text === "" ? {} : JSON.parse(text);
   const context = contextOf(told, ctx);
   if (STREAMED in handler) return streamed(handler as unknown as StreamHandler, event, context, ctx);
   const result = await call(handler, event, context);
@@ -106,7 +110,7 @@ async function streamed(handler: StreamHandler, event: unknown, context: unknown
   const began = Promise.withResolvers<void>();
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
-  let head: HttpResult = { headers: { "content-type": "application/octet-stream" } };
+  let head: Head = { headers: { "content-type": "application/octet-stream" } };
   const stream = new Writable({
     write(chunk: Uint8Array, _encoding, done) {
       began.resolve();
@@ -118,11 +122,11 @@ async function streamed(handler: StreamHandler, event: unknown, context: unknown
     },
   });
   Object.assign(stream, {
-    [HEAD]: (said: HttpResult) => {
+    [HEAD]: (said: Head) => {
       head = said;
     },
     setContentType: (type: string) => {
-      head = { ...head, headers: { ...head.headers, "content-type": type } };
+      head = { ...head, headers: { ...(head["headers"] as object), "content-type": type } };
     },
   });
   const failed = (thrown: unknown) => {
@@ -133,68 +137,17 @@ async function streamed(handler: StreamHandler, event: unknown, context: unknown
   stream.on("error", failed);
   ctx.waitUntil((async () => handler(event, stream, context))().catch(failed));
   await began.promise;
-  return new Response(readable, { status: head.statusCode ?? 200, headers: headersOf(head) });
+  return new Response(readable, answerHead(head));
 }
 
-/** What a handler answers a request with. */
-interface HttpResult {
-  readonly statusCode?: number;
-  readonly headers?: Readonly<Record<string, string | number | boolean>>;
-  readonly cookies?: readonly string[];
-  readonly body?: string;
-  readonly isBase64Encoded?: boolean;
-}
-
-function headersOf({ headers = {}, cookies = [] }: HttpResult): [string, string][] {
-  const own = Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]);
-  return [...own, ...cookies.map((cookie): [string, string] => ["set-cookie", cookie])];
-}
-
+/** A result that is an answer, or is the JSON of one. @throws {EventError} when it can be neither */
 function httpAnswer(result: unknown): Response {
-  if (typeof result === "string") return new Response(result, { headers: { "content-type": "application/json" } });
-  const said = (typeof result === "object" && result !== null ? result : {}) as HttpResult;
-  if (said.statusCode === undefined) return json(result);
-  const { statusCode, body = "", isBase64Encoded = false } = said;
-  const headers = headersOf(said);
-  const isTyped = headers.some(([name]) => name.toLowerCase() === "content-type");
-  if (!isTyped) headers.push(["content-type", "application/json"]);
-  const isEmpty = statusCode === 204 || statusCode === 304;
-  return new Response(isEmpty ? null : Buffer.from(String(body), isBase64Encoded ? "base64" : "utf8"), {
-    status: statusCode,
-    headers,
-  });
+  const { status, headers, body } = httpResult(JSON.stringify(result) ?? "null");
+  return new Response(BODILESS.has(status) ? null : new Uint8Array(body), { status, headers });
 }
 
-/** Types of bodies that are given as text, when they are UTF-8. Forms are not among them: AWS gives them in base64. */
-const TEXT_TYPES = /^\s*(text\/|application\/([a-z0-9.+-]*\+)?(json|xml|javascript)\b)/i;
-
-async function httpEvent(request: Request, ctx: Ctx) {
-  const url = new URL(request.url);
-  const headers: Record<string, string> = Object.fromEntries(request.headers);
-  const { cookie, ...others } = headers;
-  const folded = new Map<string, string>();
-  for (const [name, value] of url.searchParams)
-    folded.set(name, folded.has(name) ? `${folded.get(name)},${value}` : value);
-  const bytes = new Uint8Array(await request.arrayBuffer());
-  const isText = TEXT_TYPES.test(headers["content-type"] ?? "") && isUtf8(bytes);
-  const [subdomain = ""] = url.hostname.split(".", 1);
-  const now = new Date();
-  return {
-    ...{ version: "2.0", routeKey: "$default", rawPath: url.pathname, rawQueryString: url.search.slice(1) },
-    ...(cookie !== undefined && { cookies: cookie.split("; ") }),
-    headers: others,
-    ...(folded.size > 0 && { queryStringParameters: Object.fromEntries(folded) }),
-    ...(Object.keys(ctx.params).length > 0 && { pathParameters: ctx.params }),
-    requestContext: {
-      ...{ accountId: "anonymous", apiId: subdomain, domainName: url.hostname, domainPrefix: subdomain },
-      ...{ stage: "$default", routeKey: "$default", requestId: ctx.requestId, timeEpoch: now.getTime() },
-      time: now.toUTCString().replace(/^\w+, (\d+) (\w+) (\d+) ([\d:]+) GMT$/, "$1/$2/$3:$4 +0000"),
-      http: {
-        ...{ method: request.method, path: url.pathname, protocol: "HTTP/1.1", userAgent: headers["user-agent"] ?? "" },
-        sourceIp: (headers["x-forwarded-for"] ?? "").split(",").at(-1)?.trim() ?? "",
-      },
-    },
-    ...(bytes.length > 0 && { body: Buffer.from(bytes).toString(isText ? "utf8" : "base64") }),
-    isBase64Encoded: bytes.length > 0 && !isText,
-  };
+async function eventOf(request: Request, { requestId, params }: Ctx): Promise<Record<string, unknown>> {
+  const { method, url } = request;
+  const body = new Uint8Array(await request.arrayBuffer());
+  return httpEvent({ requestId, method, url, headers: [...request.headers], params, body, now: Date.now() });
 }
