@@ -121,6 +121,22 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
     expect(new Set(many.map(({ status }) => status))).toEqual(new Set([200]));
   }, 60_000);
 
+  test("what is shown and never ends is told so, and the page goes on", async () => {
+    await using own = await startPages({ page: { code: CODE, config: "limits = { wall_ms = 40000 }" } });
+    const show = (kind: string, html: string) =>
+      fetch(`${own.url}/page`, { method: "POST", body: JSON.stringify({ kind, html }) });
+    const [burns, waits] = await Promise.all([
+      show("screenshot", "<script>for (;;) {}</script>"),
+      show(
+        "pdf",
+        '<script>Object.defineProperty(document, "fonts", { value: { ready: new Promise(() => {}) } })</script>',
+      ),
+    ]);
+    expect([burns.status, await burns.text()]).toEqual([400, expect.stringMatching(/is gone|longer than/)]);
+    expect([waits.status, await waits.text()]).toEqual([400, expect.stringMatching(/did not answer|longer than/)]);
+    expect(readPng(await (await show("screenshot", RED)).bytes()).width).toBe(800);
+  }, 60_000);
+
   test("a program of /run in a page: asked for by query, header or envelope", async () => {
     const code = "export default (request: Request) => Response.json([location.href, new URL(request.url).search])";
     const page = ["http://run.localhost/", "?a=1"];
