@@ -1,6 +1,7 @@
 /** Everything that a program can do wrong: each is an error with a name, and the next caller has a new instance. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { errorOf, startProcesses } from "../../testing/process_rig.ts";
+import { RawClient } from "../../testing/raw_client.ts";
 import type { TestServer } from "../../testing/server.ts";
 
 /** Answers with its pid-like birth mark unless the path says what to do. */
@@ -204,6 +205,17 @@ test.concurrent("who waits behind one that fails and ends its program is answere
     const waiting = await get("/failing");
     expect([waiting.status, await waiting.text()]).toEqual([200, '{"ok": 1}']);
     expect(await errorOf(await failing)).toMatchObject({ code: "uncaught_exception", message: "Bad: it" });
+  }
+});
+
+test.concurrent("who comes after one that was told of a failure and left is answered by another", async () => {
+  for (let round = 0; round < 3; round += 1) {
+    using leaving = await RawClient.connect(server.port);
+    leaving.send("GET /failing/fail HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    expect((await leaving.response())?.status).toBe(500);
+    leaving.socket.destroy();
+    const following = await get("/failing");
+    expect([following.status, await following.text()]).toEqual([200, '{"ok": 1}']);
   }
 });
 
