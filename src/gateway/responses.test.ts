@@ -8,6 +8,8 @@ const many = (count) => { const headers = new Headers(); for (let i = 0; i < cou
 const answers = {
   status: (code) => new Response("body", { status: Number(code) }),
   empty: () => new Response(null),
+  untold: () => new Response(null),
+  told: (length) => new Response(null, { headers: { "content-length": length } }),
   text: () => new Response("hello"),
   lying: () => new Response("hello", { headers: { "content-length": "500", "transfer-encoding": "gzip" } }),
   short: () => new Response("hello", { headers: { "content-length": "2" } }),
@@ -76,6 +78,17 @@ test.each(["text", "stream", "large&v=200000", "lying", "json"])(
     expect(await client.response()).toMatchObject({ status: 200, body: "hello" });
   },
 );
+
+test("an answer to HEAD tells the length that the program tells, when there is no body of another", async () => {
+  using client = await RawClient.connect(server.port);
+  const lengths: unknown[] = [];
+  for (const query of ["untold", "told&v=500", "told&v=many", "lying"]) {
+    client.request([`HEAD /f?a=${query} HTTP/1.1`, HOST]);
+    lengths.push((await client.response({ head: true }))?.headers["content-length"]);
+  }
+  expect(lengths).toEqual(["0", "500", "0", "5"]);
+  expect((await answerOf("told&v=500")).headers["content-length"]).toBe("0");
+});
 
 test.each(["lying", "short", "hop"])(
   "the framing of a response is the server's, whatever %s headers say",

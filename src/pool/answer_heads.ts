@@ -11,6 +11,8 @@ import { answerHeaders } from "./invocation_heads.ts";
 /** A longer head is not remembered, in bytes. */
 const REMEMBERED_BYTES_MAX = 1024;
 
+const LENGTH = /^\d{1,15}$/;
+
 /** A head that was read. */
 export interface ReadHead extends AnswerHead {
   /** The function accepted a WebSocket. */
@@ -34,7 +36,8 @@ export class AnswerHeads {
 }
 
 function readHead({ s, h, k, ws }: ResponseHead): ReadHead {
-  return { status: s, headers: answerHeaders(h), script: k === "script", webSocket: ws === 1 };
+  const toldLength = h.find(([name, value]) => name.toLowerCase() === "content-length" && LENGTH.test(value));
+  return { status: s, headers: answerHeaders(h), script: k === "script", webSocket: ws === 1, toldLength };
 }
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {

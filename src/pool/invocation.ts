@@ -195,6 +195,6 @@ export class RunningInvocation implements StreamEvents, BodyOwner {
       return this.fail(new IsopodError("invalid_result", { message }));
     }
     const body = this.#socket === undefined ? this.#body.open() : null;
-    this.answered.resolve(new InvocationAnswer(head, body, this.#socket, this.#end));
+    this.answered.resolve(new InvocationAnswer(head, this.request.method, body, this.#socket, this.#end));
   }
 }

@@ -34,6 +34,8 @@ export interface AnswerHead {
   readonly status: number;
   readonly headers: HeaderList;
   readonly script: boolean;
+  /** The length that its program told, as a header: nobody's but an answer's to HEAD, since a body has the length that it has. */
+  readonly toldLength: readonly [string, string] | undefined;
 }
 
 /** An answer. */
@@ -46,13 +48,16 @@ export class InvocationAnswer implements InvocationResponse {
   readonly #end: EndSignal;
 
   constructor(
-    { status, headers, script }: AnswerHead,
+    { status, headers, script, toldLength }: AnswerHead,
+    method: string,
     body: Body,
     socket: InvocationSocket | undefined,
     end: EndSignal,
   ) {
     this.status = status;
-    this.headers = headers;
+    // RFC 9110, 9.3.2: what a body would have been.
+    const tells = toldLength !== undefined && method === "HEAD" && body === null;
+    this.headers = tells ? [...headers, toldLength] : headers;
     this.body = body;
     this.script = script;
     this.socket = socket;

@@ -116,6 +116,27 @@ for (const place of ["port", "unix"]) {
   });
 }
 
+test("a handshake that nobody can pass on is refused, and costs nobody else", async () => {
+  const { socket, message, closed } = await open("/port/room");
+  await message();
+  const shake = (offered: string) => {
+    const fixed = { upgrade: "websocket", connection: "Upgrade", "sec-websocket-version": "13" };
+    const headers = { ...fixed, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-protocol": offered };
+    return fetch(`${server.url}/port/declined`, { headers });
+  };
+  for (const offered of ["a, a", "a b", "(x)"]) {
+    const refused = await shake(offered);
+    expect([offered, refused.status, await refused.text()]).toEqual([
+      ...[offered, 400, expect.stringContaining("Sec-WebSocket-Protocol")],
+    ]);
+  }
+  expect((await shake(" ,")).status).toBe(403);
+  socket.send("still there");
+  expect(await message()).toBe("still there");
+  socket.close();
+  await closed;
+});
+
 test("a program that declines is asked plainly, and its answer is the caller's", async () => {
   const headers = {
     ...{ upgrade: "websocket", connection: "Upgrade", "sec-websocket-version": "13" },

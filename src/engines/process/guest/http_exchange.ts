@@ -4,7 +4,7 @@ import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { type BodyReceiver, pump, receiveBody } from "../../guest/bodies.ts";
 import { fitsHead } from "../../guest/calls.ts";
 import { fetchAt, HOP, type HttpPlace } from "./http_place.ts";
-import { HttpSocket } from "./http_socket.ts";
+import { HttpSocket, offeredProtocols } from "./http_socket.ts";
 
 /** Said of a place anew, or of a handshake that was declined. */
 const OWN = /^(host|sec-websocket-.*)$/i;
@@ -54,8 +54,12 @@ export class HttpExchange implements StreamEvents {
     };
     const ms = Math.max(0, this.#request.d - Date.now() - graceMs);
     if (graceMs > 0) this.#timer = setTimeout(strike, ms);
-    if (this.#request.w === 1) this.#openSocket();
-    else this.#exchange();
+    if (this.#request.w !== 1) this.#exchange();
+    else if (!this.#openSocket()) {
+      const message = "Cannot open a WebSocket: Sec-WebSocket-Protocol holds what is no name, or one twice";
+      this.stream.reset(JSON.stringify({ code: "bad_request", message }));
+      this.#over();
+    }
   }
 
   head(): void {}
@@ -82,10 +86,13 @@ export class HttpExchange implements StreamEvents {
     this.#socket?.writable();
   }
 
-  #openSocket(): void {
+  /** False when the caller's handshake is one that nobody can pass on. */
+  #openSocket(): boolean {
     const { place, stillRuns } = this.#parts;
+    const protocols = offeredProtocols(this.#request.h);
+    if (protocols === undefined) return false;
     this.#socket = new HttpSocket(this.stream, this.#request, place, {
-      stillRuns,
+      ...{ protocols, stillRuns },
       // A socket may stay for as long as its caller wants.
       opened: () => clearTimeout(this.#timer),
       over: () => this.#over(),
@@ -95,6 +102,7 @@ export class HttpExchange implements StreamEvents {
         else this.#exchange();
       },
     });
+    return true;
   }
 
   async #exchange(): Promise<void> {

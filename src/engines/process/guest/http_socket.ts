@@ -4,7 +4,7 @@
  *
  * A program that declines the handshake is asked once more by a plain request, whose answer the caller gets.
  */
-import { parseJson, type RequestHead, type ResponseHead } from "../../../wire/heads.ts";
+import { type Pairs, parseJson, type RequestHead, type ResponseHead } from "../../../wire/heads.ts";
 import { closeFrame, SOCKET_OP, socketFrame } from "../../../wire/socket_frames.ts";
 import type { WireStream } from "../../../wire/stream.ts";
 import { HOP, type HttpPlace, socketAt } from "./http_place.ts";
@@ -20,8 +20,20 @@ const LOOK_MS = 10;
 const CUT = 1006;
 const BROKEN = 1011;
 
+/** What a name is in HTTP (RFC 9110, 5.6.2). */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+
+/** The protocols that a handshake offers; undefined when it may not offer them (RFC 6455, 4.1: tokens, none twice). */
+export function offeredProtocols(headers: Pairs): string[] | undefined {
+  const offered = headers.filter(([name]) => name.toLowerCase() === "sec-websocket-protocol").map(([, value]) => value);
+  const names = offered.flatMap((value) => value.split(",")).map((name) => name.trim());
+  const told = names.filter((name) => name !== "");
+  const isFine = told.every((name) => TOKEN.test(name)) && new Set(told).size === told.length;
+  return isFine ? told : undefined;
+}
 
 /** The two ends, joined. */
 export class HttpSocket {
@@ -42,16 +54,20 @@ export class HttpSocket {
     stream: WireStream,
     { h: headers, u }: RequestHead,
     place: HttpPlace,
-    on: { declined(): void; opened(): void; over(): void; stillRuns(): Promise<void> },
+    on: {
+      readonly protocols: string[];
+      declined(): void;
+      opened(): void;
+      over(): void;
+      stillRuns(): Promise<void>;
+    },
   ) {
     this.#stream = stream;
     const { pathname, search, host } = new URL(u);
     const own = headers.filter(([name]) => !HOP.has(name.toLowerCase()) && !/^(host|sec-websocket-.*)$/i.test(name));
-    const offered = headers.find(([name]) => name.toLowerCase() === "sec-websocket-protocol")?.[1];
-    const protocols = offered?.split(",").map((each) => each.trim());
     this.#socket = new WebSocket(socketAt(place, pathname + search), {
       headers: { ...Object.fromEntries(own), host },
-      ...(protocols !== undefined && { protocols }),
+      ...(on.protocols.length > 0 && { protocols: on.protocols }),
     } as unknown as string[]);
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => {
