@@ -157,6 +157,15 @@ describe("a ready-made runtime", () => {
 });
 
 describe("an event", () => {
+  test("is made of a request for a WebSocket too, and its answer declines it", async () => {
+    const shake = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+    const headers = { ...shake, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };
+    for (const path of ["/cloud", "/plain", "/python"]) {
+      const answer = await get(path, { headers, signal: AbortSignal.timeout(5000) });
+      expect([path, answer.status]).toEqual([path, path === "/python" ? 418 : 200]);
+    }
+  });
+
   test("may be the body as it is", async () => {
     expect(await value(post("/plain", { a: [1] }))).toEqual({ a: [1] });
     expect(await errorOf(await get("/plain", { method: "POST", body: "{" }))).toMatchObject({ code: "bad_request" });

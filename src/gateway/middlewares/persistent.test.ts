@@ -53,7 +53,7 @@ beforeAll(async () => {
       ...{ gone: "#!/bin/nothing\n", "gone.json": PERSISTENT },
     },
     tables({
-      obeys: of("obeys", "middleware_ms = 1500\ninstances = 1"),
+      obeys: of("obeys", "middleware_ms = 4000\ninstances = 1"),
       own: `path = "own"\ndialect = "stdio"\ncommand = "python3 main.py"\ninstances = 1\n${'middlewares = ["obeys"]'}`,
       pairs: of("pairs", "instances = 1"),
       poisoned: of("poisoned", "instances = 1"),
@@ -128,7 +128,7 @@ const WRONG: Readonly<Record<string, readonly [status: number, code: string, mes
   neither: [502, "middleware_invalid", /^obeys answered with neither "ok" nor "error"\.$/],
   error: [502, "middleware_failed", /^obeys answered with an error: not today\.$/],
   "error-object": [502, "middleware_failed", /nor tomorrow/],
-  hang: [504, "middleware_timeout", /^obeys before took longer than its limit middleware_ms = 1500\.$/],
+  hang: [504, "middleware_timeout", /^obeys before took longer than its limit middleware_ms = 4000\.$/],
   large: [502, "middleware_limit", /^obeys wrote more than 12582912 bytes\.$/],
   flood: [500, "log_limit", /log_kb = 1024/],
 };

@@ -9,6 +9,9 @@ import { HttpSocket, offeredProtocols } from "./http_socket.ts";
 /** Said of a place anew, or of a handshake that was declined. */
 const OWN = /^(host|sec-websocket-.*)$/i;
 
+/** What Bun's `fetch` says beside what went wrong: where it was asked, and how its caller could learn more. */
+const FETCH_HINT = / fetching ".*$| For more information, pass .*$/s;
+
 /** What an exchange is given. */
 export interface ExchangeParts {
   readonly place: HttpPlace;
@@ -125,7 +128,8 @@ export class HttpExchange implements StreamEvents {
       await this.#parts.stillRuns();
       // The host ends it at its deadline.
       if (this.isTimedOut) return;
-      const message = `The program's answer cannot be read: ${error instanceof Error ? error.message : error}`;
+      const why = error instanceof Error ? error.message.replace(FETCH_HINT, "") : error;
+      const message = `The program's answer cannot be read: ${why}`;
       this.stream.reset(JSON.stringify({ code: "dialect_error", message }));
     } finally {
       this.#over();

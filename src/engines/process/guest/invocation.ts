@@ -9,6 +9,7 @@ import { fitsHead } from "../../guest/calls.ts";
 import { cloudEvent } from "./events/cloud_event.ts";
 import { EventError, type HttpResult, httpEvent } from "./events/http_event.ts";
 import { payloadOf, resultOf } from "./events/program_result.ts";
+import { sendPieces } from "./pieces.ts";
 import { contextOf, type ToldByCaller, toldOf } from "./told_by_caller.ts";
 import { traceOf } from "./trace.ts";
 
@@ -16,9 +17,6 @@ import { traceOf } from "./trace.ts";
 export const EVENT_BYTES_MAX = 6 * 1024 * 1024;
 /** What AWS allows above it. */
 export const ANSWER_BYTES_MAX = EVENT_BYTES_MAX + 100;
-
-/** Bytes in one frame of an answer. */
-const CHUNK_BYTES = 64 * 1024;
 
 /** Who hears what becomes of an invocation. */
 export interface InvocationOwner {
@@ -54,6 +52,8 @@ export class EventInvocation implements StreamEvents {
     // What is not a request has its event in the body.
     this.#form = (entry === undefined && this.#told === undefined) || this.#isEvent ? form : "json";
     this.#owner = owner;
+    // Who asks for a WebSocket sends no body, and no end of one: he gets the program's answer to his request.
+    if (this.request.w === 1) queueMicrotask(() => this.end());
   }
 
   get id(): string {
@@ -148,14 +148,8 @@ export class EventInvocation implements StreamEvents {
   }
 
   /** Sends a part of the answer's body; resolves when more can be sent. */
-  async write(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length && !this.#isOver; at += CHUNK_BYTES) {
-      if (this.stream.send(bytes.subarray(at, at + CHUNK_BYTES))) continue;
-      await new Promise<void>((resolve) => {
-        this.onWritable = resolve;
-      });
-      this.onWritable = undefined;
-    }
+  write(bytes: Uint8Array): Promise<void> {
+    return sendPieces(this.stream, bytes, this);
   }
 
   /** The answer is complete; with `waits`, the program has not said yet that it is ready for another. */

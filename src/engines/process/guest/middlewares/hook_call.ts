@@ -10,6 +10,7 @@ import { fitsHead } from "../../../guest/calls.ts";
 import { cloudEvent } from "../events/cloud_event.ts";
 import { answerOf, eventRequest } from "../events/event_request.ts";
 import { EventError, type HttpResult, httpEvent } from "../events/http_event.ts";
+import { sendPieces } from "../pieces.ts";
 import { HookError } from "./answers.ts";
 import { Chain } from "./chain.ts";
 import { dataAnswer, encode, givenResult, isOfBody, short } from "./forms.ts";
@@ -17,9 +18,6 @@ import type { HookRequest } from "./plain.ts";
 
 /** Runs one hook of the middleware `at` in the list; undefined when it leaves everything as it is. */
 export type Runner = (at: number, request: HookRequest) => Promise<unknown>;
-
-/** Bytes in one frame. */
-const CHUNK_BYTES = 64 * 1024;
 
 /** Such a call. */
 export class HookCall implements StreamEvents {
@@ -32,7 +30,7 @@ export class HookCall implements StreamEvents {
   #chunks: Uint8Array[] = [];
   #bytes = 0;
   #isOver = false;
-  #onWritable: (() => void) | undefined;
+  onWritable: (() => void) | undefined;
 
   constructor(stream: WireStream, head: RequestHead, settings: HookSettings, runner: Runner) {
     this.#stream = stream;
@@ -40,6 +38,11 @@ export class HookCall implements StreamEvents {
     this.#ask = JSON.parse(head.a ?? "{}") as HookAsk;
     this.#settings = settings;
     this.#runner = runner;
+  }
+
+  /** Whether nothing more may be sent. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   head(): void {}
@@ -73,12 +76,12 @@ export class HookCall implements StreamEvents {
 
   reset(): void {
     this.#isOver = true;
-    this.#onWritable?.();
+    this.onWritable?.();
     this.#gone.abort();
   }
 
   writable(): void {
-    this.#onWritable?.();
+    this.onWritable?.();
   }
 
   async #run(body: Uint8Array): Promise<void> {
@@ -158,13 +161,7 @@ export class HookCall implements StreamEvents {
       throw new HookError("middleware_invalid", "The middlewares gave headers that are too many or too long.");
     }
     this.#stream.head(text);
-    for (let at = 0; at < body.length && !this.#isOver; at += CHUNK_BYTES) {
-      if (this.#stream.send(body.subarray(at, at + CHUNK_BYTES))) continue;
-      await new Promise<void>((resolve) => {
-        this.#onWritable = resolve;
-      });
-      this.#onWritable = undefined;
-    }
+    await sendPieces(this.#stream, body, this);
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stream.end("");
