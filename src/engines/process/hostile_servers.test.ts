@@ -92,3 +92,14 @@ test.each([
   },
   60_000,
 );
+
+test.each(["GET", "POST", "DELETE"])("connections that are closed after an answer cost no %s", async (method) => {
+  const body = method === "POST" ? "x" : null;
+  const statuses = new Set<number>();
+  for (let count = 0; count < 200; count += 1) {
+    const answer = await fetch(`${server.url}/victim/well`, { method, body });
+    statuses.add(answer.status);
+    await answer.text();
+  }
+  expect([...statuses]).toEqual([200]);
+});

@@ -9,6 +9,12 @@ import { HttpSocket, offeredProtocols } from "./http_socket.ts";
 /** Said of a place anew, or of a handshake that was declined. */
 const OWN = /^(host|sec-websocket-.*)$/i;
 
+/**
+ * Requests that may be sent once more (RFC 9110, 9.2.1), as Bun does with those for which a program has just closed a kept
+ * connection. Every other one has a connection of its own: nobody could tell whether the program has seen it.
+ */
+const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+
 /** What Bun's `fetch` says beside what went wrong: where it was asked, and how its caller could learn more. */
 const FETCH_HINT = / fetching ".*$| For more information, pass .*$/s;
 
@@ -151,7 +157,7 @@ export class HttpExchange implements StreamEvents {
       headers: [...headers, ["host", host]] as [string, string][],
       ...(this.#body !== undefined && { body: this.#body.stream }),
       ...init,
-      ...{ redirect: "manual", signal: this.#abort.signal, decompress: false },
+      ...{ redirect: "manual", signal: this.#abort.signal, decompress: false, keepalive: SAFE.has(method) },
     } as RequestInit);
   }
 }
