@@ -172,13 +172,44 @@ raise SystemExit(5)
 `,
 };
 
+/** Programs of every dialect that take too long, with the time for their end that they have when nobody says anything. */
+const SLOW = {
+  "slow-api": { code: "import rt\nrt.serve(lambda event: rt.time.sleep(60))", config: "limits = { wall_ms = 2000 }" },
+  "slow-python": {
+    code: "import time\ndef handle(event, context): time.sleep(60)",
+    config: 'runtime = "python"\nhandler = "main.handle"\nlimits = { wall_ms = 2000 }',
+  },
+  "slow-node": {
+    code: "",
+    files: { "app.mjs": "export const handle = () => new Promise((resolve) => setTimeout(resolve, 60_000));" },
+    config: 'runtime = "node"\nhandler = "app.handle"\nlimits = { wall_ms = 2000 }',
+  },
+  "slow-lines": {
+    code: "",
+    files: { "main.sh": "while read -r line; do sleep 60; done" },
+    config: 'dialect = "stdio"\ncommand = "sh main.sh"\nlimits = { wall_ms = 2000 }',
+  },
+  "slow-pipes": {
+    code: "import sys\nfor line in open('/tmp/runtime-input'): sys.stdin.read() or __import__('time').sleep(60)",
+    config: 'dialect = "stdio"\nlines = "pipes"\nhandler = "a.b"\nlimits = { wall_ms = 2000 }',
+  },
+  "slow-http": {
+    code: `
+import http.server, os, time
+class Slow(http.server.BaseHTTPRequestHandler):
+    def do_GET(self): time.sleep(60)
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Slow).serve_forever()`,
+    config: 'dialect = "http"\nlimits = { wall_ms = 2000 }',
+  },
+};
+
 let server: TestServer;
 beforeAll(async () => {
   const wrong = Object.entries(WRONG).map(([name, { code, config = "" }]) => [
     name,
     { code: program(code), config: `instances = 1\n${config}` },
   ]);
-  server = await startProcesses({ ...Object.fromEntries(wrong), ...OTHERS });
+  server = await startProcesses({ ...Object.fromEntries(wrong), ...OTHERS, ...SLOW });
 }, 30_000);
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -256,6 +287,12 @@ describe("a start that fails", () => {
 });
 
 describe("a timeout", () => {
+  test.concurrent.each(Object.keys(SLOW))("is one, and named, in every dialect: %s", async (name) => {
+    const answer = await get(`/${name}`);
+    const { code, message } = await errorOf(answer);
+    expect([answer.status, code, message]).toEqual([504, "wall_limit", expect.stringContaining("wall_ms = 2000")]);
+  });
+
   test.concurrent("is told by SIGTERM, with the time that is left, and the answer still counts", async () => {
     const first = await born("/graceful");
     const { cut, left } = (await (await get("/graceful/slow")).json()) as { cut: boolean; left: number };

@@ -146,6 +146,8 @@ export class Stdio implements Dialect, InvocationOwner {
 
   #break(code: string, message: string): void {
     if (this.#isLoading) return this.#host.failInit(message);
+    // Whatever comes of a program that was told to end, its invocation has run out of time.
+    if (this.isTimedOut) return;
     this.#host.note(message);
     if (this.#invocation === undefined || this.#invocation.isOver) this.#host.end(1);
     this.#invocation?.fail(code, message);
