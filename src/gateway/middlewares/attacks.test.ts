@@ -18,13 +18,14 @@ const WRONG: Readonly<Record<string, readonly [text: string, status: number, cod
   "hang-child": ["#!/bin/sh\nsleep 60 &\nwait\n", 504, "middleware_timeout", /middleware_ms = 1000/],
   deaf: ["#!/bin/sh\nexec 0<&-\nsleep 60\n", 504, "middleware_timeout", /middleware_ms = 1000/],
   silent: ["#!/bin/sh\nexit 0\n", 502, "middleware_invalid", /^silent before wrote nothing, which is not JSON\.$/],
-  array: [
-    "#!/bin/sh\necho '[1,2]'\n",
-    502,
-    "middleware_invalid",
-    /Cannot make a request of the event: it is no object/,
-  ],
-  number: ["#!/bin/sh\necho 7\n", 502, "middleware_invalid", /it is no object/],
+  array: ["#!/bin/sh\necho '[1,2]'\n", 502, "middleware_invalid", /neither an event nor an answer/],
+  // Whoever means to refuse lets nothing pass by a slip.
+  "status-text": [`#!/bin/sh\necho '{"statusCode":"4o1"}'\n`, 502, "middleware_invalid", /statusCode is "4o1"/],
+  "other-status": [`#!/bin/sh\necho '{"status":401,"headers":{}}'\n`, 502, "middleware_invalid", /no statusCode/],
+  "small-letters": [`#!/bin/sh\necho '{"statuscode":401}'\n`, 502, "middleware_invalid", /no statusCode/],
+  null: ["#!/bin/sh\necho null\n", 502, "middleware_invalid", /null has no rawPath/],
+  empty: ["#!/bin/sh\necho '{}'\n", 502, "middleware_invalid", /\{\} has no rawPath/],
+  number: ["#!/bin/sh\necho 7\n", 502, "middleware_invalid", /neither an event nor an answer/],
   two: ["#!/bin/sh\necho '{}'\necho '{}'\n", 502, "middleware_invalid", /which is not JSON/],
   method: [
     plain('value["requestContext"]["http"]["method"] = "G T"'),

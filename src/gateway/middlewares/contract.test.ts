@@ -23,6 +23,7 @@ const MIDDLEWARES: Readonly<Record<string, string>> = {
   "fails-after": '#!/bin/sh\n[ "$1" = before ] && exec cat\necho no good >&2\nexit 4\n',
   garbage: "#!/bin/sh\necho '{\"half\":'\n",
   denies: plain('if hook == "before": value = {"statusCode": 401, "headers": {"x-by": "denies"}, "body": "no entry"}'),
+  written: plain('if hook == "before": value = {"statusCode": "401", "body": "as text"}'),
   envelope: plain('if hook == "before": value = {"isopod": {"response": {"statusCode": 403, "body": "not you"}}}'),
   rewrites: plain(`if hook == "before":
     value["rawPath"] = "/changed/path with space"
@@ -59,6 +60,7 @@ beforeAll(async () => {
     garbage: around('"garbage"'),
     denied: around('"a", "denies", "b"'),
     envelope: around('"envelope"'),
+    written: around('"written"'),
     rewrites: around('"rewrites"'),
     event: around('"event"'),
     variables: around('"env"', 'env = { GREETING = "hi" }'),
@@ -173,8 +175,13 @@ test("an answer of before ends the request: those before it see it, the function
   const answer = await ask("denied");
   expect([answer.status, await answer.text()]).toEqual([401, "no entry"]);
   expect([answer.headers.get("x-by"), answer.headers.get("x-order")]).toEqual(["denies", "a"]);
-  const other = await ask("envelope");
-  expect([other.status, await other.text()]).toEqual([403, "not you"]);
+  for (const [path, status, text] of [
+    ["envelope", 403, "not you"],
+    ["written", 401, "as text"],
+  ] as const) {
+    const other = await ask(path);
+    expect([other.status, await other.text()]).toEqual([status, text]);
+  }
 });
 
 test("they have the function's variables, and see what is to be known of the request", async () => {

@@ -31,6 +31,9 @@ const MIDDLEWARES: Readonly<Record<string, string>> = {
     const { http } = event.requestContext;
     if (event.rawPath.endsWith("/deny")) return new Response("denied", { status: 403, headers: { "x-by": "full" } });
     if (event.rawPath.endsWith("/result")) return { statusCode: 402, body: "pay" };
+    if (event.rawPath.endsWith("/text")) return { statusCode: "402", body: "pay" };
+    if (event.rawPath.endsWith("/slip")) return { status: 401, headers: {} };
+    if (event.rawPath.endsWith("/null")) return null;
     if (event.rawPath.endsWith("/throw")) throw new Error("before is broken");
     if (event.rawPath.endsWith("/change")) return { ...event, rawPath: "/other", body: "new body", isBase64Encoded: false,
       requestContext: { ...event.requestContext, http: { ...http, method: "PUT" } } };
@@ -123,8 +126,15 @@ test("before may change the request, answer in the function's place, or throw", 
   expect(await (await ask("full/change", { method: "POST", body: "old" })).text()).toBe("PUT /other new body change");
   const denied = await ask("full/deny");
   expect([denied.status, await denied.text(), denied.headers.get("x-by")]).toEqual([403, "denied", "full"]);
-  const paid = await ask("full/result");
-  expect([paid.status, await paid.text()]).toEqual([402, "pay"]);
+  for (const path of ["full/result", "full/text"]) {
+    const paid = await ask(path);
+    expect([paid.status, await paid.text()]).toEqual([402, "pay"]);
+  }
+  // Whoever means to refuse lets nothing pass by a slip.
+  for (const path of ["full/slip", "full/null"]) {
+    const { code, message } = await errorOf(await ask(path));
+    expect([code, message]).toEqual(["uncaught_exception", expect.stringContaining("neither an event nor an answer")]);
+  }
   const thrown = await ask("full/throw");
   expect([thrown.status, await errorOf(thrown)]).toMatchObject([500, { code: "uncaught_exception" }]);
 });

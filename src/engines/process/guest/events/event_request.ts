@@ -4,6 +4,7 @@
  * What an event has as it was made is taken from the request itself, so that what an event cannot say (the order of headers,
  * an encoded slash) is lost only where a middleware has changed it.
  */
+import type { EventForm } from "../../../../core/event_form.ts";
 import type { Pairs } from "../../../../wire/heads.ts";
 import { bodyText, EventError, type HttpRequest, type HttpResult, httpEvent, httpResult } from "./http_event.ts";
 
@@ -17,6 +18,24 @@ export interface EventRequest {
 }
 
 const BODILESS = new Set(["GET", "HEAD"]);
+
+/** What each form of event has, and nothing else that a middleware may give. */
+const MEMBERS = { http: ["rawPath", "requestContext"], cloudevent: ["specversion"] } as const;
+
+/**
+ * Whether what a middleware gave before a function is an event of this form; an answer has been told from it before.
+ * Whoever means to refuse a request, and does not say so as an answer is said, must not let it pass.
+ * @throws {EventError} when it is none
+ */
+export function checkEvent(value: unknown, form: EventForm): void {
+  if (form === "json") return;
+  const members: readonly string[] = MEMBERS[form];
+  if (typeof value === "object" && value !== null && members.some((name) => name in value)) return;
+  const shown = (JSON.stringify(value) ?? String(value)).slice(0, 120);
+  throw new EventError(
+    `neither an event nor an answer: ${shown} has no ${members.join(" or ")}, as an event has, and no statusCode, as an answer has`,
+  );
+}
 
 /** The request that an event stands for, which was made of `request`. @throws {EventError} when it stands for none */
 export function eventRequest(value: unknown, request: HttpRequest): EventRequest {

@@ -6,6 +6,7 @@
 import type { EventForm } from "../../../../core/event_form.ts";
 import type { Hook, Span } from "../../../../core/middleware.ts";
 import { readSpans } from "../../../../wire/hooks.ts";
+import { checkEvent } from "../events/event_request.ts";
 
 /** What a middleware did wrong; the code is one of the catalogue. */
 export class HookError extends Error {
@@ -30,9 +31,9 @@ export interface HookAnswer {
   readonly spans: readonly Span[];
 }
 
-/** Takes what is the platform's out of what a middleware said. */
+/** Takes what is the platform's out of what a middleware said. @throws {HookError} when it is none of what it may be */
 export function readAnswer(value: unknown, middleware: string, hook: Hook, form: EventForm, atMs: number): HookAnswer {
-  if (!isObject(value)) return { value, spans: [] };
+  if (!isObject(value)) return { value: hook === "before" ? eventOf(value, middleware, form) : value, spans: [] };
   const { isopod, ...rest } = value;
   const told = isObject(isopod) ? isopod : undefined;
   const kept = told === undefined ? value : rest;
@@ -40,9 +41,17 @@ export function readAnswer(value: unknown, middleware: string, hook: Hook, form:
   if (told?.["response"] !== undefined) return { value: kept, response: { value: told["response"] }, spans };
   if (hook === "after") return { value: kept, spans };
   // No event has a status: this is an answer.
-  if (form !== "json" && typeof kept["statusCode"] === "number")
-    return { value: kept, response: { value: kept }, spans };
-  return { value: kept, spans };
+  if (form !== "json" && "statusCode" in kept) return { value: kept, response: { value: kept }, spans };
+  return { value: eventOf(kept, middleware, form), spans };
+}
+
+function eventOf(value: unknown, middleware: string, form: EventForm): unknown {
+  try {
+    checkEvent(value, form);
+    return value;
+  } catch (error) {
+    throw new HookError("middleware_invalid", `${middleware} before gave ${(error as Error).message}.`);
+  }
 }
 
 /** Spans as middlewares write them: `{name, start_ms?, ms, attributes?}`, counted from the hook's beginning. */

@@ -6,7 +6,7 @@
  * `Response` that it is, and streams.
  */
 import type { InvocationContext } from "../../../../../core/guest.ts";
-import { eventRequest } from "../../events/event_request.ts";
+import { checkEvent, eventRequest } from "../../events/event_request.ts";
 import { httpEvent } from "../../events/http_event.ts";
 import { asResponse, bodyOf, collectAfter, isSocket, NOTHING, told, tooLarge } from "./bodies.ts";
 import { isAnswer, type MiddlewareModule, type ModuleContext, stopwatch, toResponse } from "./module_hook.ts";
@@ -15,6 +15,15 @@ type Fetch = (request: Request, env: unknown, ctx: InvocationContext) => unknown
 type Named = readonly [name: string, module: MiddlewareModule];
 
 const HOOK_HEADER = "isopod-hook";
+
+function eventOf(name: string, said: unknown, form: "http" | "json"): unknown {
+  try {
+    checkEvent(said, form);
+    return said;
+  } catch (cause) {
+    throw new TypeError(`The middleware "${name}" gave ${(cause as Error).message}`);
+  }
+}
 
 /** The default export with its middlewares around it: as it was, but for requests. */
 export default function around(exported: unknown, list: readonly Named[], order: "reverse" | "same"): unknown {
@@ -104,7 +113,7 @@ class Round {
       const said = await this.#measured(at, "before", () => before(event, this.#contexts[at] as ModuleContext));
       if (said instanceof Response || (!isPayload && isAnswer(said)))
         return this.after(this.#responseOf(name, said), this.#list.slice(0, at));
-      if (said !== undefined) event = said;
+      if (said !== undefined) event = eventOf(name, said, isPayload ? "json" : "http");
     }
     if (told(event) === text) {
       return body === NOTHING ? request : new Request(request, { body: body as Uint8Array<ArrayBuffer> });

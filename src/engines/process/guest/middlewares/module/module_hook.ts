@@ -64,7 +64,7 @@ export function stopwatch(): { readonly spans: WrittenSpan[] } & Pick<ModuleCont
 /** Whether what `before` gave is an answer in the function's place. */
 export function isAnswer(said: unknown): boolean {
   if (said instanceof Response) return true;
-  return typeof said === "object" && said !== null && typeof (said as { statusCode?: unknown }).statusCode === "number";
+  return typeof said === "object" && said !== null && "statusCode" in said;
 }
 
 /** A result, or whatever else a middleware gives for an answer, as a response. @throws {Error} when it is none */
