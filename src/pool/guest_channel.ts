@@ -42,6 +42,8 @@ export class GuestChannel {
   readonly #log: InstanceLog;
   #load: InstanceLoad | undefined;
   #pongs: (() => void)[] = [];
+  /** Nothing but the log is of use any more. */
+  #isListening = false;
 
   constructor(options: InstanceOptions, owner: ChannelOwner) {
     this.#options = options;
@@ -61,7 +63,7 @@ export class GuestChannel {
     this.#log = new InstanceLog((line) => options.report(line, this.#fields()));
     options.process.stray = (text) => this.#log.stray(text, attribute(owner.invocations, 0));
     this.#reader = new OutputReader({
-      alive: () => owner.alive,
+      alive: () => owner.alive || this.#isListening,
       uncreditedBytes: () => this.#uncreditedBytes(),
       receive: (chunk) => this.connection.receive(chunk),
       pause: () => options.process.pause(),
@@ -113,7 +115,10 @@ export class GuestChannel {
     process.read({
       data: (chunk) => this.#take(chunk),
       // Whatever the process still does, it can tell nobody.
-      end: () => process.kill(),
+      end: () => {
+        process.kill();
+        if (this.#isListening) this.close();
+      },
     });
   }
 
@@ -121,6 +126,7 @@ export class GuestChannel {
     try {
       this.#reader.data(chunk);
     } catch (error) {
+      if (this.#isListening) this.#options.process.kill();
       this.#owner.end(new IsopodError("protocol_error", { cause: error }));
     }
   }
@@ -130,9 +136,10 @@ export class GuestChannel {
     this.#handshake.fail(reason);
   }
 
-  /** Closes the channel. */
-  close(): void {
-    this.connection.close();
+  /** Closes the channel; while its guest ends in good order, what it writes to its log is taken, and nothing else. */
+  close(isFinishing = false): void {
+    this.#isListening = isFinishing;
+    if (!isFinishing) this.connection.close();
     this.#reader.release();
   }
 
@@ -147,6 +154,7 @@ export class GuestChannel {
   #frame(type: FrameType, id: number, payload: Uint8Array): void {
     const { invocations } = this.#owner;
     if (type === FRAME.log) return this.#log.receive(payload, attribute(invocations, id));
+    if (this.#isListening) return;
     if (type === FRAME.ready && id !== 0) return invocationOf(invocations, id)?.workFinished(payload);
     const pong = type === FRAME.pong ? this.#pongs.shift() : undefined;
     if (pong !== undefined) return pong();

@@ -132,11 +132,12 @@ export class Instance {
     if (this.#end !== undefined) return;
     this.#end = reason;
     const isIdle = reason.code === "draining" && this.invocations.size === 0 && !this.broken;
-    if (isIdle && this.#finishes) this.process.finish?.(FINISH_MS);
+    const finishes = isIdle && this.#finishes && this.process.finish !== undefined;
+    if (finishes) this.process.finish?.(FINISH_MS);
     else this.process.kill();
     this.#channel.fail(reason);
     for (const invocation of [...this.invocations]) invocation.fail(reason);
-    this.#channel.close();
+    this.#channel.close(finishes);
   }
 
   now(): number {

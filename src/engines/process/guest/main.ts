@@ -48,7 +48,7 @@ export function startProcessGuest(): void {
   };
   const channel = openChannel(
     { frame, open: (stream, head) => guest?.hooks?.open(stream, head) ?? guest?.dialect.open(stream, head) },
-    () => guest?.shutDown() ?? exit(0),
+    () => (guest === undefined ? exit(0) : guest.shutDown()),
     true,
   );
   while (!saidHello) channel.wait();
