@@ -34,7 +34,8 @@ export function browserGuestCode(): string {
 export function browserPageCode(): string {
   return typeof ISOPOD_BROWSER_PAGE_CODE === "string"
     ? ISOPOD_BROWSER_PAGE_CODE
-    : bundleGuest("browser_page.ts", "browser");
+    : // A function of its own, since it stands in a page with scripts of others: none of its names is one of theirs.
+      bundle(join(import.meta.dir, "browser_page.ts"), ["--target=browser", "--format=iife"]);
 }
 
 /** The process of one database; made when the first one is asked for. */
@@ -63,8 +64,8 @@ export function componentCode(): string {
 }
 
 /** The bundle of a file beside this one, as text. @throws {Error} with the bundler's words when it cannot be made */
-function bundleGuest(entry: string, target: "bun" | "browser" = "bun"): string {
-  return bundle(join(import.meta.dir, entry), [`--target=${target}`]);
+function bundleGuest(entry: string): string {
+  return bundle(join(import.meta.dir, entry), ["--target=bun"]);
 }
 
 /** The bundle of the file at `path`. @throws {Error} */

@@ -105,7 +105,8 @@ export class Instance {
   load(load: InstanceLoad, memoryBytes: number): Promise<void> {
     this.#mode = load.mode;
     this.#memoryBytesMax = memoryBytes;
-    this.#finishes = load.program.kind === "process" && load.program.layers.length > 0;
+    const { program } = load;
+    this.#finishes = this.process.finish !== undefined && program.kind === "process" && program.layers.length > 0;
     this.startedAt = this.now();
     this.idleSince = this.startedAt;
     this.process.limitMemory(memoryBytes + CGROUP_SLACK_BYTES);
@@ -131,8 +132,7 @@ export class Instance {
   end(reason: IsopodError): void {
     if (this.#end !== undefined) return;
     this.#end = reason;
-    const isIdle = reason.code === "draining" && this.invocations.size === 0 && !this.broken;
-    const finishes = isIdle && this.#finishes && this.process.finish !== undefined;
+    const finishes = this.#finishes && reason.code === "draining" && this.invocations.size === 0 && !this.broken;
     if (finishes) this.process.finish?.(FINISH_MS);
     else this.process.kill();
     this.#channel.fail(reason);
@@ -144,9 +144,8 @@ export class Instance {
     return this.#options.clock.now();
   }
 
-  deadlineOf(invocation: RunningInvocation): number {
-    const { limits, startedAt } = invocation.meter;
-    return Math.round(this.#options.clock.wallNow() - this.now() + startedAt + limits.wallMs);
+  deadlineOf({ meter }: RunningInvocation): number {
+    return Math.round(this.#options.clock.wallNow() - this.now() + meter.startedAt + meter.limits.wallMs);
   }
 
   finished(invocation: RunningInvocation, error: IsopodError | undefined): void {

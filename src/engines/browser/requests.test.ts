@@ -82,6 +82,21 @@ export default async (request: Request, env: unknown, ctx: any) => {
   console.error(new Error("logged"));
   return new Response(null, { status: 204 });
 };`,
+  // Every short name, as minified libraries have them, and a base that is somebody else's.
+  names: {
+    code: `
+export default async (request: Request, env: any) => {
+  for (const name of NAMES) try { (globalThis as any)["$" + name] = (globalThis as any)[name] = 1; } catch {}
+  const picture = await env.PAGE.screenshot();
+  return Response.json([declared, picture.length > 0, await request.text(), Object.keys(globalThis).filter((name) => /^[a-zA-Z]{2}$/.test(name))]);
+};
+declare const declared: number, NAMES: string[];`,
+    files: {
+      "index.html": `<!doctype html><base href="https://cdn.example.com/x/"><script>
+const NAMES = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_$"]; var declared = 0;</script>
+${[..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_$"].map((name) => `<script>const ${name} = 1; declared += 1;</script>`).join("")}`,
+    },
+  },
   broken: "throw new Error('at the top'); export default () => new Response('never')",
   none: "export const other = 1",
 };
@@ -117,6 +132,11 @@ describe.skipIf(noChromium)("a function in a page", () => {
     expect(headers["host"]).toBe(`127.0.0.1:${server.port}`);
     expect(said["id"]).toBe(answer.headers.get("isopod-request-id"));
     expect(said["left"]).toBeGreaterThan(0);
+  });
+
+  test("shares its page with scripts of any names, and a base of any host", async () => {
+    const answer = await get("/names", { method: "POST", body: "body" });
+    expect(await answer.json()).toEqual([54, true, "body", []]);
   });
 
   test("has a request that is one in all respects, whatever of it is asked for first", async () => {

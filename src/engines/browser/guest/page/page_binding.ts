@@ -47,7 +47,8 @@ export class PageBrowser {
   async #capture(request: PdfRequest | ScreenshotRequest): Promise<Uint8Array<ArrayBuffer>> {
     const id = this.#next;
     this.#next += 1;
-    const address = `/__isopod/capture?${this.#token}&${id}`;
+    // Whole: the page may have a base of its own.
+    const address = `${location.origin}/__isopod/capture?${this.#token}&${id}`;
     const made = new Promise<void>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
     // Who is refused does not wait for it.
     made.catch(() => {});

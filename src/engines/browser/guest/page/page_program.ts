@@ -102,7 +102,7 @@ export class PageProgram implements InvocationOwner {
 
   async #evaluate(): Promise<EvaluatedProgram> {
     const { module: path, name: file, exportName = "default" } = this.#load;
-    const module = (await import(path)) as Record<string, unknown>;
+    const module = (await import(location.origin + path)) as Record<string, unknown>;
     if (!Object.hasOwn(module, exportName)) {
       throw new TypeError(`Cannot load function: export ${exportName} is missing (${file})`);
     }
