@@ -32,6 +32,31 @@ export default (request: Request) => {
   return forever[what]?.() ?? new Response("calm");
 };`;
 
+/** Draws with a shader that never ends, and answers at once. */
+const SHADER = `export default async () => {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 1024;
+  const gl = canvas.getContext("webgl2")!;
+  const program = gl.createProgram()!;
+  const add = (type: number, source: string) => {
+    const shader = gl.createShader(type)!;
+    gl.shaderSource(shader, "#version 300 es\\n" + source);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+  };
+  add(gl.VERTEX_SHADER, "void main() { vec2 v[3] = vec2[3](vec2(-1, -1), vec2(3, -1), vec2(-1, 3)); gl_Position = vec4(v[gl_VertexID], 0, 1); }");
+  add(gl.FRAGMENT_SHADER, "precision highp float; uniform float n; out vec4 o; void main() { float a = 0.; for (float i = 0.; i < 1e9; i += n) { a += sin(i * gl_FragCoord.x); } o = vec4(a); }");
+  gl.linkProgram(program);
+  gl.useProgram(program);
+  gl.uniform1f(gl.getUniformLocation(program, "n"), 1);
+  for (let count = 0; count < 50; count += 1) gl.drawArrays(gl.TRIANGLES, 0, 3);
+  gl.flush();
+  (globalThis as any).kept = [gl, canvas, program];
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  gl.flush();
+  return new Response("sent");
+}`;
+
 // Time enough for a page to be made on a busy machine: a loop ends by its processor time.
 const LIMITS = "limits = { wall_ms = 5000, cpu_ms = 300, memory_mb = 200 }\ninstances = 1";
 
@@ -48,6 +73,19 @@ describe.skipIf(noChromium)("a fault in a page", () => {
       patient: {
         code: CODE,
         config: LIMITS.replace("cpu_ms = 300", "cpu_ms = 60000").replace("wall_ms = 5000", "wall_ms = 20000"),
+      },
+      draws: { code: SHADER, config: "instances = 1" },
+      pictures: {
+        code: `export default async (_: Request, env: any) => {
+          const png = await env.PAGE.screenshot({ html: "<h1>text</h1>" });
+          const gl = new OffscreenCanvas(1, 1).getContext("webgl2")!;
+          gl.clearColor(1, 0, 0, 1);
+          gl.clear(gl.COLOR_BUFFER_BIT);
+          const pixel = new Uint8Array(4);
+          gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+          return Response.json([png.length > 100, ...pixel]);
+        }`,
+        config: "instances = 1\nlimits = { wall_ms = 40000 }",
       },
       good: { code: "export default () => new Response('well')", config: "instances = 1" },
     });
@@ -108,6 +146,17 @@ describe.skipIf(noChromium)("a fault in a page", () => {
       console.log(`Back after ${kind}: ${ms.toFixed(0)} ms`);
     }, 60_000);
   }
+
+  test("a shader that never ends holds what others draw up for seconds, and not for ever", async () => {
+    const drawn = [true, 255, 0, 0, 255];
+    expect(await (await get("/pictures")).json()).toEqual(drawn);
+    expect(await (await get("/draws")).text()).toBe("sent");
+    const at = performance.now();
+    // One that waits may lose its own context with the process; the next has another.
+    await (await get("/pictures")).text();
+    expect(await (await get("/pictures")).json()).toEqual(drawn);
+    console.log(`A neighbour draws again after ${(performance.now() - at).toFixed(0)} ms`);
+  }, 60_000);
 
   test("dialogs are answered, and pop-ups are closed", async () => {
     expect(await (await get("/patient/dialog")).text()).toBe("answered");

@@ -10,6 +10,7 @@ import { type Channel, openChannel } from "../../guest/channel.ts";
 import { collectOrphans } from "../../guest/first_process.ts";
 import { exit, hideProcess, writeAll } from "../../guest/libc.ts";
 import { applyHello } from "../../guest/seal.ts";
+import { watchDrawing } from "./gpu_watch.ts";
 import { Pages } from "./pages.ts";
 import { Targets } from "./targets.ts";
 
@@ -60,6 +61,7 @@ async function start({ connection }: Channel): Promise<Pages> {
   chromium.ended.then((words) => fail(`the browser is gone: ${words}`));
   setInterval(() => collectOrphans((pid) => pid === chromium.pid), COLLECT_MS);
   await targets.ready();
+  watchDrawing(targets);
   return new Pages(connection, targets, script);
 }
 

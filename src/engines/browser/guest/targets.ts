@@ -55,8 +55,8 @@ export class Targets {
     return this.#chromium.call(method, params, session);
   }
 
-  /** Makes a blank tab in a context. @throws {CdpError} */
-  async open(browserContextId: string): Promise<Target> {
+  /** Makes a blank tab in a context, or in the browser's own, which reaches nothing. @throws {CdpError} */
+  async open(browserContextId?: string): Promise<Target> {
     this.#making += 1;
     let id: string | undefined;
     try {
