@@ -81,6 +81,14 @@ export async function handle(event) {
     config: 'runtime = "node"\nhandler = "app.handle"',
   },
   cloud: { code: "import rt\nrt.serve(lambda event: event)", config: 'event = "cloudevent"' },
+  raw: {
+    code: "import sys\nfor line in sys.stdin: print(line.rstrip('\\n'), flush=True)",
+    config: 'dialect = "stdio"\nevent = "json"',
+  },
+  "raw-cloud": {
+    code: "import sys\nfor line in sys.stdin: print(line.rstrip('\\n'), flush=True)",
+    config: 'dialect = "stdio"\nevent = "cloudevent"',
+  },
   plain: { code: "import rt\nrt.serve(lambda event: event)", config: 'event = "json"' },
   web: { code: HTTP(ON_PORT), config: 'dialect = "http"\nreadiness = "/ready"\nlimits = { concurrency = 8 }' },
   sock: { code: HTTP(ON_SOCKET), config: 'dialect = "http"\nenv = { PORT = "/tmp/app.sock" }' },
@@ -157,6 +165,21 @@ describe("a ready-made runtime", () => {
 });
 
 describe("an event", () => {
+  test("has JSON as it was written, on one line", async () => {
+    const written = '{"id": 12345678901234567890,\r\n "f": 1.0, "dup": 1, "dup": 2,\n"e": 1e400}';
+    const onOne = '{"id": 12345678901234567890,   "f": 1.0, "dup": 1, "dup": 2, "e": 1e400}';
+    const send = async (path: string, body: string, headers: Record<string, string> = {}) =>
+      (await get(path, { method: "POST", body, headers: { "content-type": "application/json", ...headers } })).text();
+    expect(await send("/raw", `\ufeff${written}`)).toBe(onOne);
+    const ce = { "ce-specversion": "1.0", "ce-id": "a", "ce-source": "/s", "ce-type": "t" };
+    expect(await send("/raw-cloud", written, ce)).toEndWith(`"datacontenttype":"application/json","data":${onOne}}`);
+    const event = `{"specversion":"1.0","id":"a","source":"/s","type":"t",\n"data":${written}}`;
+    const structured = { "content-type": "application/cloudevents+json" };
+    expect(await send("/raw-cloud", event, structured)).toBe(event.replace(/[\r\n]/g, " "));
+    const invoked = await server.admin("/2015-03-31/functions/raw/invocations", { method: "POST", body: written });
+    expect(await invoked.text()).toBe(onOne);
+  });
+
   test("is made of a request for a WebSocket too, and its answer declines it", async () => {
     const shake = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
     const headers = { ...shake, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };

@@ -82,9 +82,9 @@ while True:
 `,
   stream: `
 import rt
-def chunks(conn, id, parts, trailers=(), type="application/vnd.awslambda.http-integration-response"):
+def chunks(conn, id, parts, trailers=(), type="application/vnd.awslambda.http-integration-response", mode="\\r\\nLambda-Runtime-Function-Response-Mode: streaming"):
     s = rt.raw("POST " + rt.RUNTIME + "invocation/" + id + "/response HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: " + type +
-        "\\r\\nLambda-Runtime-Function-Response-Mode: streaming\\r\\nTransfer-Encoding: chunked\\r\\nTrailer: x\\r\\n\\r\\n")
+        mode + "\\r\\nTransfer-Encoding: chunked\\r\\nTrailer: x\\r\\n\\r\\n")
     for part in parts:
         s.sendall(b"%x\\r\\n" % len(part) + part + b"\\r\\n")
         if len(part) < 1000: rt.time.sleep(0.005)
@@ -94,8 +94,13 @@ def chunks(conn, id, parts, trailers=(), type="application/vnd.awslambda.http-in
 PRELUDE = b'{"statusCode":201,"headers":{"x-a":"b"},"cookies":["c=1","d=2"]}'
 while True:
     id, event, headers = rt.next()
-    path = event["rawPath"]
-    if path.endswith("/plain"):
+    path = event.get("rawPath", "")
+    # As AWS's library for Go does: the type says that it streams, and every answer has trailers.
+    if path.endswith("/go"):
+        chunks(rt, id, [PRELUDE + b"\\0" * 8, b"of ", b"Go"], mode="", type="application/vnd.awslambda.http-integration-response; charset=utf-8")
+    elif path.endswith("/late"):
+        chunks(rt, id, [b'{"a":1}'], [(b"Lambda-Runtime-Function-Error-Type", b"Late")], type="application/octet-stream", mode="")
+    elif path.endswith("/plain"):
         chunks(rt, id, [b"one,", b"two"], type="text/plain")
     elif path.endswith("/big"):
         chunks(rt, id, [PRELUDE, b"\\0" * 8] + [b"x" * 65536] * 256)
@@ -154,10 +159,11 @@ describe("an invocation", () => {
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "128",
       AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
     });
+    // A client context is what the invoke API says, and nothing that a request could.
     const { same, headers } = await json("/next", { headers: { "x-amz-client-context": btoa('{"a":1}') } });
     expect(same).toBe(true);
+    expect(headers).not.toHaveProperty("Lambda-Runtime-Client-Context");
     expect(headers).toMatchObject({
-      "Lambda-Runtime-Client-Context": '{"a":1}',
       "Lambda-Runtime-Invoked-Function-Arn": expect.stringMatching(/^arn:aws:lambda:.*:function:next$/),
       "Lambda-Runtime-Trace-Id": expect.stringMatching(/^Root=1-[0-9a-f]{8}-[0-9a-f]{24};/),
     });
@@ -211,6 +217,19 @@ describe("a streamed answer", () => {
     expect(answer.headers.get("x-a")).toBe("b");
     expect(answer.headers.getSetCookie()).toEqual(["c=1", "d=2"]);
     expect(await answer.text()).toBe("firstsecond");
+  });
+
+  test("is one by its type alone, and any answer may fail in its trailers", async () => {
+    const answer = await get("/stream/go");
+    expect([answer.status, answer.headers.get("x-a"), await answer.text()]).toEqual([201, "b", "of Go"]);
+    expect(await errorOf(await get("/stream/late"))).toMatchObject({ code: "uncaught_exception", message: "Late" });
+  });
+
+  test("reaches who calls by the invoke API as it is, with its prelude", async () => {
+    const at = "/2015-03-31/functions/stream/invocations";
+    const answer = await server.admin(at, { method: "POST", body: "{}" });
+    const prelude = '{"statusCode":201,"headers":{"x-a":"b"},"cookies":["c=1","d=2"]}';
+    expect([answer.status, await answer.text()]).toEqual([200, `${prelude}${"\0".repeat(8)}firstsecond`]);
   });
 
   test("without a prelude is of the type that the runtime names", async () => {

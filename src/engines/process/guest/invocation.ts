@@ -6,8 +6,9 @@ import type { EventForm } from "../../../core/event_form.ts";
 import { parseJson, type RequestHead, type ResetReason, type ResponseHead } from "../../../wire/heads.ts";
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { fitsHead } from "../../guest/calls.ts";
-import { cloudEvent } from "./events/cloud_event.ts";
+import { cloudEventLine } from "./events/cloud_event.ts";
 import { EventError, type HttpResult, httpEvent } from "./events/http_event.ts";
+import { onOneLine } from "./events/one_line.ts";
 import { payloadOf, resultOf } from "./events/program_result.ts";
 import { sendPieces } from "./pieces.ts";
 import { contextOf, type ToldByCaller, toldOf } from "./told_by_caller.ts";
@@ -75,11 +76,14 @@ export class EventInvocation implements StreamEvents {
     return this.#event ?? NOTHING;
   }
 
+  /** Whether it is a call of the invoke API, and no request. */
+  get isCall(): boolean {
+    return this.#told !== undefined;
+  }
+
   /** The client context of AWS's invoke API, as JSON. */
   get clientContext(): string | undefined {
-    if (this.#told !== undefined) return contextOf(this.#told);
-    const sent = this.header("x-amz-client-context");
-    return sent && Buffer.from(sent, "base64").toString("utf8");
+    return this.#told && contextOf(this.#told);
   }
 
   /** By what name it was called, when that was not by a request. */
@@ -174,16 +178,16 @@ export class EventInvocation implements StreamEvents {
   }
 
   #makeEvent(body: Uint8Array): Uint8Array | undefined {
-    // On one line, as it comes from a guest.
-    if (this.#isEvent && body.indexOf(0x0a) < 0) return body;
+    // As it comes from a guest.
+    if (this.#isEvent) return onOneLine(body);
     const { id: requestId, m: method, u: url, h: headers, p: params } = this.request;
     const request = { requestId, method, url, headers, params, body, now: Date.now() };
-    if (this.#form === "http" && !this.#isEvent) return Buffer.from(JSON.stringify(httpEvent(request)));
-    if (this.#form === "cloudevent" && !this.#isEvent) return Buffer.from(JSON.stringify(cloudEvent(request)));
+    if (this.#form === "http") return Buffer.from(JSON.stringify(httpEvent(request)));
+    if (this.#form === "cloudevent") return cloudEventLine(request);
     if (body.length === 0) return Buffer.from("{}");
     try {
-      // On one line, as some dialects must have it.
-      return Buffer.from(JSON.stringify(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body))));
+      JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+      return onOneLine(body);
     } catch {
       this.fail("bad_request", "Cannot make an event of the request: its body is not JSON");
       return undefined;

@@ -5,7 +5,12 @@
 import { answerHead, EventError, type HttpResult } from "./events/http_event.ts";
 
 /** The type of answers that begin with a prelude. */
-export const PRELUDE_TYPE = "application/vnd.awslambda.http-integration-response";
+const PRELUDE_TYPE = "application/vnd.awslambda.http-integration-response";
+
+/** Whether a type, whatever its parameters, is that of answers that begin with a prelude. */
+export function isPrelude(contentType: string | undefined): boolean {
+  return contentType?.split(";", 1)[0]?.trim().toLowerCase() === PRELUDE_TYPE;
+}
 
 const DELIMITER = Buffer.alloc(8);
 const PRELUDE_BYTES_MAX = 64 * 1024;

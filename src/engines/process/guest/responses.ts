@@ -6,7 +6,7 @@
 import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import { EventError } from "./events/http_event.ts";
 import { ANSWER_BYTES_MAX, type EventInvocation } from "./invocation.ts";
-import { PRELUDE_TYPE, PreludeReader } from "./prelude.ts";
+import { isPrelude, PreludeReader } from "./prelude.ts";
 import { type ApiError, TRUNCATED, tooLarge } from "./runtime_state.ts";
 
 /** Told how it went. */
@@ -20,8 +20,23 @@ export interface ResponseEnd {
 /** The code of an answer that is none, for who called. */
 const VIOLATION = "dialect_error";
 
+/** Takes an answer in the mode that its headers name; undefined when that is none. */
+export function responseSink(
+  invocation: EventInvocation,
+  headers: ReadonlyMap<string, string>,
+  reply: Reply,
+  end: ResponseEnd,
+): BodySink | undefined {
+  const mode = headers.get("lambda-runtime-function-response-mode");
+  const type = headers.get("content-type");
+  // AWS's library for Go says by the type alone that it streams.
+  const streams = mode === "streaming" || (mode === undefined && isPrelude(type));
+  if (streams) return streamedResponse(invocation, type, reply, end);
+  return mode === undefined ? wholeResponse(invocation, end) : undefined;
+}
+
 /** Takes an answer that is sent whole. */
-export function wholeResponse(invocation: EventInvocation, end: ResponseEnd): BodySink {
+function wholeResponse(invocation: EventInvocation, end: ResponseEnd): BodySink {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   let isOver = false;
@@ -37,8 +52,13 @@ export function wholeResponse(invocation: EventInvocation, end: ResponseEnd): Bo
       if (bytes > ANSWER_BYTES_MAX) refuse("response_limit", tooLarge(ANSWER_BYTES_MAX));
       else chunks.push(chunk);
     },
-    end() {
+    end(trailers) {
       if (isOver) return;
+      const failure = trailerError(trailers);
+      if (failure !== undefined) {
+        invocation.fail(...failure, true);
+        return end.complete();
+      }
       const [only = NOTHING, ...others] = chunks;
       const bytes = others.length === 0 ? only : Buffer.concat(chunks);
       invocation.answer(UTF8.decode(bytes)).then(
@@ -53,13 +73,14 @@ export function wholeResponse(invocation: EventInvocation, end: ResponseEnd): Bo
 }
 
 /** Takes an answer that is streamed: with a prelude, or as bytes of the type that the runtime names. */
-export function streamedResponse(
+function streamedResponse(
   invocation: EventInvocation,
   contentType: string | undefined,
   reply: Reply,
   end: ResponseEnd,
 ): BodySink {
-  const prelude = contentType === PRELUDE_TYPE ? new PreludeReader() : undefined;
+  // Who calls by the invoke API has it as it is.
+  const prelude = isPrelude(contentType) && !invocation.isCall ? new PreludeReader() : undefined;
   let hasBegun = false;
   let isOver = false;
   let writing: Promise<void> = Promise.resolve();
@@ -100,12 +121,12 @@ export function streamedResponse(
   return {
     data: take,
     end(trailers) {
-      const errorType = trailers.get("lambda-runtime-function-error-type");
       if (!hasBegun) take(prelude === undefined ? NOTHING : END_OF_PRELUDE);
       writing.then(() => {
         if (isOver) return;
         isOver = true;
-        if (errorType !== undefined) invocation.fail(...trailerError(errorType, trailers), true);
+        const failure = trailerError(trailers);
+        if (failure !== undefined) invocation.fail(...failure, true);
         end.complete();
       });
     },
@@ -123,8 +144,10 @@ function unreadable(error: unknown): ApiError {
   return { status: 400, errorType: "InvalidResponse", errorMessage };
 }
 
-/** What the trailers of a streamed answer say that it failed of. */
-function trailerError(errorType: string, trailers: ReadonlyMap<string, string>): [string, string, string | undefined] {
+/** What the trailers of an answer say that it failed of; undefined when they say nothing. */
+function trailerError(trailers: ReadonlyMap<string, string>): ReturnType<typeof functionError> | undefined {
+  const errorType = trailers.get("lambda-runtime-function-error-type");
+  if (errorType === undefined) return undefined;
   const body = Buffer.from(trailers.get("lambda-runtime-function-error-body") ?? "", "base64").toString("utf8");
   return functionError(errorType, body);
 }

@@ -15,7 +15,7 @@ import { Grace } from "./grace.ts";
 import { EVENT_BYTES_MAX, EventInvocation, type InvocationOwner } from "./invocation.ts";
 import { PlatformRecord } from "./platform_record.ts";
 import { collect, IGNORE } from "./replies.ts";
-import { functionError, type ResponseEnd, streamedResponse, wholeResponse } from "./responses.ts";
+import { functionError, type ResponseEnd, responseSink } from "./responses.ts";
 import { readCall } from "./runtime_calls.ts";
 import { accept, eventHeaders, refuseBy } from "./runtime_replies.ts";
 import * as states from "./runtime_state.ts";
@@ -127,10 +127,9 @@ export class RuntimeApi implements Dialect, InvocationOwner {
       complete: () => this.#answered(invocation, reply),
       refused: (error) => refuseBy(reply, error),
     };
-    const mode = head.headers.get("lambda-runtime-function-response-mode");
-    if (mode === undefined) return wholeResponse(invocation, end);
-    if (mode === "streaming") return streamedResponse(invocation, head.headers.get("content-type"), reply, end);
-    invocation.fail("dialect_error", `The program answered in the mode "${mode.slice(0, 100)}": expected "streaming"`);
+    const sink = responseSink(invocation, head.headers, reply, end);
+    if (sink !== undefined) return sink;
+    invocation.fail("dialect_error", 'The program answered in a mode that is none: expected "streaming"');
     refuseBy(reply, states.INVALID_RESPONSE_MODE);
     return IGNORE;
   }

@@ -5,6 +5,7 @@
  * that it is; any other becomes one of type `http.request`.
  */
 import { bodyText, type HttpRequest } from "./http_event.ts";
+import { onOneLine } from "./one_line.ts";
 
 /** The type of an event that was made of a plain request. */
 export const REQUEST_TYPE = "dev.isopod.http.request";
@@ -13,11 +14,31 @@ const CONTEXT = /^[a-z0-9]{1,20}$/;
 
 /** The event of a request. */
 export function cloudEvent(request: HttpRequest): Record<string, unknown> {
+  return read(request).event;
+}
+
+/** The same as JSON on one line, in which JSON of the request stands as it was written. */
+export function cloudEventLine(request: HttpRequest): Uint8Array {
+  const { event, written } = read(request);
+  if (written === "event") return onOneLine(request.body);
+  if (written === undefined) return Buffer.from(JSON.stringify(event));
+  const { data: _, ...others } = event;
+  const head = JSON.stringify(others).slice(0, -1);
+  return Buffer.concat([Buffer.from(`${head},"data":`), onOneLine(request.body), Buffer.from("}")]);
+}
+
+/** An event, and what of it the request's body is. */
+interface ReadEvent {
+  readonly event: Record<string, unknown>;
+  readonly written: "event" | "data" | undefined;
+}
+
+function read(request: HttpRequest): ReadEvent {
   const headers = new Map(request.headers.map(([name, value]) => [name.toLowerCase(), value]));
   const type = headers.get("content-type");
   if (type !== undefined && /^\s*application\/cloudevents\+json/i.test(type)) {
     const event = parseJson(request.body);
-    if (isEvent(event)) return event;
+    if (isEvent(event)) return { event, written: "event" };
   }
   const attributes: Record<string, unknown> = {};
   for (const [name, value] of headers) {
@@ -34,21 +55,24 @@ export function cloudEvent(request: HttpRequest): Record<string, unknown> {
     time: new Date(request.now).toISOString(),
     method: request.method.toLowerCase(),
   };
-  return {
-    ...(isEvent(attributes) ? attributes : made),
-    ...(type !== undefined && { datacontenttype: type }),
-    ...dataOf(request.body, type),
-  };
+  const event: Record<string, unknown> = { ...(isEvent(attributes) ? attributes : made) };
+  if (type !== undefined) event["datacontenttype"] = type;
+  return { event, written: addData(event, request.body, type) ? "data" : undefined };
 }
 
-function dataOf(body: Uint8Array, type: string | undefined): Record<string, unknown> {
-  if (body.length === 0) return {};
+/** Adds what a body says; whether that is JSON. */
+function addData(event: Record<string, unknown>, body: Uint8Array, type: string | undefined): boolean {
+  if (body.length === 0) return false;
   if (type === undefined || /^\s*application\/([a-z0-9.+-]*\+)?json/i.test(type)) {
     const data = parseJson(body);
-    if (data !== undefined) return { data };
+    if (data !== undefined) {
+      event["data"] = data;
+      return true;
+    }
   }
   const { text, isBase64Encoded } = bodyText(body, type);
-  return isBase64Encoded ? { data_base64: text } : { data: text };
+  event[isBase64Encoded ? "data_base64" : "data"] = text;
+  return false;
 }
 
 function isEvent(value: unknown): value is Record<string, unknown> {
