@@ -4,6 +4,7 @@
  *
  * At most one frame of the guest's is awaited at a time; any other ends the instance.
  */
+import { accountIdOf } from "../core/account.ts";
 import type { Grants } from "../core/binding.ts";
 import type { GuestProcess } from "../core/engine.ts";
 import type { AnyProgram } from "../core/function.ts";
@@ -67,6 +68,7 @@ export class Handshake {
     const { name } = program;
     const parcel: LoadParcel = {
       ...{ name, mode, env, ...ownOf(program) },
+      ...(program.kind === "process" && { account: accountIdOf(load.project) }),
       ...(fn && { fn }),
       ...(exportName && { exportName }),
       ...(bindings.length > 0 && { bindings }),

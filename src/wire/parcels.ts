@@ -30,6 +30,8 @@ export interface LoadParcel {
   readonly bindings?: readonly GuestDeclaration[];
   /** How to start a program whose files are there already; its parcel has no bytes. */
   readonly process?: ProcessSettings;
+  /** What stands for its project in names of AWS's form. */
+  readonly account?: string;
   /** Of a module: where it ends in the parcel's bytes, and what follows it there. */
   readonly wasm?: WasmLoad;
   /** What its instance may use, as far as its guest must know: the memory, in bytes. */

@@ -8,11 +8,11 @@ import {
   ListFunctionsCommand,
   PublishVersionCommand,
 } from "@aws-sdk/client-lambda";
+import { accountIdOf } from "../../core/account.ts";
 import { ask, deploy, saying, withKey } from "../../testing/control_client.ts";
 import { failed, lambdaClient, makeKey, type Pair, payloadOf } from "../../testing/lambda_rig.ts";
 import { seededRandom } from "../../testing/seeded_random.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
-import { accountIdOf } from "./names.ts";
 
 let server: TestServer;
 let pair: Pair;

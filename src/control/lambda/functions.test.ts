@@ -1,6 +1,7 @@
 /** Functions managed by AWS's own client: made, changed, published, named, addressed, deleted. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as aws from "@aws-sdk/client-lambda";
+import { accountIdOf } from "../../core/account.ts";
 import { ask, deploy, functionPath, saying } from "../../testing/control_client.ts";
 import {
   answering,
@@ -14,7 +15,6 @@ import {
 } from "../../testing/lambda_rig.ts";
 import type { TestServer } from "../../testing/server.ts";
 import { zipOf } from "../../testing/zip_maker.ts";
-import { accountIdOf } from "./names.ts";
 
 let managed: Awaited<ReturnType<typeof startManaged>>;
 let server: TestServer;
@@ -101,8 +101,11 @@ describe("creating", () => {
       const source = `import os
 def handle(event, context):
     if event.get("fail"): raise ValueError("no such thing")
-    names = ("function_name", "function_version", "memory_limit_in_mb", "aws_request_id", "invoked_function_arn", "client_context")
-    return {"event": event, "left": context.get_remaining_time_in_millis() > 0, "a": os.environ.get("A"), **{name: getattr(context, name) for name in names}}
+    names = ("function_name", "function_version", "memory_limit_in_mb", "aws_request_id", "invoked_function_arn")
+    context.log("logged by the context")
+    told = context.client_context
+    context.identity.cognito_identity_id
+    return {"custom": told and told.custom, "title": told and told.client.app_title, "event": event, "left": context.get_remaining_time_in_millis() > 0, "a": os.environ.get("A"), **{name: getattr(context, name) for name in names}}
 `;
       const more = { Runtime: "python3.9" as aws.Runtime, Handler: "src/app.handle" };
       const Code = { ZipFile: zipOf({ "src/app.py": source }) };
@@ -113,14 +116,14 @@ def handle(event, context):
         Environment: { Variables: { A: "1" } },
       });
       expect(Runtime).toBe("python3.9" as aws.Runtime);
-      const ClientContext = Buffer.from('{"custom":{"b":2}}').toString("base64");
+      const ClientContext = Buffer.from('{"custom":{"b":2},"client":{"app_title":"t"}}').toString("base64");
       const answer = await client.send(
         new aws.InvokeCommand({ FunctionName: "snake", Payload: '{"n":1}', ClientContext }),
       );
       expect(payloadOf(answer)).toEqual({
         ...{ event: { n: 1 }, left: true, a: "1", function_name: "snake", function_version: expect.any(String) },
         ...{ memory_limit_in_mb: 128, aws_request_id: answer.$metadata.requestId, invoked_function_arn: FunctionArn },
-        client_context: { custom: { b: 2 } },
+        ...{ custom: { b: 2 }, title: "t" },
       });
       const failing = await client.send(new aws.InvokeCommand({ FunctionName: "snake", Payload: '{"fail":1}' }));
       expect(failing.FunctionError).toBe("Unhandled");

@@ -15,11 +15,11 @@ import {
   TooManyRequestsException,
   UpdateFunctionCodeCommand,
 } from "@aws-sdk/client-lambda";
+import { accountIdOf } from "../../core/account.ts";
 import { deploy } from "../../testing/control_client.ts";
 import { ECHO, failed, lambdaClient, makeKey, payloadOf } from "../../testing/lambda_rig.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
 import { zipOf } from "../../testing/zip_maker.ts";
-import { accountIdOf } from "./names.ts";
 
 /** Does what its event says. */
 const HANDLER = `

@@ -5,7 +5,7 @@
  * A project is an account: its number is twelve digits that follow from its name. Any region is taken, and the one that a
  * request was signed for is shown.
  */
-import { createHash } from "node:crypto";
+import { accountIdOf } from "../../core/account.ts";
 import { PRODUCTION } from "../../core/deployment.ts";
 import { NAME_EXPECTED, NAME_PATTERN } from "../fields.ts";
 import { invalid, LambdaError } from "./failures.ts";
@@ -30,12 +30,6 @@ const REFERENCE_LENGTH_MAX = 256;
 const QUALIFIER = /^[\w$-]{1,128}$/;
 const REFERENCE =
   /^(?:arn:[\w-]+:lambda:[a-z0-9-]+:)?(?:(?<account>\d{12}):function:)?(?<name>[\w-]{1,64})(?::(?<qualifier>[\w$-]{1,128}))?$/;
-
-/** The number of a project. */
-export function accountIdOf(project: string): string {
-  const digest = createHash("sha256").update(`project/${project}`).digest();
-  return String(digest.readUIntBE(0, 6) % 1e12).padStart(12, "0");
-}
 
 /** The ARN of a function. */
 export function arnOf({ project, region }: Account, name: string, qualifier?: string): string {

@@ -1,11 +1,11 @@
 /** Numbers, aliases, addresses and tags of functions, by AWS's own client. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as aws from "@aws-sdk/client-lambda";
+import { accountIdOf } from "../../core/account.ts";
 import { ask, deploy, saying } from "../../testing/control_client.ts";
 import { failed, type ManagedFunctions, startManaged, statusOf as status } from "../../testing/lambda_rig.ts";
 import type { TestServer } from "../../testing/server.ts";
 import { zipOf } from "../../testing/zip_maker.ts";
-import { accountIdOf } from "./names.ts";
 
 let managed: Awaited<ReturnType<typeof startManaged>>;
 let server: TestServer;

@@ -1,5 +1,6 @@
 /** Extensions, telemetry, layers and wrapper scripts, through a real server. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { accountIdOf } from "../../core/account.ts";
 import { askLogs } from "../../testing/log_client.ts";
 import { errorOf, startProcesses } from "../../testing/process_rig.ts";
 import type { TestServer } from "../../testing/server.ts";
@@ -132,7 +133,7 @@ describe("extensions", () => {
       expect(lines[0]).toEqual([
         "registered",
         200,
-        expect.objectContaining({ functionName: "full", accountId: "000000000000" }),
+        expect.objectContaining({ functionName: "full", accountId: accountIdOf("default") }),
       ]);
       expect(lines).toContainEqual(["again", "Extension.AlreadyRegistered"]);
       expect(lines).toContainEqual(["stranger", 403]);
@@ -191,6 +192,11 @@ describe("extensions", () => {
 
   test("that end, or fail to start, end the instance with a name", async () => {
     expect(await errorOf(await fetch(`${server.url}/dies`))).toMatchObject({ code: "program_ended" });
+    await settled("the name of the extension that ended in the log", async () => {
+      const { items } = await askLogs(server, { limit: "1000", order: "newest" });
+      const said = 'The extension "dies" ended with 9';
+      return items.some((item) => item.kind === "line" && item.text === said) ? true : undefined;
+    });
     const { code, message } = await errorOf(await fetch(`${server.url}/refuses`));
     expect([code, message]).toEqual(["init_failed", 'The extension "refuses" failed: Extension.NoKey']);
   });

@@ -1,5 +1,6 @@
 /** Everything that a program can do wrong: each is an error with a name, and the next caller has a new instance. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { logsOf } from "../../testing/log_client.ts";
 import { errorOf, startProcesses } from "../../testing/process_rig.ts";
 import { RawClient } from "../../testing/raw_client.ts";
 import type { TestServer } from "../../testing/server.ts";
@@ -164,6 +165,22 @@ while True:
 `,
     config: "instances = 1\ngrace_ms = 9900\nlimits = { wall_ms = 10000 }",
   },
+  frames: `
+import rt
+while True:
+    id, event, headers = rt.next()
+    rt.call("POST", rt.RUNTIME + "invocation/" + id + "/error", rt.json.dumps({"errorType": "panic", "errorMessage": "in Go",
+        "stackTrace": [{"path": "main.go", "line": 7, "label": "main.handle"}, "as text", {"other": 1}]}))
+`,
+  halves: `
+import rt, sys
+while True:
+    id, event, headers = rt.next()
+    sys.stdout.write("of " + event["rawPath"])
+    sys.stdout.flush()
+    rt.time.sleep(0.05)
+    rt.answer(id, {})
+`,
   half: `
 import rt
 id, event, headers = rt.next()
@@ -258,6 +275,19 @@ test.concurrent("an answer that came late does not make the next failure one of 
 test.concurrent("two answers: the first counts, the second is refused, and the instance is another one", async () => {
   const first = await born("/twice");
   expect(await born("/twice")).toBeGreaterThan(first);
+});
+
+test.concurrent("a stack is lines of text, also where a language has objects", async () => {
+  const answer = await get("/frames");
+  const error = (await logsOf(server, answer)).find(({ kind }) => kind === "error");
+  expect(error).toMatchObject({ text: 'panic: in Go\nmain.handle (main.go:7)\nas text\n{"other":1}' });
+});
+
+test.concurrent("what is written without an end of line is a line of the invocation that wrote it", async () => {
+  for (const path of ["/halves/first", "/halves/second"]) {
+    const lines = (await logsOf(server, await get(path))).flatMap((item) => (item.kind === "line" ? [item.text] : []));
+    expect(lines).toEqual([`of ${path}`]);
+  }
 });
 
 test.concurrent("a program that ends after its answer has answered, and nobody else suffers", async () => {

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { startProcesses } from "../../testing/process_rig.ts";
+import { askLogs } from "../../testing/log_client.ts";
+import { errorOf, startProcesses } from "../../testing/process_rig.ts";
 import { startTestServer, type TestServer } from "../../testing/server.ts";
+import { settled } from "../../testing/websocket_client.ts";
 import { makeZip } from "../../testing/zip_maker.ts";
 
 const BASH = `
@@ -83,6 +85,23 @@ test("a link that leads out of the code is refused at the start, with its name",
   const config = `[[functions]]\nname = "out"\npath = "${join(folder, "out")}"`;
   const failed = await startTestServer({ config }).catch((error: Error) => error.message);
   expect(failed).toContain("out/users leads out of its folder (/etc/passwd)");
+});
+
+test("an extension may be a link within its layer", async () => {
+  const layer = join(folder, "linking");
+  mkdirSync(join(layer, "extensions"), { recursive: true });
+  mkdirSync(join(layer, "bin"));
+  writeFileSync(join(layer, "bin/real"), "#!/bin/sh\nexit 7\n", { mode: 0o755 });
+  symlinkSync("../bin/real", join(layer, "extensions/linked"));
+  await using server = await startProcesses({
+    linking: { code: "import rt\nrt.serve(lambda event: event)", config: `layers = ["${layer}"]` },
+  });
+  expect((await errorOf(await fetch(`${server.url}/linking`))).code).toBe("program_ended");
+  const items = await settled("what became of the extension in the log", async () => {
+    const { items } = await askLogs(server, { limit: "100" });
+    return items.some(({ kind }) => kind === "line") ? items : undefined;
+  });
+  expect(items).toContainEqual(expect.objectContaining({ text: 'The extension "linked" ended with 7' }));
 });
 
 test("a layer may be a zip archive, and is refused when it leads out of itself", async () => {

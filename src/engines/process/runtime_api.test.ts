@@ -1,5 +1,6 @@
 /** The `runtime-api` dialect through a real server: events and answers, streams, states, and every way to do it wrong. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { accountIdOf } from "../../core/account.ts";
 import { errorOf, startProcesses } from "../../testing/process_rig.ts";
 import type { TestServer } from "../../testing/server.ts";
 
@@ -164,7 +165,7 @@ describe("an invocation", () => {
     expect(same).toBe(true);
     expect(headers).not.toHaveProperty("Lambda-Runtime-Client-Context");
     expect(headers).toMatchObject({
-      "Lambda-Runtime-Invoked-Function-Arn": expect.stringMatching(/^arn:aws:lambda:.*:function:next$/),
+      "Lambda-Runtime-Invoked-Function-Arn": `arn:aws:lambda:local:${accountIdOf("default")}:function:next`,
       "Lambda-Runtime-Trace-Id": expect.stringMatching(/^Root=1-[0-9a-f]{8}-[0-9a-f]{24};/),
     });
     expect(Number((headers as Record<string, string>)["Lambda-Runtime-Deadline-Ms"])).toBeGreaterThan(Date.now());

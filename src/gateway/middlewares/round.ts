@@ -10,7 +10,7 @@ import type { InvocationRequest, InvocationResponse, Invoker, Target } from "../
 import type { Span } from "../../core/middleware.ts";
 import { HOOK_BODY_BYTES_MAX, HOOK_HEADER, HOOK_TEXT_BYTES_MAX, type HookAsk, readSpans } from "../../wire/hooks.ts";
 import { hookAnswer, hookFailure, hookLimit, hookRequest, hookTarget, type ReadHook, retargeted } from "./hook.ts";
-import { joined, plain, short } from "./pieces.ts";
+import { joined, ownWallLimit, plain, short } from "./pieces.ts";
 import { wholeBody } from "./whole_body.ts";
 
 /** Who runs what. */
@@ -87,7 +87,7 @@ export class Round {
 
   /** The function has failed, which is shown to the hooks after it. @throws {IsopodError} what it failed of */
   readonly #failed = (thrown: unknown): never => {
-    const error = toIsopodError(thrown);
+    const error = ownWallLimit(toIsopodError(thrown), this.#target.limits);
     this.#showFailure(error);
     throw error;
   };

@@ -34,6 +34,7 @@ export class Child {
   /** Resolves when it has ended and its output is read. */
   readonly ended: Promise<ExitCode>;
   readonly #process: Process;
+  readonly #logs: Lines[] = [];
 
   /** @throws {Error} when it cannot be started */
   constructor({ command, env, log, pipes, cwd = "/var/task" }: ChildOptions) {
@@ -44,8 +45,8 @@ export class Child {
       detached: true,
     }) as Process;
     this.pid = this.#process.pid;
-    const errors = readLines(this.#process.stderr, log);
-    const output = pipes ? Promise.resolve() : readLines(this.#process.stdout, log);
+    const errors = this.#logOf(this.#process.stderr, log);
+    const output = pipes ? Promise.resolve() : this.#logOf(this.#process.stdout, log);
     this.ended = this.#watch(Promise.all([errors, output]));
   }
 
@@ -64,6 +65,11 @@ export class Child {
     return this.#process.stdout;
   }
 
+  /** What it has written without an end of line is a line: what follows is said for somebody else. */
+  cut(): void {
+    for (const lines of this.#logs) lines.cut();
+  }
+
   /** Sends a signal to all of its process group. */
   signal(name: "SIGTERM" | "SIGKILL"): void {
     try {
@@ -73,6 +79,12 @@ export class Child {
     }
   }
 
+  #logOf(stream: ReadableStream<Uint8Array>, log: LogSink): Promise<void> {
+    const lines = new Lines(log);
+    this.#logs.push(lines);
+    return lines.read(stream);
+  }
+
   async #watch(read: Promise<unknown>): Promise<ExitCode> {
     const code = await this.#process.exited;
     await Promise.race([read, new Promise((resolve) => setTimeout(resolve, OUTPUT_MS))]);
@@ -80,22 +92,39 @@ export class Child {
   }
 }
 
-/** Hands the lines of `stream` to `take`, without their ends. */
-export async function readLines(stream: ReadableStream<Uint8Array>, take: (line: string) => void): Promise<void> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of stream) {
-    rest += decoder.decode(chunk, { stream: true });
+/** Hands the lines of a stream on, without their ends. */
+class Lines {
+  readonly #take: LogSink;
+  #rest = "";
+
+  constructor(take: LogSink) {
+    this.#take = take;
+  }
+
+  /** Reads until there is no more. */
+  async read(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) this.#push(decoder.decode(chunk, { stream: true }));
+    this.cut();
+  }
+
+  cut(): void {
+    const rest = this.#rest;
+    this.#rest = "";
+    if (rest !== "") this.#take(rest);
+  }
+
+  #push(text: string): void {
+    const all = this.#rest + text;
     let from = 0;
     for (;;) {
-      const at = rest.indexOf("\n", from);
-      const end = at < 0 ? rest.length : at;
-      for (; end - from > LINE_BYTES_MAX; from += LINE_BYTES_MAX) take(rest.slice(from, from + LINE_BYTES_MAX));
+      const at = all.indexOf("\n", from);
+      const end = at < 0 ? all.length : at;
+      for (; end - from > LINE_BYTES_MAX; from += LINE_BYTES_MAX) this.#take(all.slice(from, from + LINE_BYTES_MAX));
       if (at < 0) break;
-      if (at > from) take(rest.slice(from, at));
+      if (at > from) this.#take(all.slice(from, at));
       from = at + 1;
     }
-    rest = rest.slice(from);
+    this.#rest = all.slice(from);
   }
-  if (rest !== "") take(rest);
 }

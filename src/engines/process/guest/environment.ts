@@ -20,9 +20,9 @@ const PROXY = Object.fromEntries(
 );
 
 /** What its name says of a function to those who expect AWS's form. */
-export function functionArn({ fn, env }: LoadParcel): string {
+export function functionArn({ fn, env, account }: LoadParcel): string {
   const region = env["AWS_REGION"] ?? "local";
-  return `arn:aws:lambda:${region}:000000000000:function:${fn?.name ?? "program"}`;
+  return `arn:aws:lambda:${region}:${account}:function:${fn?.name ?? "program"}`;
 }
 
 /** All variables of the program; those of the function are stronger where AWS lets them be. */

@@ -10,10 +10,10 @@ export function eventsOf(body: string): readonly string[] | undefined {
   }
 }
 
-/** The files of a folder, in order; none when there is no folder. */
+/** The files of a folder, in order, links to files among them; none when there is no folder. */
 export function filesIn(folder: string): string[] {
   try {
-    return [...new Bun.Glob("*").scanSync({ cwd: folder })].sort();
+    return [...new Bun.Glob("*").scanSync({ cwd: folder, dot: true, followSymlinks: true })].sort();
   } catch {
     return [];
   }

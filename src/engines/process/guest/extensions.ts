@@ -147,10 +147,10 @@ export class Extensions {
     if (wrong !== undefined) return refuse(reply, 403, "Extension.InvalidEventType", `Invalid event type: ${wrong}`);
     const id = crypto.randomUUID();
     this.#byId.set(id, { id, name, isExternal, events, waiting: undefined, held: undefined, isReady: false });
-    const { fn, process: settings } = this.#host.load;
+    const { fn, process: settings, account: accountId } = this.#host.load;
     const answer = { functionName: fn?.name, functionVersion: fn?.version, handler: settings?.handler ?? "" };
     const wantsAccount = head.headers.get("lambda-extension-accept-feature")?.includes("accountId");
-    const account = wantsAccount ? { accountId: "000000000000" } : {};
+    const account = wantsAccount ? { accountId } : {};
     reply.send(200, { ...JSON_TYPE, "Lambda-Extension-Identifier": id }, JSON.stringify({ ...answer, ...account }));
   }
 

@@ -71,7 +71,7 @@ class Guest implements DialectHost, HookHost {
   /** Says why the program cannot be used, once. */
   #tellFailure: (() => void) | undefined;
   #isEnding = false;
-  readonly #children = new Set<number>();
+  readonly #children = new Map<number, Child>();
 
   constructor(channel: Channel, load: LoadParcel) {
     this.#channel = channel;
@@ -97,18 +97,20 @@ class Guest implements DialectHost, HookHost {
         this.#apis.telemetry.publish(source, line);
       },
     });
-    this.#children.add(child.pid);
+    this.#children.set(child.pid, child);
     child.ended.then((code) => {
       this.#children.delete(child.pid);
       this.#tellFailure?.();
-      if (!this.#isEnding && !this.dialect.isTimedOut) this.end(code);
+      if (this.#isEnding || this.dialect.isTimedOut) return;
+      if (source === "extension") this.note(`The extension "${command[0]?.split("/").at(-1)}" ended with ${code}`);
+      this.end(code);
     });
     return child;
   }
 
   startApart(...[command, env, cwd, log]: Parameters<HookHost["startApart"]>): Child {
     const child = new Child({ command, env, cwd, log, pipes: true });
-    this.#children.add(child.pid);
+    this.#children.set(child.pid, child);
     child.exited.then(() => this.#children.delete(child.pid));
     return child;
   }
@@ -140,6 +142,7 @@ class Guest implements DialectHost, HookHost {
 
   settled(stream: { readonly id: number } | undefined, wrong?: string): void {
     if (stream === undefined) return;
+    for (const child of this.#children.values()) child.cut();
     const reason = wrong === undefined ? "" : JSON.stringify({ code: "dialect_error", message: wrong });
     this.#channel.connection.sendText(FRAME.ready, stream.id, reason);
     this.flush();

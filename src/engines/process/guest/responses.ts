@@ -152,6 +152,13 @@ function trailerError(trailers: ReadonlyMap<string, string>): ReturnType<typeof 
   return functionError(errorType, body);
 }
 
+/** A line of a stack: text in most languages, in Go an object. */
+function frameText(frame: unknown): string {
+  if (typeof frame !== "object" || frame === null) return String(frame);
+  const { label, path, line } = frame as Record<string, unknown>;
+  return typeof path === "string" ? `${label} (${path}:${line})` : JSON.stringify(frame);
+}
+
 /** Code, message and stack of an error that a runtime reports, in AWS's form. */
 export function functionError(errorType: string | undefined, body: string): [string, string, string | undefined] {
   let error: Record<string, unknown> = {};
@@ -164,6 +171,6 @@ export function functionError(errorType: string | undefined, body: string): [str
   const type = typeof error["errorType"] === "string" ? error["errorType"] : (errorType ?? "Error");
   const message = typeof error["errorMessage"] === "string" ? error["errorMessage"] : body.slice(0, 1000);
   const { stackTrace } = error;
-  const stack = Array.isArray(stackTrace) ? stackTrace.map(String).join("\n").slice(0, 16_384) : undefined;
+  const stack = Array.isArray(stackTrace) ? stackTrace.map(frameText).join("\n").slice(0, 16_384) : undefined;
   return ["uncaught_exception", message === "" ? type : `${type}: ${message}`, stack];
 }

@@ -131,6 +131,7 @@ export class Stdio implements Dialect, InvocationOwner {
       if (!(cause instanceof EventError)) throw cause;
       return invocation.fail("dialect_error", cause.message);
     }
+    this.#child?.cut();
     this.#invocation = undefined;
     // A program that was told to end is waited for, and given nothing more.
     invocation.finish(this.#grace.hasStruck);

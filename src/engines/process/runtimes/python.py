@@ -12,6 +12,30 @@ import time
 import traceback
 
 
+class Client:
+    """What an app says of itself; members as AWS names them."""
+
+    NAMES = ["installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name"]
+
+    def __init__(self, said):
+        for name in self.NAMES:
+            setattr(self, name, said.get(name))
+
+
+class ClientContext:
+    def __init__(self, said):
+        self.custom = said.get("custom")
+        self.env = said.get("env")
+        self.client = Client(said["client"]) if isinstance(said.get("client"), dict) else None
+
+
+class Identity:
+    """Nobody has one here."""
+
+    cognito_identity_id = None
+    cognito_identity_pool_id = None
+
+
 class Context:
     """What a handler is given beside the event."""
 
@@ -23,9 +47,14 @@ class Context:
         self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
         self.aws_request_id = headers.get("Lambda-Runtime-Aws-Request-Id")
         self.invoked_function_arn = headers.get("Lambda-Runtime-Invoked-Function-Arn")
-        self.client_context = json.loads(headers.get("Lambda-Runtime-Client-Context") or "null")
-        self.identity = None
+        said = json.loads(headers.get("Lambda-Runtime-Client-Context") or "null")
+        self.client_context = ClientContext(said) if isinstance(said, dict) else None
+        self.identity = Identity()
+        self.tenant_id = None
         self._deadline = int(headers.get("Lambda-Runtime-Deadline-Ms") or 0)
+
+    def log(self, message):
+        sys.stderr.write(f"{message}\n")
 
     def get_remaining_time_in_millis(self):
         return max(0, self._deadline - int(time.time() * 1000)) if self._deadline else None
