@@ -15,6 +15,11 @@ export function readPlace(text: string): HttpPlace {
   throw new Error(`Cannot start the program: PORT is "${text}", and should be a port or the path of a socket`);
 }
 
+/** The place as a message shows it. */
+export function placeName(place: HttpPlace): string {
+  return "port" in place ? `127.0.0.1:${place.port}` : place.unix;
+}
+
 /** What `fetch` asks there for a path and query. */
 export function fetchAt(place: HttpPlace, path: string): { readonly url: string; readonly init: { unix?: string } } {
   if ("port" in place) return { url: `http://127.0.0.1:${place.port}${path}`, init: {} };
