@@ -46,6 +46,7 @@ beforeAll(async () => {
   for (const [name, [command]] of Object.entries(COMMANDS)) {
     functions[name] = { code: "print()", config: `command = "${command}"` };
   }
+  functions["port"] = { code: "", config: 'dialect = "http"\nenv.PORT = "80a"' };
   server = await startProcesses(functions);
 }, 30_000);
 afterAll(() => server[Symbol.asyncDispose]());
@@ -55,4 +56,12 @@ test.each(Object.entries({ ...FILES, ...COMMANDS }))("says what is wrong: %s", a
   expect(code).toBe("init_failed");
   expect(message).toStartWith("Cannot start the program: ");
   expect(message.replace("Cannot start the program: ", "")).toMatch(said);
+});
+
+test("a place that nobody can listen at is told by its name", async () => {
+  const { code, message } = await errorOf(await fetch(`${server.url}/port`));
+  expect([code, message]).toEqual([
+    "init_failed",
+    'Cannot start the program: PORT is "80a": expected a port or the absolute path of a socket',
+  ]);
 });

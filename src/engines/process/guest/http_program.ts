@@ -17,14 +17,13 @@ const END_MS = 100;
 /** The dialect. */
 export class HttpProgram implements Dialect {
   readonly #host: DialectHost;
-  readonly #place: HttpPlace;
+  /** Known once it is started. */
+  #place: HttpPlace = { port: 0 };
   readonly #open = new Set<HttpExchange>();
   #child: Child | undefined;
 
-  /** @throws {Error} when PORT names no place */
   constructor(host: DialectHost) {
     this.#host = host;
-    this.#place = readPlace(host.env["PORT"] ?? "");
   }
 
   get current(): number {
@@ -33,6 +32,7 @@ export class HttpProgram implements Dialect {
   }
 
   start(): void {
+    this.#place = readPlace(this.#host.env["PORT"] ?? "");
     this.#child = this.#host.start(commandOf(this.#host.load), { pipes: false });
     const { readyPath } = this.#host.load.process ?? {};
     awaitReady({ place: this.#place, readyPath, note: (line) => this.#host.note(line) }).then(() => this.#host.ready());
