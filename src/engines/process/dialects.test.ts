@@ -17,7 +17,7 @@ for line in sys.stdin:
 `;
 
 const HTTP = (place: string) => `
-import http.server, json, os, socketserver, sys, time
+import http.server, json, os, socket, socketserver, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
@@ -25,6 +25,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(503); self.send_header("Content-Length", "0"); self.end_headers(); return
         if self.path.endswith("/sleep"): time.sleep(0.3)
         if self.path.endswith("/end"): os._exit(9)
+        if self.path.endswith("/slow-end"):
+            self.connection.shutdown(socket.SHUT_RDWR); time.sleep(0.4); os._exit(7)
+        if self.path.endswith("/shut"): self.connection.shutdown(socket.SHUT_RDWR); return
         if self.path.endswith("/garbage"): self.wfile.write(b"no such protocol\\r\\n\\r\\n"); self.close_connection = True; return
         n = int(self.headers.get("Content-Length") or 0)
         body = json.dumps({"path": self.path, "method": self.command, "host": self.headers.get("Host"),
@@ -206,6 +209,15 @@ describe("http", () => {
     expect((await get("/web/x")).status).toBe(202);
     expect(await errorOf(await get("/web/garbage"))).toMatchObject({ code: "dialect_error" });
     expect((await get("/web/x")).status).toBe(202);
+  });
+
+  test("that breaks its connection before it ends is told by its end, and one that lives by the connection", async () => {
+    const ending = await errorOf(await get("/web/slow-end"));
+    expect(ending).toMatchObject({ code: "program_ended", message: expect.stringContaining("exit code 7") });
+    expect(await errorOf(await get("/web/shut"))).toMatchObject({ code: "dialect_error" });
+    const began = performance.now();
+    expect(await errorOf(await get("/web/garbage"))).toMatchObject({ code: "dialect_error" });
+    expect(performance.now() - began).toBeLessThan(900);
   });
 
   test("on a Unix socket", async () => {

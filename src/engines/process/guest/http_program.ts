@@ -11,8 +11,11 @@ import { HttpExchange } from "./http_exchange.ts";
 import { type HttpPlace, readPlace } from "./http_place.ts";
 import { awaitReady } from "./http_readiness.ts";
 
-/** A program whose connection has broken has this long to turn out to have ended, in milliseconds. */
-const END_MS = 100;
+/**
+ * A program that is not understood has this long to turn out to have ended, in milliseconds; one whose connection has broken
+ * the longer time, in which Python can print a traceback and end.
+ */
+const END_MS = { unreadable: 100, broken: 1000 } as const;
 
 /** The dialect. */
 export class HttpProgram implements Dialect {
@@ -42,7 +45,7 @@ export class HttpProgram implements Dialect {
     const exchange: HttpExchange = new HttpExchange(stream, head, {
       ...{ place: this.#place, graceMs: this.#host.load.process?.graceMs ?? 0 },
       terminate: () => this.#child?.signal("SIGTERM"),
-      stillRuns: () => Promise.race([this.#child?.ended.then(() => {}), after(END_MS)]).then(() => {}),
+      stillRuns: async (after) => void (await Promise.race([this.#child?.ended, pause(END_MS[after])])),
       over: () => this.#open.delete(exchange),
     });
     this.#open.add(exchange);
@@ -57,6 +60,6 @@ export class HttpProgram implements Dialect {
   async shutDown(): Promise<void> {}
 }
 
-function after(ms: number): Promise<void> {
+function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
