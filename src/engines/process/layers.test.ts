@@ -1,7 +1,9 @@
 /** What programs find without being told where: packages in the folders of AWS's layers, and variables that nobody has set. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { askLogs } from "../../testing/log_client.ts";
 import { startProcesses } from "../../testing/process_rig.ts";
 import type { TestServer } from "../../testing/server.ts";
+import { settled } from "../../testing/websocket_client.ts";
 
 const PATHS = { PATH: "/usr/local/bin:/usr/bin:/bin" };
 const hasNode = Bun.which("node", PATHS) !== null;
@@ -21,6 +23,19 @@ const LAYERS = {
   "layer/nodejs/node_modules/found/main.js": 'module.exports = "found";',
 };
 
+/** Prints without a flush, and answers with what it has found. */
+const PRINTS = `
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        print("a line of", self.path)
+        body = os.environ["PYTHONUNBUFFERED"].encode()
+        self.send_response(200); self.send_header("content-length", str(len(body))); self.end_headers(); self.wfile.write(body)
+    def log_message(self, *args): pass
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+`;
+const BUFFERING = { unset: "", own: 'PYTHONUNBUFFERED = ""' } as const;
+
 let server: TestServer;
 beforeAll(async () => {
   server = await startProcesses(
@@ -34,6 +49,12 @@ def handle(event, context):
     return [top.NAME, deep.NAME, both.NAME, other]`,
         config: 'runtime = "python"\nhandler = "main.handle"\nlayers = ["layer"]',
       },
+      ...Object.fromEntries(
+        Object.entries(BUFFERING).map(([name, env]) => [
+          name,
+          { code: PRINTS, config: `dialect = "http"\ncommand = "python3 main.py"\nenv = { ${env} }` },
+        ]),
+      ),
       node: {
         code: "",
         files: { "app.cjs": 'exports.handle = async () => require("found");' },
@@ -53,4 +74,15 @@ test("Python finds packages where pip has installed them for AWS, before those a
 
 test.skipIf(!hasNode)("Node finds packages (skipped where the machine's own folders have no node)", async () => {
   expect(await told("node")).toBe("found");
+});
+
+test("what Python prints is in the log at once, unless the function wants it otherwise", async () => {
+  const answer = await fetch(`${server.url}/unset`);
+  expect(await answer.text()).toBe("1");
+  const line = await settled("a line of the log", async () => {
+    const { items } = await askLogs(server, { function: "unset" });
+    return items.find(({ kind }) => kind === "line");
+  });
+  expect(line).toMatchObject({ text: "a line of /unset" });
+  expect(await (await fetch(`${server.url}/own`)).text()).toBe("");
 });
