@@ -34,7 +34,7 @@ export interface RigFunction {
   readonly code: string;
   readonly config?: string;
   /** Further files of its folder. */
-  readonly files?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
 }
 
 /** Starts a server whose functions answer below \`/NAME\`. */
@@ -42,7 +42,7 @@ export function startProcesses(
   functions: Readonly<Record<string, RigFunction | string>>,
   more: Readonly<Record<string, string>> = {},
 ): Promise<TestServer> {
-  const files: Record<string, string> = { ...more };
+  const files: Record<string, string | Uint8Array> = { ...more };
   const tables: string[] = [];
   for (const [name, given] of Object.entries(functions)) {
     const { code, config = "", files: own = {} } = typeof given === "string" ? { code: given } : given;

@@ -4,7 +4,7 @@
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { findToken } from "../cli/reaching/data_directory.ts";
 import { loadConfig } from "../control/config/file.ts";
 import { startServer } from "../main.ts";
@@ -15,7 +15,7 @@ import type { Server } from "../server.ts";
 export interface TestServerOptions {
   /** TOML after the addresses, which the harness writes. */
   readonly config?: string;
-  /** Files beside the configuration, by their relative path; what begins with `#!` can be executed. */
+  /** Files beside the configuration, by their relative path; what begins with `#!`, or is called `bootstrap`, can be executed. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   /** Where the data plane listens; a loopback address when left out. */
   readonly listen?: string;
@@ -48,7 +48,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const data = join(directory, "data");
   for (const [name, content] of Object.entries(options.files ?? {})) {
     mkdirSync(dirname(join(directory, name)), { recursive: true });
-    const runs = typeof content === "string" && content.startsWith("#!");
+    const runs = basename(name) === "bootstrap" || (typeof content === "string" && content.startsWith("#!"));
     writeFileSync(join(directory, name), content, { mode: runs ? 0o755 : 0o644 });
   }
   const configFile = join(directory, "isopod.toml");

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -11,7 +12,17 @@ import (
 )
 
 type event struct {
-	Body string `json:"body"`
+	Body            string `json:"body"`
+	IsBase64Encoded bool   `json:"isBase64Encoded"`
+}
+
+// What is neither text nor JSON comes in base64: also the form that `curl -d` says it sends.
+func (given event) text() (string, error) {
+	if !given.IsBase64Encoded {
+		return given.Body, nil
+	}
+	decoded, err := base64.StdEncoding.DecodeString(given.Body)
+	return string(decoded), err
 }
 
 type result struct {
@@ -33,7 +44,11 @@ func main() {
 		if err != nil {
 			panic(err)
 		}
-		answer, err := json.Marshal(result{200, map[string]string{"content-type": "text/plain"}, strings.ToUpper(given.Body)})
+		text, err := given.text()
+		if err != nil {
+			panic(err)
+		}
+		answer, err := json.Marshal(result{200, map[string]string{"content-type": "text/plain"}, strings.ToUpper(text)})
 		if err != nil {
 			panic(err)
 		}

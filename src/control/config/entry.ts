@@ -31,6 +31,9 @@ export interface FunctionEntry {
 /** A page needs a module that answers for it. */
 const PAGE_ALONE = 'expected a module that exports a fetch function: index.ts beside the page, and engine = "browser"';
 
+/** Said to who may have meant one: nothing in the file tells. */
+const PROGRAM_HINT = ' (a program needs engine = "process")';
+
 /** The engine of a function and the file that it begins with. @throws {ConfigError} when there is none */
 export function readEntry(
   engine: EngineName | undefined,
@@ -50,12 +53,13 @@ export function readEntry(
     return source.report.fail(at, "expected a module of WebAssembly, or a folder with main.wasm or only one module");
   }
   const runs = engine === "browser" ? "browser" : "script";
+  const hint = engine === undefined ? PROGRAM_HINT : "";
   if (stats.isFile()) {
     if (SCRIPT_FILE.test(absolute)) return { engine: runs, path: absolute };
     if (named === "browser") return source.report.fail(at, PAGE_ALONE);
     return source.report.fail(
       at,
-      "expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one",
+      `expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one${hint}`,
     );
   }
   if (!stats.isDirectory()) return source.report.fail(at, "expected a file or a folder");
@@ -65,7 +69,8 @@ export function readEntry(
   const module = engine === undefined ? moduleIn(absolute) : undefined;
   if (module !== undefined) return { engine: "wasm", path: module };
   if (statOf(join(absolute, "index.html"))) return source.report.fail(at, PAGE_ALONE);
-  return source.report.fail(at, "expected a folder that holds index.ts, main.ts, or one of them with another ending");
+  const expected = "expected a folder that holds index.ts, main.ts, or one of them with another ending";
+  return source.report.fail(at, `${expected}${hint}`);
 }
 
 /** The module in a folder: `main.wasm`, or the only one. */

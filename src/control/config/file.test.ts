@@ -155,6 +155,15 @@ middlewares = ["auth", "trace"]
   ).toContain('no file or folder is at "./samples/testfunc.wasm"');
 });
 
+test("what only programs have makes one, whatever its file is called", () => {
+  const engineOf = (lines: string) =>
+    parse(`[[functions]]\nname = "a"\npath = "hello.ts"\n${lines}\n`).functions[0]?.engine;
+  expect(engineOf("")).toBe("script");
+  for (const line of ['dialect = "http"', 'command = "bun hello.ts"', 'runtime = "node"\nhandler = "hello.handle"']) {
+    expect([line, engineOf(line)]).toEqual([line, "process"]);
+  }
+});
+
 test("routes that match the same are found, and both lines named", () => {
   const two = (first: string, second: string) => `
 [[functions]]

@@ -34,6 +34,9 @@ const ENGINE_LIMITS: Partial<Record<EngineName, Partial<Limits>>> = {
   browser: { memoryBytes: PAGE_BYTES },
 };
 
+/** Who says one of these means a program, whatever the file is called. */
+const PROGRAM_KEYS = ["dialect", "command", "runtime"] as const;
+
 /** A host and a port, nothing else. */
 const BACKEND = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?):\d{1,5}$/i;
 /** What the binding of an application's backends is called. */
@@ -75,7 +78,8 @@ export function readFunctions(raw: RawConfig, source: FunctionSource): FunctionC
 
 function readFunction(raw: RawFunction, path: KeyPath, source: FunctionSource): PlacedFunction {
   const { report } = source;
-  const engine = raw.engine ?? (raw.command === undefined && raw.runtime === undefined ? undefined : "process");
+  const isProgram = PROGRAM_KEYS.some((key) => raw[key] !== undefined);
+  const engine = raw.engine ?? (isProgram ? "process" : undefined);
   const entry = readEntry(engine, raw.path, "path", path, source);
   const { secrets, bindings } = readBindings(raw, path, source);
   const isProcess = entry.engine === "process";

@@ -105,9 +105,14 @@ test.each([
   ['name = "a"\npath = "nowhere.ts"', 'path of function "a": no file or folder is at "nowhere.ts"'],
   [
     'name = "a"\npath = "notes.txt"',
-    'expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one, not "notes.txt"',
+    'expected a file that ends in .ts, .tsx, .js, .jsx, .mjs or .wasm, or a folder with one (a program needs engine = "process"), not "notes.txt"',
   ],
-  ['name = "a"\npath = "empty"', "expected a folder that holds index.ts, main.ts"],
+  [
+    'name = "a"\nhandler = "app.handle"\npath = "empty"',
+    'expected a folder that holds index.ts, main.ts, or one of them with another ending (a program needs engine = "process")',
+  ],
+  ['name = "a"\nengine = "script"\npath = "empty"', 'or one of them with another ending, not "empty"'],
+  ['name = "a"\ndialect = "stdio"\npath = "empty"', "expected a folder that holds `bootstrap`, or a command"],
   ['name = "a"\npath = "x.wasm"', 'no file or folder is at "x.wasm"'],
   ['name = "a"\npath = "native"\nexport = "b"', "only functions of JavaScript and TypeScript have exports"],
   ['name = "a"\nengine = "process"\npath = "empty"', "expected a folder that holds `bootstrap`, or a command"],

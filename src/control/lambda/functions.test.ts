@@ -200,6 +200,26 @@ def handle(event, context):
   });
 });
 
+describe("a zip of a folder, and not of what is in it, is told by where the file is", () => {
+  const node = "the handler pkg/index.handler, or a zip without that folder";
+  test.each<[string, string, string, string]>([
+    ["nodejs22.x", "index.handler", "pkg/index.mjs", `there is pkg/index.mjs: expected ${node}.`],
+    [
+      "python3.9",
+      "app.handle",
+      "py/app.py",
+      "there is py/app.py: expected the handler py/app.handle, or a zip without that folder.",
+    ],
+    ["python3.9", "app.handle", "py-1.0/app.py", "there is py-1.0/app.py: expected a zip without that folder."],
+    ["provided.al2023", "x", "a/bootstrap", "there is a/bootstrap: expected a zip without that folder."],
+    ["python3.9", "app.handle", "a/b/app.py", "is in no file of the zip: expected app.py."],
+  ])("%s, %s, %s", async (runtime, Handler, path, said) => {
+    const more = { Runtime: runtime as aws.Runtime, Handler, Code: { ZipFile: zipOf({ [path]: "" }) } };
+    const { message } = await failed(create("folder", more));
+    expect(message).toContain(said);
+  });
+});
+
 describe("changing", () => {
   test("code: tried and not kept by a dry run, published when asked, refused on an old revision", async () => {
     const { RevisionId } = await create("code");

@@ -115,6 +115,12 @@ function fetchCode({ files, handler }: GivenCode): Omit<RuntimeCode, "engine"> {
 /** An executable that asks for its events by the Runtime API; what the handler means is its own affair. */
 function bootstrapCode({ files, handler }: GivenCode): Omit<RuntimeCode, "engine"> {
   if (!files.some(({ path }) => path === BOOTSTRAP)) {
+    const deeper = folderOf(files, [BOOTSTRAP]);
+    if (deeper !== undefined) {
+      invalid(
+        `The zip holds no ${BOOTSTRAP} at its top, but there is ${deeper.path}: expected a zip without that folder.`,
+      );
+    }
     invalid(`The zip holds no ${BOOTSTRAP}: expected an executable of that name at its top.`);
   }
   return { files, entry: BOOTSTRAP, exportName: handler };
@@ -127,10 +133,9 @@ function pythonCode({ files, handler }: GivenCode, runtime: string): Omit<Runtim
     invalid(`Cannot read the handler "${handler.slice(0, 128)}": expected MODULE.FUNCTION, such as app.handler.`);
   }
   const path = module.replaceAll(".", "/");
-  const entry = [`${path}.py`, `${path}/__init__.py`].find((each) => files.some((file) => file.path === each));
-  if (entry === undefined) {
-    invalid(`The handler "${handler.slice(0, 128)}" is in no file of the zip: expected ${path}.py.`);
-  }
+  const candidates = [`${path}.py`, `${path}/__init__.py`];
+  const entry = candidates.find((each) => files.some((file) => file.path === each));
+  if (entry === undefined) return missing(files, handler, candidates, `${path}.py`);
   const process = {
     ...programSettings(handler),
     command: [pythonOf(runtime), "/var/runtime/python.py", "runtime-api"],
@@ -149,11 +154,30 @@ function findHandler(files: readonly DeployedFile[], handler: string): { path: s
   }
   const module = posix.normalize(posix.join(folder, base.slice(0, dot)));
   const paths = new Set(files.map((file) => file.path));
-  const path = EXTENSIONS.map((extension) => module + extension).find((each) => paths.has(each));
-  if (path === undefined) {
-    invalid(
-      `The handler "${handler.slice(0, 128)}" is in no file of the zip: expected ${module}${EXTENSIONS.join(", ")}.`,
-    );
-  }
+  const candidates = EXTENSIONS.map((extension) => module + extension);
+  const path = candidates.find((each) => paths.has(each));
+  if (path === undefined) return missing(files, handler, candidates, `${module}${EXTENSIONS.join(", ")}`);
   return { path, member };
+}
+
+/** Says that no file has the handler; and where it would be, when the zip was made of a folder and not of what is in it. */
+function missing(
+  files: readonly DeployedFile[],
+  handler: string,
+  candidates: readonly string[],
+  expected: string,
+): never {
+  const what = `The handler "${handler.slice(0, 128)}" is in no file of the zip`;
+  const deeper = folderOf(files, candidates);
+  if (deeper === undefined) return invalid(`${what}: expected ${expected}.`);
+  // A dot in a folder's name would be read as one of the handler's.
+  const isPlain = /^[\w-]+$/.test(deeper.folder);
+  const named = isPlain ? `the handler ${deeper.folder}/${handler.slice(0, 128)}, or ` : "";
+  return invalid(`${what}, but there is ${deeper.path}: expected ${named}a zip without that folder.`);
+}
+
+/** The first file that is one of `paths`, one folder deeper, and that folder. */
+function folderOf(files: readonly DeployedFile[], paths: readonly string[]) {
+  const found = files.find(({ path }) => paths.includes(path.slice(path.indexOf("/") + 1)) && path.includes("/"));
+  return found && { path: found.path, folder: found.path.split("/", 1)[0] ?? "" };
 }

@@ -32,6 +32,8 @@ export const CALL =
         statfs: 43,
         mknodat: 33,
         openat: 56,
+        close: 57,
+        faccessat: 48,
         ppoll: 73,
         seccomp: 277,
       }
@@ -48,6 +50,8 @@ export const CALL =
         statfs: 137,
         mknodat: 259,
         openat: 257,
+        close: 3,
+        faccessat: 269,
         ppoll: 271,
         seccomp: 317,
       };

@@ -1,7 +1,9 @@
 /** The dialects `stdio` and `http`, the forms of events, and the ready-made runtimes. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { askLogs } from "../../testing/log_client.ts";
 import { errorOf, startProcesses } from "../../testing/process_rig.ts";
 import type { TestServer } from "../../testing/server.ts";
+import { settled } from "../../testing/websocket_client.ts";
 
 const LINES = `
 import json, sys
@@ -10,14 +12,25 @@ for line in sys.stdin:
     event = json.loads(line)
     what = event.get("what")
     if what == "bad": print("{no json", flush=True)
+    elif what == "long": print("y" * 500, flush=True)
     elif what == "fail": print('{"errorType":"Oops","errorMessage":"it went wrong"}', flush=True)
     elif what == "exit": sys.exit(4)
     elif what == "large": print('"' + "x" * (6 * 1024 * 1024 + 200) + '"', flush=True)
     else: print(json.dumps({"got": event}), flush=True)
 `;
 
+/** Say something that they were not asked for: at once, when their first event has come, or after their answer. */
+const GREETS = {
+  early: `echo 'hello "you"'; while read -r event; do echo 1; done`,
+  late: `sleep 0.3; echo 'hello "you"'; while read -r event; do echo 1; done`,
+  twice: "while read -r event; do printf '1\\n{\"a\":2}\\n'; done",
+  shut: "exec >&-; while read -r event; do :; done",
+} as const;
+const GREETED =
+  'The program wrote "hello \\"you\\"", which is not JSON: standard output is for answers, standard error for the log.';
+
 const HTTP = (place: string) => `
-import http.server, json, os, socketserver, sys, time
+import http.server, json, os, socket, socketserver, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
@@ -25,6 +38,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(503); self.send_header("Content-Length", "0"); self.end_headers(); return
         if self.path.endswith("/sleep"): time.sleep(0.3)
         if self.path.endswith("/end"): os._exit(9)
+        if self.path.endswith("/slow-end"):
+            self.connection.shutdown(socket.SHUT_RDWR); time.sleep(0.4); os._exit(7)
+        if self.path.endswith("/shut"): self.connection.shutdown(socket.SHUT_RDWR); return
         if self.path.endswith("/garbage"): self.wfile.write(b"no such protocol\\r\\n\\r\\n"); self.close_connection = True; return
         n = int(self.headers.get("Content-Length") or 0)
         body = json.dumps({"path": self.path, "method": self.command, "host": self.headers.get("Host"),
@@ -43,6 +59,19 @@ class Server(socketserver.ThreadingUnixStreamServer): pass
 Server(os.environ["PORT"], Handler).serve_forever()`;
 
 const FUNCTIONS = {
+  ...Object.fromEntries(
+    Object.entries(GREETS).map(([name, text]) => [
+      name,
+      { code: "", files: { "main.sh": text }, config: 'dialect = "stdio"\ncommand = "sh main.sh"' },
+    ]),
+  ),
+  chatty: {
+    code: LINES.replace("import json, sys", "import json, sys\nsys.stdout = open('/tmp/runtime-output', 'w')").replace(
+      "in sys.stdin",
+      "in open('/tmp/runtime-input')",
+    ),
+    config: 'dialect = "stdio"\nlines = "pipes"\nevent = "json"',
+  },
   lines: { code: LINES, config: 'dialect = "stdio"\nevent = "json"' },
   pipes: {
     code: `
@@ -132,6 +161,38 @@ describe("stdio", () => {
       expect([what, ((await answer.json()) as { error?: { code: string } }).error?.code]).toEqual([what, code]);
       expect(await value(post("/lines", { what: "" }))).toEqual({ got: { what: "" } });
     }
+  });
+
+  test.each([
+    ["early", GREETED],
+    ["late", GREETED],
+    ["shut", "The program has closed its standard output."],
+  ])("what a program does before it is asked is the same error each time: %s", async (name, message) => {
+    for (let count = 0; count < 4; count += 1) {
+      expect(await errorOf(await get(`/${name}`))).toMatchObject({ code: "dialect_error", message });
+    }
+  });
+
+  test("a second answer is shown in the log", async () => {
+    expect(await (await get("/twice")).text()).toBe("1");
+    const said = await settled("a line of the log", async () => {
+      const { items } = await askLogs(server, { function: "twice" });
+      return items.find((item) => item.kind === "line");
+    });
+    expect(said).toMatchObject({
+      text: 'The program wrote "{\\"a\\":2}" when it was not asked: standard output is for answers, standard error for the log.',
+    });
+  });
+
+  test("a line that is no answer is shown, and where it should go", async () => {
+    const { message } = await errorOf(await post("/lines", { what: "bad" }));
+    expect(message).toBe(
+      'The program wrote "{no json", which is not JSON: standard output is for answers, standard error for the log.',
+    );
+    const { message: piped } = await errorOf(await post("/chatty", { what: "long" }));
+    expect(piped).toBe(
+      `The program wrote "${"y".repeat(120)}", which is not JSON: /tmp/runtime-output is for answers, standard output for the log.`,
+    );
   });
 
   test("on named pipes has the handler as its argument", async () => {
@@ -229,6 +290,15 @@ describe("http", () => {
     expect((await get("/web/x")).status).toBe(202);
     expect(await errorOf(await get("/web/garbage"))).toMatchObject({ code: "dialect_error" });
     expect((await get("/web/x")).status).toBe(202);
+  });
+
+  test("that breaks its connection before it ends is told by its end, and one that lives by the connection", async () => {
+    const ending = await errorOf(await get("/web/slow-end"));
+    expect(ending).toMatchObject({ code: "program_ended", message: expect.stringContaining("exit code 7") });
+    expect(await errorOf(await get("/web/shut"))).toMatchObject({ code: "dialect_error" });
+    const began = performance.now();
+    expect(await errorOf(await get("/web/garbage"))).toMatchObject({ code: "dialect_error" });
+    expect(performance.now() - began).toBeLessThan(900);
   });
 
   test("on a Unix socket", async () => {

@@ -31,19 +31,38 @@ while True:
     s.close()
 `;
 
+/** Longer than the guest waits before it says what is missing. */
+const SHORT = "limits = { wall_ms = 5000 }";
+
+/** Never ready: it answers with 503, or not at all. */
+const ODD = `
+import http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/hang": sys.stdin.read() or __import__("time").sleep(60)
+        self.send_response(503); self.send_header("content-length", "0"); self.end_headers()
+    def log_message(self, *args): pass
+http.server.HTTPServer(("127.0.0.1", PORT), Handler).serve_forever()
+`;
+
 let server: TestServer;
 beforeAll(async () => {
   server = await startProcesses({
     plain: { code: PLAIN, config: 'dialect = "http"' },
     path: { code: PLAIN, config: 'dialect = "http"\nreadiness = "/ready"' },
+    elsewhere: { code: ODD.replace("PORT", "3000"), config: `dialect = "http"\n${SHORT}` },
+    unix: { code: ODD.replace("PORT", "3000"), config: `dialect = "http"\nenv.PORT = "/tmp/a.sock"\n${SHORT}` },
+    odd: { code: ODD.replace("PORT", "8080"), config: `dialect = "http"\nreadiness = "/ready"\n${SHORT}` },
+    hangs: { code: ODD.replace("PORT", "8080"), config: `dialect = "http"\nreadiness = "/hang"\n${SHORT}` },
     raw: { code: RAW, config: 'dialect = "http"' },
   });
 }, 30_000);
 afterAll(() => server[Symbol.asyncDispose]());
 
-async function linesOf(name: string): Promise<string[]> {
+async function linesOf(name: string, status = 200, told = "ok"): Promise<string[]> {
   const answer = await fetch(`${server.url}/${name}`);
-  expect([answer.status, await answer.text()]).toEqual([200, "ok"]);
+  expect(answer.status).toBe(status);
+  expect(await answer.text()).toContain(told);
   await logsOf(server, answer);
   const { items } = await askLogs(server, { function: name, order: "oldest", limit: "1000" });
   return items.flatMap((item) => (item.kind === "line" ? [item.text] : []));
@@ -57,3 +76,17 @@ test("a connection that only asks is closed in order, and leaves nothing in the 
 test("with a path it is a request", async () => {
   expect(await linesOf("path")).toEqual(["asked for /ready", "asked for /path"]);
 });
+
+const NEVER_READY: Readonly<Record<string, string>> = {
+  elsewhere: "The program does not accept connections at 127.0.0.1:8080, which PORT names",
+  unix: "The program does not accept connections at /tmp/a.sock, which PORT names",
+  odd: "The program is not ready: GET /ready answers 503; expected a status below 500",
+  hangs: "The program is not ready: GET /hang has no answer; expected a status below 500",
+};
+
+test.concurrent.each(Object.entries(NEVER_READY))(
+  "one that is never ready has the reason in its log, once: %s",
+  async (name, said) => {
+    expect(await linesOf(name, 504, "wall_limit")).toEqual([said]);
+  },
+);

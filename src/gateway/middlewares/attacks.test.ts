@@ -54,7 +54,12 @@ const WRONG: Readonly<Record<string, readonly [text: string, status: number, cod
   flood: ["#!/bin/sh\nhead -c 3000000 /dev/zero | tr '\\0' y >&2\ncat\n", 500, "log_limit", /log_kb = 1024/],
   burns: ["#!/bin/sh\nwhile :; do :; done\n", 500, "cpu_limit", /cpu_ms = 400/],
   eats: [plain('x = b"x" * (600 * 1024 * 1024)'), 500, "memory_limit", /memory_mb = 256/],
-  script: ["#!/no/such/thing\n", 502, "middleware_failed", /^script before cannot be started/],
+  script: [
+    "#!/bin/sh\r\ncat\r\n",
+    502,
+    "middleware_failed",
+    /^script before cannot be started: the first line of \/var\/middlewares\/script names "\/bin\/sh\\r", which is not there: save the file with LF line ends\.$/,
+  ],
   endless: ["#!/bin/sh\nyes '{}'\n", 502, "middleware_limit", /more than 12582912 bytes/],
 };
 

@@ -166,7 +166,7 @@ test("one that cannot be started is an error with a name", async () => {
   expect(answer.status).toBe(502);
   const { code, message } = await errorOf(answer);
   expect(code).toBe("middleware_failed");
-  expect(message).toMatch(/^gone serve cannot be started/);
+  expect(message).toMatch(/^gone serve cannot be started: the first line of .* names "[^"]*", which is not there\.$/);
 });
 
 test("who hangs up is forgotten, and what is answered for them does no harm", async () => {

@@ -4,6 +4,8 @@
  * The guest is process 1 of the sandbox, so that nothing which the program starts outlives the guest.
  */
 
+import { startFailure } from "./start_failure.ts";
+
 /** How it ended: an exit code, or 128 + the signal's number. */
 export type ExitCode = number;
 
@@ -36,14 +38,18 @@ export class Child {
   readonly #process: Process;
   readonly #logs: Lines[] = [];
 
-  /** @throws {Error} when it cannot be started */
+  /** @throws {Error} when it cannot be started, which says why */
   constructor({ command, env, log, pipes, cwd = "/var/task" }: ChildOptions) {
-    this.#process = Bun.spawn([...command], {
-      cwd,
-      env: { ...env },
-      stdio: [pipes ? "pipe" : "ignore", "pipe", "pipe"],
-      detached: true,
-    }) as Process;
+    try {
+      this.#process = Bun.spawn([...command], {
+        cwd,
+        env: { ...env },
+        stdio: [pipes ? "pipe" : "ignore", "pipe", "pipe"],
+        detached: true,
+      }) as Process;
+    } catch (error) {
+      throw new Error(startFailure({ word: command[0] ?? "", cwd, error }));
+    }
     this.pid = this.#process.pid;
     const errors = this.#logOf(this.#process.stderr, log);
     const output = pipes ? Promise.resolve() : this.#logOf(this.#process.stdout, log);

@@ -33,6 +33,10 @@ export function environmentOf(load: LoadParcel): Record<string, string> {
   return {
     PATH: "/usr/local/bin:/usr/bin:/bin:/opt/bin",
     LD_LIBRARY_PATH: "/var/task:/var/task/lib:/opt/lib",
+    // What is printed is the log, which is not a terminal: Python would keep the lines of a server for itself.
+    PYTHONUNBUFFERED: "1",
+    // Where AWS's layers have packages of Node; `require` alone looks there.
+    NODE_PATH: "/opt/nodejs/node_modules",
     HOME: "/tmp",
     TMPDIR: "/tmp",
     LANG: "C.UTF-8",

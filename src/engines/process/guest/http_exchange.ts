@@ -18,6 +18,12 @@ const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 /** What Bun's `fetch` says beside what went wrong: where it was asked, and how its caller could learn more. */
 const FETCH_HINT = / fetching ".*$| For more information, pass .*$/s;
 
+/** What `fetch` calls it when the program's side of a connection has ended, or was never there. */
+const BROKEN = new Set(["ECONNRESET", "ECONNREFUSED", "ConnectionRefused"]);
+
+/** How an answer came to nothing: by its connection, or by what it says. */
+export type AnswerFault = "broken" | "unreadable";
+
 /** What an exchange is given. */
 export interface ExchangeParts {
   readonly place: HttpPlace;
@@ -25,7 +31,7 @@ export interface ExchangeParts {
   /** Tells the program to end. */
   terminate(): void;
   /** Resolves once it is clear that the program has not ended; when it has, the guest ends with it. */
-  stillRuns(): Promise<void>;
+  stillRuns(after: AnswerFault): Promise<void>;
   over(): void;
 }
 
@@ -101,7 +107,7 @@ export class HttpExchange implements StreamEvents {
     const protocols = offeredProtocols(this.#request.h);
     if (protocols === undefined) return false;
     this.#socket = new HttpSocket(this.stream, this.#request, place, {
-      ...{ protocols, stillRuns },
+      ...{ protocols, stillRuns: () => stillRuns("broken") },
       // A socket may stay for as long as its caller wants.
       opened: () => clearTimeout(this.#timer),
       over: () => this.#over(),
@@ -131,7 +137,7 @@ export class HttpExchange implements StreamEvents {
       this.stream.end();
     } catch (error) {
       // The end of a program is told by its name, and not by what its connections came to.
-      await this.#parts.stillRuns();
+      await this.#parts.stillRuns(BROKEN.has((error as { code?: string }).code ?? "") ? "broken" : "unreadable");
       // The host ends it at its deadline.
       if (this.isTimedOut) return;
       const why = error instanceof Error ? error.message.replace(FETCH_HINT, "") : error;

@@ -12,7 +12,12 @@ export const HOP = new Set([
 export function readPlace(text: string): HttpPlace {
   if (text.startsWith("/")) return { unix: text };
   if (/^[1-9]\d{0,4}$/.test(text)) return { port: Number(text) };
-  throw new Error(`Cannot start the program: PORT is "${text}", and should be a port or the path of a socket`);
+  throw new Error(`PORT is ${JSON.stringify(text.slice(0, 120))}: expected a port or the absolute path of a socket`);
+}
+
+/** The place as a message shows it. */
+export function placeName(place: HttpPlace): string {
+  return "port" in place ? `127.0.0.1:${place.port}` : place.unix;
 }
 
 /** What `fetch` asks there for a path and query. */

@@ -3,7 +3,7 @@
  *
  * The lines are on the program's standard streams; or on two named pipes, with the handler as the program's last argument
  * and its standard output free for its log. A line has no name of its invocation, so what comes when nothing was asked
- * ends the instance. The ready-made runtimes begin with a line of their own: null, or the error that their handler's module failed with.
+ * ends the instance; before the first event it is the first one's error. The ready-made runtimes begin with a line of their own: null, or the error that their handler's module failed with.
  */
 import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import { makePipe } from "../../guest/libc.ts";
@@ -23,6 +23,8 @@ const READY_MADE = /^\/var\/runtime\/(python\.py|node\.mjs)$/;
 const TOO_LARGE = tooLarge(ANSWER_BYTES_MAX).errorMessage;
 /** A program that has closed its output has this long to turn out to have ended, in milliseconds. */
 const END_MS = 500;
+/** So much of a line that is no answer is shown. */
+const SHOWN_LENGTH = 120;
 const LINE_END = Buffer.from("\n");
 
 /** The dialect. */
@@ -34,6 +36,9 @@ export class Stdio implements Dialect, InvocationOwner {
   #child: Child | undefined;
   #input: Bun.FileSink | undefined;
   #invocation: EventInvocation | undefined;
+  /** What the program has done wrong before it was asked anything: the error of its first invocation. */
+  #fault: readonly [code: string, message: string] | undefined;
+  #wasAsked = false;
 
   constructor(host: DialectHost) {
     this.#host = host;
@@ -64,6 +69,8 @@ export class Stdio implements Dialect, InvocationOwner {
   open(stream: WireStream, head: Uint8Array): StreamEvents {
     const invocation = new EventInvocation(stream, head, this.#host.load.process?.event ?? "http", this);
     this.#invocation = invocation;
+    this.#wasAsked = true;
+    if (this.#fault !== undefined) invocation.fail(...this.#fault);
     return invocation;
   }
 
@@ -100,6 +107,7 @@ export class Stdio implements Dialect, InvocationOwner {
         chunks.push(rest.subarray(0, end));
         rest = rest.subarray(end + 1);
         await this.#take(Buffer.concat(chunks).toString("utf8"));
+        if (this.#fault !== undefined) return;
         chunks = [];
         bytes = 0;
       }
@@ -117,8 +125,9 @@ export class Stdio implements Dialect, InvocationOwner {
     if (this.#isLoading) return this.#loaded(line);
     const invocation = this.#invocation;
     if (invocation === undefined || invocation.event.length === 0) {
-      return this.#break("dialect_error", "The program answered when it was not asked.");
+      return this.#break("dialect_error", this.#strayLine(line));
     }
+    if (invocation.isOver) return;
     this.#grace.end();
     const error = errorOf(line);
     if (error !== undefined) {
@@ -129,7 +138,7 @@ export class Stdio implements Dialect, InvocationOwner {
       await invocation.answer(line);
     } catch (cause) {
       if (!(cause instanceof EventError)) throw cause;
-      return invocation.fail("dialect_error", cause.message);
+      return invocation.fail("dialect_error", isJson(line) ? cause.message : this.#strayLine(line));
     }
     this.#child?.cut();
     this.#invocation = undefined;
@@ -145,13 +154,37 @@ export class Stdio implements Dialect, InvocationOwner {
     else this.#host.failInit(message, stack);
   }
 
+  /** The message for a line that is no answer. */
+  #strayLine(line: string): string {
+    const isPipes = this.#host.load.process?.lines === "pipes";
+    const [answers, log] = isPipes ? [OUTPUT, "standard output"] : ["standard output", "standard error"];
+    const why = isJson(line) ? " when it was not asked" : ", which is not JSON";
+    const shown = JSON.stringify(line.slice(0, SHOWN_LENGTH));
+    return `The program wrote ${shown}${why}: ${answers} is for answers, ${log} for the log.`;
+  }
+
   #break(code: string, message: string): void {
     if (this.#isLoading) return this.#host.failInit(message);
     // Whatever comes of a program that was told to end, its invocation has run out of time.
     if (this.isTimedOut) return;
     this.#host.note(message);
+    if (!this.#wasAsked) {
+      // Its end would be told as the guest's to who is on the way.
+      this.#fault = [code, message];
+      return;
+    }
     if (this.#invocation === undefined || this.#invocation.isOver) this.#host.end(1);
     this.#invocation?.fail(code, message);
+  }
+}
+
+/** Whether a line is one that could be an answer. */
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
   }
 }
 

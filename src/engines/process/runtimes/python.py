@@ -71,7 +71,8 @@ def error_of(error):
 
 def load():
     sys.stdout.reconfigure(line_buffering=True)
-    sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], "/opt/python"]
+    packages = "/opt/python/lib/python%d.%d/site-packages" % sys.version_info[:2]
+    sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], packages, "/opt/python"]
     module, _, name = os.environ["_HANDLER"].rpartition(".")
     return getattr(importlib.import_module(module.replace("/", ".")), name)
 
