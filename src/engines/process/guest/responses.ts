@@ -174,3 +174,15 @@ export function functionError(errorType: string | undefined, body: string): [str
   const stack = Array.isArray(stackTrace) ? stackTrace.map(frameText).join("\n").slice(0, 16_384) : undefined;
   return ["uncaught_exception", message === "" ? type : `${type}: ${message}`, stack];
 }
+
+/** What an answer is that says how its handler failed, in AWS's form. */
+export function errorOf(line: string): ReturnType<typeof functionError> | undefined {
+  if (!line.includes('"errorType"')) return undefined;
+  try {
+    const value = JSON.parse(line) as Record<string, unknown> | null;
+    const isError = typeof value?.["errorType"] === "string" && typeof value["errorMessage"] === "string";
+    return isError ? functionError(undefined, line) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -13,7 +13,7 @@ import { commandOf } from "./environment.ts";
 import { EventError } from "./events/http_event.ts";
 import { Grace } from "./grace.ts";
 import { ANSWER_BYTES_MAX, EventInvocation, type InvocationOwner } from "./invocation.ts";
-import { functionError } from "./responses.ts";
+import { errorOf } from "./responses.ts";
 import { tooLarge } from "./runtime_state.ts";
 
 const INPUT = "/tmp/runtime-input";
@@ -185,17 +185,5 @@ function isJson(line: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** What an answer is that says how its handler failed, in AWS's form. */
-function errorOf(line: string): ReturnType<typeof functionError> | undefined {
-  if (!line.includes('"errorType"')) return undefined;
-  try {
-    const value = JSON.parse(line) as Record<string, unknown> | null;
-    const isError = typeof value?.["errorType"] === "string" && typeof value["errorMessage"] === "string";
-    return isError ? functionError(undefined, line) : undefined;
-  } catch {
-    return undefined;
   }
 }
