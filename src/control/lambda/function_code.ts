@@ -57,7 +57,7 @@ export async function deployCode(
   const { plane, wallNow, handlerSources } = call.parts;
   const { process, ...code } =
     kept === undefined
-      ? codeOfRuntime(shown.runtime, { files, handler: shown.handler, handlerSources })
+      ? codeOfRuntime(shown.runtime, { name, files, handler: shown.handler, handlerSources })
       : { ...kept, files, process: settings.process };
   const served = assets?.map(({ path, hash }) => ({ path, hash }));
   const input = { ...code, settings: { ...settings, process }, alias: PRODUCTION, ...(served && { assets: served }) };

@@ -95,6 +95,14 @@ describe("creating", () => {
     expect(await call("any")).toEqual({ said: "two", handler: "other" });
   });
 
+  test("a handler finds AWS's variables as its module is evaluated, and its own where it has set them", async () => {
+    const source = `const { AWS_LAMBDA_FUNCTION_NAME: name, AWS_REGION: region, _HANDLER: handler, OWN: own } = process.env;
+      export const handle = async () => ({ name, region, handler, own });`;
+    const Environment = { Variables: { OWN: "1", AWS_REGION: "eu-central-1" } };
+    await create("told", { Handler: "app.handle", Code: { ZipFile: zipOf({ "app.mjs": source }) }, Environment });
+    expect(await call("told")).toEqual({ name: "told", region: "eu-central-1", handler: "app.handle", own: "1" });
+  });
+
   test.skipIf(Bun.which("python3", { PATH: "/usr/local/bin:/usr/bin:/bin" }) === null)(
     "a handler in Python, with AWS's context (skipped where the machine has no python3)",
     async () => {

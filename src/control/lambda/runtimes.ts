@@ -34,6 +34,8 @@ interface RuntimeRule {
 
 /** What a function is created with. */
 interface GivenCode {
+  /** The function's. */
+  readonly name: string;
   /** Those of the zip. */
   readonly files: readonly DeployedFile[];
   readonly handler: string;
@@ -63,6 +65,7 @@ const RUNTIMES: readonly RuntimeRule[] = [
 
 /** The folder of what is ours among a version's files; a zip cannot have one of this name. */
 const OWN_FOLDER = "isopod_lambda";
+const OWN_ENVIRONMENT = `${OWN_FOLDER}/environment.js`;
 const OWN_ENTRY = `${OWN_FOLDER}/entry.js`;
 const BOOTSTRAP = "bootstrap";
 const encoder = new TextEncoder();
@@ -90,20 +93,32 @@ export function withoutOwnFiles<File extends { readonly path: string }>(files: r
 }
 
 /** A module whose `handler(event, context)` is called. */
-function handlerCode({ files, handler, handlerSources }: GivenCode): Omit<RuntimeCode, "engine"> {
+function handlerCode({ name, files, handler, handlerSources }: GivenCode): Omit<RuntimeCode, "engine"> {
   const { path, member } = findHandler(files, handler);
   const entry = [
+    `import "./environment.js";`,
     `import adapt from "./runtimes/handler.ts";`,
     `import * as module from ${JSON.stringify(`../${path}`)};`,
     `export default adapt(module, ${JSON.stringify(member)});`,
     "",
   ].join("\n");
   const sources = Object.entries(handlerSources).map(([name, text]) => [`${OWN_FOLDER}/${name}`, text] as const);
-  const own = [[OWN_ENTRY, entry] as const, ...sources].map(([path, text]) => ({
+  const made = [[OWN_ENTRY, entry] as const, [OWN_ENVIRONMENT, environmentModule(name, handler)] as const];
+  const own = [...made, ...sources].map(([path, text]) => ({
     path,
     content: encoder.encode(text),
   }));
   return { files: [...files, ...own], entry: OWN_ENTRY, exportName: "default" };
+}
+
+/** Sets the variables of AWS that say who a function is, before its own modules are evaluated; its own are stronger. */
+function environmentModule(name: string, handler: string): string {
+  const variables = {
+    ...{ AWS_REGION: "local", AWS_DEFAULT_REGION: "local", AWS_EXECUTION_ENV: "Isopod", _HANDLER: handler },
+    ...{ AWS_LAMBDA_FUNCTION_NAME: name, AWS_LAMBDA_FUNCTION_VERSION: "$LATEST", LAMBDA_TASK_ROOT: "/var/task" },
+    ...{ AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${name}`, AWS_LAMBDA_LOG_STREAM_NAME: "[$LATEST]" },
+  };
+  return `Object.assign(process.env, { ...${JSON.stringify(variables)}, ...process.env });\n`;
 }
 
 /** A module of ours: the handler names the export that is the function. */
