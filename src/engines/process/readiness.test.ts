@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { askLogs, logsOf } from "../../testing/log_client.ts";
 import { startProcesses } from "../../testing/process_rig.ts";
 import type { TestServer } from "../../testing/server.ts";
+import { settled } from "../../testing/websocket_client.ts";
 
 /** The server that comes with Python, which writes a stack for every connection that is reset. */
 const PLAIN = `
@@ -59,22 +60,26 @@ beforeAll(async () => {
 }, 30_000);
 afterAll(() => server[Symbol.asyncDispose]());
 
-async function linesOf(name: string, status = 200, told = "ok"): Promise<string[]> {
+/** The lines of a function, once there are so many: a program's own come by its pipe, at any time. */
+async function linesOf(name: string, count: number, status = 200, told = "ok"): Promise<string[]> {
   const answer = await fetch(`${server.url}/${name}`);
   expect(answer.status).toBe(status);
   expect(await answer.text()).toContain(told);
   await logsOf(server, answer);
-  const { items } = await askLogs(server, { function: name, order: "oldest", limit: "1000" });
-  return items.flatMap((item) => (item.kind === "line" ? [item.text] : []));
+  return settled(`${count} lines of ${name}`, async () => {
+    const { items } = await askLogs(server, { function: name, order: "oldest", limit: "1000" });
+    const lines = items.flatMap((item) => (item.kind === "line" ? [item.text] : []));
+    return lines.length >= count ? lines : undefined;
+  });
 }
 
 test("a connection that only asks is closed in order, and leaves nothing in the log", async () => {
   expect(await (await fetch(`${server.url}/raw`)).text()).toBe("['end']");
-  expect(await linesOf("plain")).toEqual(["asked for /plain"]);
+  expect(await linesOf("plain", 1)).toEqual(["asked for /plain"]);
 });
 
 test("with a path it is a request", async () => {
-  expect(await linesOf("path")).toEqual(["asked for /ready", "asked for /path"]);
+  expect(await linesOf("path", 2)).toEqual(["asked for /ready", "asked for /path"]);
 });
 
 const NEVER_READY: Readonly<Record<string, string>> = {
@@ -87,6 +92,6 @@ const NEVER_READY: Readonly<Record<string, string>> = {
 test.concurrent.each(Object.entries(NEVER_READY))(
   "one that is never ready has the reason in its log, once: %s",
   async (name, said) => {
-    expect(await linesOf(name, 504, "wall_limit")).toEqual([said]);
+    expect(await linesOf(name, 1, 504, "wall_limit")).toEqual([said]);
   },
 );
