@@ -47,7 +47,7 @@ export interface LogOutcome {
   readonly response_bytes?: number | undefined;
   readonly log_bytes?: number | undefined;
   readonly egress_calls?: number | undefined;
-  /** Whether an instance was started, or taken from the prewarmed ones, for it. */
+  /** Whether it waited for an instance: a program for one that was not prewarmed, a function for one that had to load it. */
   readonly cold?: boolean | undefined;
 }
 
