@@ -225,6 +225,22 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
     expect((await run("export default ("))[1]).toMatchObject({ code: "syntax_error" });
     expect((await run("import fs from 'node:fs'; export default () => fs"))[1]).toMatchObject({
       code: "unresolved_import",
+      message:
+        'Cannot resolve import "node:fs" of program.ts: modules of Node and of Bun are not there in a page, which has the Web\'s APIs',
     });
+  }, 60_000);
+
+  test("a page that imports a module of Node is told that there is none, and of a package how it is installed", async () => {
+    const why = (imported: string) =>
+      startPages({ page: `import it from "${imported}"; export default () => new Response(String(it));` }).then(
+        async (own) => await own[Symbol.asyncDispose](),
+        (error: Error) => error.message,
+      );
+    for (const name of ["node:fs", "bun"]) {
+      expect(await why(name)).toMatch(
+        new RegExp(`"${name}" of \\S+: modules of Node and of Bun are not there in a page`),
+      );
+    }
+    expect(await why("ws")).toContain("by npm install or bun add");
   }, 60_000);
 });
