@@ -6,14 +6,14 @@ export interface Pages {
   };
 }
 
-/** Lengths are inches. */
+/** Lengths are inches as numbers, or texts such as "2cm". */
 interface PdfOptions {
   /** What is printed; the page itself when left out. */
   readonly html?: string;
   readonly format?: "A3" | "A4" | "A5" | "Letter" | "Legal" | "Tabloid";
   readonly landscape?: boolean;
   readonly scale?: number;
-  readonly margin?: number;
+  readonly margin?: number | string;
   readonly background?: boolean;
   readonly preferCssPageSize?: boolean;
 }

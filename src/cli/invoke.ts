@@ -9,9 +9,8 @@ import { CommandFailure, EXIT, usageError } from "./exit_codes.ts";
 import { watchLauncher } from "./lifeline.ts";
 import { collect } from "./limit_options.ts";
 import { adminClient, exitCodeOf } from "./reaching/admin_client.ts";
-import type { FunctionView } from "./reaching/api_answers.ts";
 import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
-import { readFunction, readVersion } from "./reaching/exact_version.ts";
+import { type Callable, readCallable } from "./reaching/exact_version.ts";
 import { send, serverUrl } from "./reaching/server_client.ts";
 import { messageOf, paintFor, printable, writeOut } from "./terminal/terminal.ts";
 
@@ -75,9 +74,9 @@ async function invoke(name: string, options: InvokeOptions): Promise<void> {
   watchLauncher(() => process.exit(137));
   const { data: _, ...target } = options;
   const client = adminClient(target);
-  const record = await readFunction(client, name);
-  const { version, preview } = await readVersion(client, record, options.version);
-  const call = await callOf(record, preview, client.target.url, options);
+  const callable = await readCallable(client, name, options.version);
+  const { version } = callable;
+  const call = await callOf(callable, client.target.url, options);
   const { url, ...init } = call;
   const response = await send(url, {
     ...init,
@@ -97,13 +96,12 @@ async function invoke(name: string, options: InvokeOptions): Promise<void> {
 
 /** The request: sent to the data plane's address, for the host that the API names. */
 async function callOf(
-  record: FunctionView,
-  preview: string,
+  { routes, preview }: Callable,
   admin: URL,
   { method, path, data, header, at, key }: InvokeOptions,
 ): Promise<Call> {
   const host = new URL(preview);
-  const plain = plainRoute(record);
+  const plain = plainRoute(routes);
   const wanted = path ?? plain?.path ?? "/";
   if (!wanted.startsWith("/")) throw usageError(`Cannot call the path "${wanted}": expected one that begins with "/"`);
   const base =
@@ -123,10 +121,10 @@ async function callOf(
 }
 
 /** The first route that names one path, whatever its host is. */
-function plainRoute({
-  routes,
-}: FunctionView): { readonly method: string | undefined; readonly path: string } | undefined {
-  for (const { route } of routes) {
+function plainRoute(
+  routes: readonly string[],
+): { readonly method: string | undefined; readonly path: string } | undefined {
+  for (const route of routes) {
     const [, method, path] = /^(\S+) [^/\s]*(\/\S*)$/.exec(route) ?? [];
     const isPlain = path !== undefined && !path.includes("/:") && !path.slice(0, -1).includes("*");
     if (isPlain) return { method: method === "ANY" ? undefined : method, path: path.replace(/\*$/, "") };

@@ -1,7 +1,7 @@
 /** `isopod status`: the server that commands talk to, who we are there, and what it serves. */
 import { Command } from "commander";
 import { type AdminClient, ApiFailure, adminClient } from "./reaching/admin_client.ts";
-import type { FunctionView } from "./reaching/api_answers.ts";
+import type { FileFunctionView, FunctionView } from "./reaching/api_answers.ts";
 import { addSharedOptions, printJson, type SharedOptions } from "./reaching/command_options.ts";
 import { describeTargets } from "./rollback.ts";
 import { ago, table } from "./terminal/table.ts";
@@ -30,7 +30,7 @@ Examples:
 /** The command. */
 export function statusCommand(): Command {
   const command = new Command("status").description("Say which server this talks to, as whom, and what it serves.");
-  return addSharedOptions(command, "{url, project, who, scopes, server?, functions?}")
+  return addSharedOptions(command, "{url, project, who, scopes, server?, functions?, fileFunctions?}")
     .addHelpText("after", HELP)
     .action(status);
 }
@@ -41,7 +41,8 @@ async function status(options: SharedOptions): Promise<void> {
   const { who, scopes, project: own } = await client.get<Whoami>("/v1/whoami");
   const server = await whereAllowed(client.get<ServerState>("/v1/status"));
   const functions = await whereAllowed(client.list<FunctionView>(client.inProject("/functions")));
-  if (options.json) return printJson({ url: url.origin, project, who, scopes, server, functions });
+  const fileFunctions = await whereAllowed(client.list<FileFunctionView>(client.inProject("/file-functions")));
+  if (options.json) return printJson({ url: url.origin, project, who, scopes, server, functions, fileFunctions });
   const paint = paintFor(process.stdout);
   const facts = [
     ["server", `${url.origin}${server?.pid === undefined ? "" : `, process ${server.pid}`}`],
@@ -50,8 +51,10 @@ async function status(options: SharedOptions): Promise<void> {
     ...(server === undefined ? [] : serverFacts(server)),
   ];
   process.stdout.write(facts.map(([name = "", fact]) => `${paint("grey", name.padEnd(10))}${fact}\n`).join(""));
-  if (functions === undefined || functions.length === 0) return;
-  process.stdout.write(`\n${functionTable(functions, paint)}`);
+  if (functions !== undefined && functions.length > 0) process.stdout.write(`\n${functionTable(functions, paint)}`);
+  if (fileFunctions === undefined || fileFunctions.length === 0) return;
+  const rows = fileFunctions.map(({ name, routes }) => [paint("bold", name), routes.join(", ") || "none"]);
+  process.stdout.write(`\n${table(["of the configuration file", "routes"], rows, paint)}`);
 }
 
 /** What a question answers, or nothing where this caller may not ask it. */

@@ -5,7 +5,7 @@
  * The gateway implements it, which knows what is deployed; bindings and triggers use it.
  */
 import type { FunctionVersion } from "./function.ts";
-import type { Body, Entry, HeaderList, InvocationResponse, LogLine } from "./invocation.ts";
+import type { Body, Entry, HeaderList, InvocationEnd, InvocationResponse, LogLine } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
 
 /** How many calls of functions by functions may stand upon one another. */
@@ -17,6 +17,8 @@ export interface CallObserver {
   chosen?(version: FunctionVersion): void;
   /** The function has written a line. */
   log?(line: LogLine): void;
+  /** Everything about the invocation is over, also when it failed before it had answered; never for a static file. */
+  ended?(end: InvocationEnd): void;
 }
 
 /** A call. */

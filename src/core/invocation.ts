@@ -69,11 +69,12 @@ export interface InvocationRequest {
 export interface InvocationFigures {
   readonly wallMs: number;
   readonly cpuMs: number;
+  /** 0 when it was over before anybody measured. */
   readonly memoryBytes: number;
   readonly responseBytes: number;
   readonly logBytes: number;
   readonly subrequests: number;
-  /** Whether an instance was started, or taken from the prewarmed ones, for this invocation. */
+  /** Whether it waited for an instance: a program for one that was not prewarmed, a function for one that had to load it. */
   readonly cold: boolean;
 }
 

@@ -2,8 +2,9 @@
  * The log store port: what programs wrote and what became of invocations, kept within bounds, asked for and followed.
  *
  * Exactly these guarantees:
- * - Every record has an `id` that grows by one a record, over restarts too. A query sees everything that was written
- *   before it was asked. What is older than about a second survives the end of the process, however it ends.
+ * - Every record has an `id` that grows by one a record, over restarts too, and over all servers that share the store. A
+ *   query sees everything that was written before it was asked; of another server, what is older than about a second.
+ *   That also survives the end of the process, however it ends.
  * - Nothing is missing silently. Where records were refused because the writer could not keep up, or have left because
  *   of the store's size or age, a `LogGap` stands in their place and says how many there were.
  * - A follower reads at its own pace and costs no memory while it is slow; what leaves the store meanwhile is a gap.
@@ -46,7 +47,7 @@ export interface LogOutcome {
   readonly response_bytes?: number | undefined;
   readonly log_bytes?: number | undefined;
   readonly egress_calls?: number | undefined;
-  /** Whether an instance was started, or taken from the prewarmed ones, for it. */
+  /** Whether it waited for an instance: a program for one that was not prewarmed, a function for one that had to load it. */
   readonly cold?: boolean | undefined;
 }
 

@@ -25,5 +25,6 @@ export class WatchedRecord implements InvocationObserver {
 
   ended(end: InvocationEnd): void {
     this.#record.ended(end);
+    this.#observer.ended?.(end);
   }
 }

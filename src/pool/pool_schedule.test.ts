@@ -97,6 +97,29 @@ describe("instances of a function", () => {
     expect(rig.engine.guests.length).toBe(2);
   });
 
+  test("are told to have been started for the requests that waited for them, and for no other", async () => {
+    const rig = new PoolRig({ prewarmed: 1 });
+    const version = rig.version("f", { concurrencyMax: 1 }, 2);
+    const colds: boolean[] = [];
+    const first = await rig.invoke(version);
+    const second = await rig.invoke(version);
+    // Waits for whoever is free.
+    const third = await rig.invoke(version);
+    for (const guest of rig.guestsOf("f")) guest.answer(0);
+    await settle();
+    rig
+      .guestsOf("f")
+      .find(({ invocations }) => invocations.length === 2)
+      ?.answer(1);
+    for (const { response } of [first, second, third]) colds.push((await (await response).ended).figures.cold);
+    expect(colds).toEqual([true, true, false]);
+    const prepared = rig.version("g");
+    await rig.pool.prepare(prepared);
+    const ready = await rig.invoke(prepared);
+    rig.guestsOf("g")[0]?.answer(0);
+    expect((await (await ready.response).ended).figures.cold).toBeFalse();
+  });
+
   test("are not more than a burst can use", async () => {
     const rig = new PoolRig({ prewarmed: 0 });
     rig.engine.loads = false;

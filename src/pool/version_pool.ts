@@ -57,8 +57,7 @@ export class VersionPool implements InstanceScheduler {
   /** Has an instance that is loaded, unless there is one. @throws {IsopodError} what loading failed of */
   async prepare(): Promise<void> {
     if (this.#instances.size > 0) return;
-    await this.#add();
-    this.#serveWaiting();
+    this.#serveWaiting(await this.#add());
   }
 
   /** Gives the request to an instance: at once when one has room, else when it has. @throws {IsopodError} `overloaded` */
@@ -142,11 +141,12 @@ export class VersionPool implements InstanceScheduler {
     return turn;
   }
 
-  #serveWaiting(): void {
+  #serveWaiting(startedForThem?: Instance): void {
     for (;;) {
       const instance = this.#waiting.size > 0 ? this.#choose() : undefined;
       const waiting = instance === undefined ? undefined : this.#waiting.next();
       if (instance === undefined || waiting === undefined) return;
+      waiting.meter.cold = instance === startedForThem;
       waiting.resolve(this.#give(instance, waiting.request, waiting.meter));
     }
   }
@@ -158,7 +158,7 @@ export class VersionPool implements InstanceScheduler {
     const enough = this.#starting > 0 && this.#starting * this.version.limits.concurrencyMax >= this.#waiting.size;
     if (!room || enough) return;
     const instance = await this.#add().catch(() => undefined);
-    this.#serveWaiting();
+    this.#serveWaiting(instance);
     if (instance?.alive === false) this.#instances.delete(instance);
   }
 

@@ -94,7 +94,7 @@ export function invocationRecord(id: number, request: FinishedRequest): LogRecor
     duration_ms: rounded(request.durationMs),
     wall_ms: figures && rounded(figures.wallMs),
     cpu_ms: figures && rounded(figures.cpuMs),
-    memory_bytes: figures?.memoryBytes,
+    memory_bytes: figures?.memoryBytes || undefined,
     response_bytes: request.responseBytes,
     log_bytes: figures?.logBytes,
     egress_calls: figures?.subrequests,

@@ -1,15 +1,16 @@
 /**
  * The files of the log store: lines of JSON, appended to the newest file; the oldest files leave as wholes.
  *
- * A file is named by the id that the next record had when it began, so that the files' names say what has left. Appending needs no index and no lock; a
- * reader sees whole lines only, up to `bytes`. Opening changes nothing, so that a second server that is started by
- * mistake spoils nothing: where a killed server ended in half a line, a new file begins. Writes go
- * to the kernel and are not waited for on the disk: they survive the process, not a power cut.
+ * A file is named by the id that the next record had when it began, so that the files' names say what has left. Several
+ * servers may share the folder: who changes anything holds its lock, and has caught up with the others before. Reading
+ * needs no lock: a reader sees whole lines only, up to `bytes`. Opening changes nothing; where a killed server ended in
+ * half a line, a new file begins. Writes go to the kernel and are not waited for on the disk: they survive the process,
+ * not a power cut.
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, rmSync, write } from "node:fs";
+import { accessSync, closeSync, constants, ftruncateSync, mkdirSync, openSync, rmSync, write } from "node:fs";
 import { open } from "node:fs/promises";
-import { join } from "node:path";
-import { recoverFile } from "./log_recovery.ts";
+import { tryLock, unlock } from "../stdx/file_lock.ts";
+import { type KnownSegment, type Segment, SegmentList } from "./log_segments.ts";
 
 /** How much is kept. */
 export interface RetentionBounds {
@@ -19,93 +20,81 @@ export interface RetentionBounds {
   readonly ageMs: number;
 }
 
-/** A file. */
-export interface Segment {
-  /** The id of its first record, or the one that it will have. */
-  readonly base: number;
-  readonly path: string;
-  /** How much of it may be read: whole lines. */
-  readonly bytes: number;
-  /** Times of its first and last record; infinite while it has none. */
-  readonly oldestMs: number;
-  readonly newestMs: number;
-}
-
-interface OpenSegment extends Segment {
-  bytes: number;
-  /** Bytes behind the last line of a server that was killed: never read, never touched. */
-  readonly brokenBytes: number;
-  oldestMs: number;
-  newestMs: number;
-}
-
 const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
 const SEGMENTS_OF_BOUND = 32;
-const CLOSED = -1;
-const NAME = /^(\d{16})\.jsonl$/;
+const LOCK_RETRY_MS = 2;
+/** Another server holds the lock for milliseconds, unless somebody has stopped it. */
+const LOCK_WAIT_MS_MAX = 2000;
 
-/** The files, the oldest first; there is always one. */
+/** The files, the oldest first. */
 export class LogFiles {
-  readonly #directory: string;
   readonly #bounds: RetentionBounds;
   readonly #segmentBytes: number;
-  readonly #segments: OpenSegment[];
-  #fd: number;
-  #bytes: number;
-  #nextId: number;
+  readonly #list: SegmentList;
+  /** Open on the folder, for its lock. */
+  readonly #folder: number;
+  /** The file that is appended to, once there is one. */
+  #target: { readonly segment: KnownSegment; readonly fd: number } | undefined;
+  #isClosed = false;
 
   /** Opens the files in `directory`, which is made when it is missing. @throws {Error} of the file system */
   constructor(directory: string, bounds: RetentionBounds) {
-    this.#directory = directory;
     this.#bounds = bounds;
     this.#segmentBytes = Math.min(SEGMENT_BYTES_MAX, Math.ceil(bounds.bytesMax / SEGMENTS_OF_BOUND));
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const names = readdirSync(directory)
-      .filter((name) => NAME.test(name))
-      .sort();
-    const found = names.map((name) => segmentOf(join(directory, name), name));
-    this.#segments = found;
-    const newest = found.at(-1);
-    this.#nextId = newest === undefined ? 1 : Math.max(newest.base, newest.lastId + 1);
-    this.#bytes = found.reduce((sum, segment) => sum + sizeOf(segment), 0);
-    // A file that ends in half a line is left as it is: it may be that of a server that runs.
-    const goesOn = newest !== undefined && newest.brokenBytes === 0;
-    this.#fd = goesOn ? openSync(newest.path, "a", 0o600) : this.#begin();
+    accessSync(directory, constants.W_OK);
+    this.#list = new SegmentList(directory);
+    this.#folder = openSync(directory, "r");
   }
 
   get segments(): readonly Segment[] {
-    return this.#segments;
+    return this.#list.all;
   }
 
-  /** The id that the next record gets. */
+  /** The id that the next record gets, as far as this server knows. */
   get nextId(): number {
-    return this.#nextId;
+    return this.#list.nextId;
   }
 
-  /** Appends whole lines whose last id is `lastId`. @throws {Error} of the file system; nothing is appended then */
-  async append(lines: Uint8Array, lastId: number, timeMs: number): Promise<void> {
-    if (this.#newest.bytes > 0 && this.#newest.bytes + lines.length > this.#segmentBytes) this.#rotate();
-    while (this.#bytes + lines.length > this.#bounds.bytesMax && this.#retireOldest());
-    const segment = this.#newest;
+  /**
+   * Catches up with the other servers on the folder and does `work` while they wait; nothing once this is closed.
+   * @throws {Error} of the file system, or when another one holds the folder for too long; what `work` throws
+   */
+  async exclusively(work: () => void | Promise<void>): Promise<void> {
+    if (this.#isClosed) return;
+    await this.#lock();
     try {
-      for (let at = 0; at < lines.length; ) at += await this.#write(lines.subarray(at));
+      this.#list.catchUp();
+      await work();
+    } finally {
+      if (!this.#isClosed) unlock(this.#folder);
+    }
+  }
+
+  /** Appends whole lines whose last id is `lastId`, in `exclusively`. @throws {Error} of the file system; nothing is appended then */
+  async append(lines: Uint8Array, lastId: number, timeMs: number): Promise<void> {
+    const list = this.#list;
+    while (list.bytes + lines.length > this.#bounds.bytesMax && this.#retireOldest());
+    const { segment, fd } = this.#targetFor(lines.length);
+    try {
+      for (let at = 0; at < lines.length; ) at += await writeSome(fd, lines.subarray(at));
     } catch (error) {
-      ftruncateSync(this.#fd, segment.bytes);
+      ftruncateSync(fd, segment.bytes);
       throw error;
     }
     segment.bytes += lines.length;
-    this.#bytes += lines.length;
     segment.oldestMs = Math.min(segment.oldestMs, timeMs);
     segment.newestMs = Math.max(segment.newestMs, timeMs);
-    this.#nextId = lastId + 1;
+    list.nextId = lastId + 1;
   }
 
-  /** Removes what is too old. */
+  /** Removes what is too old, in `exclusively`. */
   retire(nowMs: number): void {
     const { ageMs } = this.#bounds;
-    const newest = this.#newest;
-    if (newest.bytes > 0 && newest.oldestMs < nowMs - ageMs / 8) this.#rotate();
-    while (this.#segments.length > 1 && (this.#segments[0]?.newestMs ?? nowMs) < nowMs - ageMs) this.#retireOldest();
+    const { all, newest } = this.#list;
+    if (newest === undefined) return;
+    if (newest.bytes > 0 && newest.oldestMs < nowMs - ageMs / 8) this.#begin();
+    while (all.length > 1 && (all[0]?.newestMs ?? nowMs) < nowMs - ageMs) this.#retireOldest();
   }
 
   /** Bytes of `segment` from `start` to `end`, read into `buffer`; undefined when it has left meanwhile. */
@@ -115,69 +104,70 @@ export class LogFiles {
       const { bytesRead } = await file.read(buffer, 0, end - start, start);
       return buffer.subarray(0, bytesRead);
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-      throw error;
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+      this.#list.noticeRetired();
+      return undefined;
     }
   }
 
   close(): void {
-    closeSync(this.#fd);
-    this.#fd = CLOSED;
+    this.#isClosed = true;
+    closeSync(this.#folder);
+    this.#closeTarget();
   }
 
-  get #newest(): OpenSegment {
-    return this.#segments.at(-1) as OpenSegment;
+  async #lock(): Promise<void> {
+    const end = performance.now() + LOCK_WAIT_MS_MAX;
+    while (tryLock(this.#folder) === "held") {
+      if (performance.now() > end) {
+        throw new Error(`Cannot lock ${this.#list.directory}: another process has held it for ${LOCK_WAIT_MS_MAX} ms`);
+      }
+      // The machine's time, whatever this server's clock is: another process is waited for.
+      await Bun.sleep(LOCK_RETRY_MS);
+    }
   }
 
-  #write(bytes: Uint8Array): Promise<number> {
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
-    write(this.#fd, bytes, 0, bytes.length, null, (error, written) => (error ? reject(error) : resolve(written)));
-    return promise;
+  /** Where `length` bytes are to be appended. */
+  #targetFor(length: number): { readonly segment: KnownSegment; readonly fd: number } {
+    const { newest } = this.#list;
+    if (newest === undefined || newest.isLost || newest.brokenBytes > 0) return this.#begin();
+    if (newest.bytes > 0 && newest.bytes + length > this.#segmentBytes) return this.#begin();
+    return this.#target?.segment === newest ? this.#target : this.#openTarget(newest);
   }
 
-  #rotate(): void {
-    const before = this.#fd;
-    this.#fd = this.#begin();
-    closeSync(before);
+  #openTarget(segment: KnownSegment): { readonly segment: KnownSegment; readonly fd: number } {
+    this.#closeTarget();
+    this.#target = { segment, fd: openSync(segment.path, "a", 0o600) };
+    return this.#target;
   }
 
-  /** Begins a file, and gives its descriptor. */
-  #begin(): number {
-    const base = this.#nextId;
-    const path = join(this.#directory, `${String(base).padStart(16, "0")}.jsonl`);
-    // What already has this name holds no record.
-    if (this.#segments.at(-1)?.base === base) this.#bytes -= sizeOf(this.#segments.pop() as OpenSegment);
-    const fd = openSync(path, "a", 0o600);
-    ftruncateSync(fd);
-    const times = { oldestMs: Number.POSITIVE_INFINITY, newestMs: Number.NEGATIVE_INFINITY };
-    this.#segments.push({ base, path, bytes: 0, brokenBytes: 0, ...times });
-    return fd;
+  #closeTarget(): void {
+    if (this.#target !== undefined) closeSync(this.#target.fd);
+    this.#target = undefined;
+  }
+
+  /** Begins a file. */
+  #begin(): { readonly segment: KnownSegment; readonly fd: number } {
+    const target = this.#openTarget(this.#list.add());
+    ftruncateSync(target.fd);
+    return target;
   }
 
   /** Removes the oldest file; false when there was nothing to remove. */
   #retireOldest(): boolean {
-    if (this.#bytes === 0) return false;
-    if (this.#segments.length === 1) this.#rotate();
-    const oldest = this.#segments.shift();
+    const { all, bytes } = this.#list;
+    if (bytes === 0) return false;
+    // The name of an empty one keeps the next id.
+    if (all.length === 1) this.#begin();
+    const oldest = all.shift();
     if (oldest === undefined) return false;
-    this.#bytes -= sizeOf(oldest);
     rmSync(oldest.path, { force: true });
     return true;
   }
 }
 
-/** A file of an earlier run; its times are unknown, and so in no range and too old, when it holds no record. */
-function segmentOf(path: string, name: string): OpenSegment & { readonly lastId: number } {
-  const base = Number(NAME.exec(name)?.[1]);
-  const { bytes, brokenBytes, first, last } = recoverFile(path);
-  return {
-    ...{ base, path, bytes, brokenBytes },
-    oldestMs: first?.time_ms ?? Number.POSITIVE_INFINITY,
-    newestMs: last?.time_ms ?? Number.NEGATIVE_INFINITY,
-    lastId: last?.id ?? 0,
-  };
-}
-
-function sizeOf({ bytes, brokenBytes }: OpenSegment): number {
-  return bytes + brokenBytes;
+function writeSome(fd: number, bytes: Uint8Array): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  write(fd, bytes, 0, bytes.length, null, (error, written) => (error ? reject(error) : resolve(written)));
+  return promise;
 }

@@ -1,9 +1,10 @@
 /** What queries and followers make of pieces of the files: items, and pages of them within bounds. */
 import type { LogItem, LogPage, LogQuery } from "../core/log_store.ts";
 import { idOfLine, isGap } from "./log_encoding.ts";
-import type { LogFiles, Segment } from "./log_files.ts";
+import type { LogFiles } from "./log_files.ts";
 import type { LineFilter } from "./log_filter.ts";
 import { ForwardReader, type Piece, readBackward, type Skip } from "./log_reader.ts";
+import type { Segment } from "./log_segments.ts";
 
 /** Text of a page, in characters; a page that has more is shorter than was asked for. */
 const PAGE_LENGTH_MAX = 4 * 1024 * 1024;

@@ -5,7 +5,8 @@
  * that is left to read leaves first, so it is the end.
  */
 import { idOfLine } from "./log_encoding.ts";
-import type { LogFiles, Segment } from "./log_files.ts";
+import type { LogFiles } from "./log_files.ts";
+import type { Segment } from "./log_segments.ts";
 
 /** Bytes that are read and searched in one turn; more than a line has. */
 const CHUNK_BYTES = 512 * 1024;
@@ -64,7 +65,7 @@ export class ForwardReader {
       } else {
         const lines = await this.#read(segment);
         if (lines === GONE && this.#files.segments.includes(segment)) {
-          // Nobody but us removes files here; somebody did.
+          // No server removed it; somebody did.
           this.#offset = segment.bytes;
           return this.#jump(after?.base ?? this.#files.nextId, "damage");
         }

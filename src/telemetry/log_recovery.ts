@@ -1,4 +1,4 @@
-/** What a file of the log store holds that an earlier run wrote: read from its two ends. */
+/** What a file of the log store holds that an earlier run or another server wrote: read from its two ends. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { LogItem } from "../core/log_store.ts";
 import { decodeItem, LINE_BYTES_MAX } from "./log_encoding.ts";
@@ -17,13 +17,13 @@ export interface Recovered {
 const WINDOW_BYTES = 2 * LINE_BYTES_MAX;
 const LINE_FEED = 10;
 
-/** Reads the ends of a file. */
-export function recoverFile(path: string): Recovered {
+/** Reads the ends of what stands in a file from `from` on, where a line begins. */
+export function recoverFile(path: string, from: number): Recovered {
   const fd = openSync(path, "r");
   try {
     const { size } = fstatSync(fd);
-    const { end: bytes, item: last } = lastItem(fd, size);
-    const head = readAt(fd, 0, Math.min(bytes, WINDOW_BYTES));
+    const { end: bytes, item: last } = lastItem(fd, from, size);
+    const head = readAt(fd, from, Math.min(bytes, from + WINDOW_BYTES));
     const brokenBytes = size - bytes;
     return { bytes, brokenBytes, first: decodeItem(head.toString("utf8", 0, head.indexOf(LINE_FEED) + 1)), last };
   } finally {
@@ -31,19 +31,23 @@ export function recoverFile(path: string): Recovered {
   }
 }
 
-/** The last record of a file, and where it ends; 0 when there is none. */
-function lastItem(fd: number, size: number): { readonly end: number; readonly item: LogItem | undefined } {
-  for (let windowEnd = size; windowEnd > 0; ) {
-    const start = Math.max(0, windowEnd - WINDOW_BYTES);
+/** The last record after `from`, and where it ends; `from` when there is none. */
+function lastItem(
+  fd: number,
+  from: number,
+  size: number,
+): { readonly end: number; readonly item: LogItem | undefined } {
+  for (let windowEnd = size; windowEnd > from; ) {
+    const start = Math.max(from, windowEnd - WINDOW_BYTES);
     let window = readAt(fd, start, windowEnd);
     for (window = wholeLines(window); window.length > 0; window = wholeLines(window.subarray(0, -1))) {
       const item = decodeItem(window.toString("utf8", window.subarray(0, -1).lastIndexOf(LINE_FEED) + 1));
       if (item !== undefined) return { end: start + window.length, item };
     }
     // A line may begin before this window: the next one overlaps it by as much as a line has.
-    windowEnd = start === 0 ? 0 : start + LINE_BYTES_MAX;
+    windowEnd = start === from ? from : start + LINE_BYTES_MAX;
   }
-  return { end: 0, item: undefined };
+  return { end: from, item: undefined };
 }
 
 function wholeLines(bytes: Buffer): Buffer {

@@ -114,9 +114,9 @@ test("a second store in the same folder that only looks spoils nothing; files th
   for (const file of rig.files()) rmSync(join(directory, file));
   rig.lines("f", "three");
   const items = await rig.all();
-  expect([countDense(items), textsOf(items)]).toEqual([3, ["-3"]]);
-  expect(items).toMatchObject([{ reason: "damage" }]);
-  expect((await rig.query({ order: "newest" })).missing).toBe(3);
+  expect([countDense(items), textsOf(items)]).toEqual([3, ["-2", "three"]]);
+  expect(items[0]).toMatchObject({ reason: "damage" });
+  expect((await rig.query({ order: "newest" })).missing).toBe(2);
   await rig.restart();
   rig.lines("f", "four");
   expect(textsOf(await rig.all())).toContain("four");
@@ -222,9 +222,7 @@ test("whatever a program writes is one bounded line, and looks like nothing else
 test("a disk that is full is reported once, nobody waits for it, and nothing grows", async () => {
   await using rig = new LogRig();
   await rig.store.close();
-  const [name = ""] = rig.files();
-  rmSync(join(rig.directory, name));
-  symlinkSync("/dev/full", join(rig.directory, name));
+  symlinkSync("/dev/full", join(rig.directory, "0000000000000001.jsonl"));
   await rig.restart();
   for (let round = 0; round < 3; round++) {
     rig.lines("f", "lost", "too");

@@ -16,6 +16,7 @@ import { LogFiles, type RetentionBounds } from "./log_files.ts";
 import { LineFilter } from "./log_filter.ts";
 import { GrowingPage, itemsOf, readNewest, readOldest } from "./log_page.ts";
 import { ForwardReader } from "./log_reader.ts";
+import { LogWaiters } from "./log_waiters.ts";
 import { LogWriter } from "./log_writer.ts";
 
 /** The store as its writers see it. */
@@ -28,7 +29,7 @@ export interface WritableLogStore extends LogStore {
 
 /** What a store is made of. */
 export interface LogStoreOptions extends RetentionBounds {
-  /** Where its files lie; nobody else writes there. */
+  /** Where its files lie; other stores may have the same ones, in this process or another. */
   readonly directory: string;
   readonly clock: Clock;
   /** About how many bytes may wait to be written. */
@@ -57,19 +58,18 @@ class FileLogStore implements WritableLogStore {
   readonly #writer: LogWriter;
   readonly #closing = new AbortController();
   readonly #cancelRetiring: () => void;
-  /** Wakes followers that have read everything. */
-  readonly #waiting = new Set<() => void>();
+  readonly #waiters: LogWaiters;
   readonly #line = new BoundedQueue<() => void>(QUERIES_WAITING_MAX);
   #queries = 0;
   #followers = 0;
-  #writes = 0;
 
   constructor(options: LogStoreOptions, files: LogFiles) {
     const { clock, ageMs, pendingBytesMax, report } = options;
     this.#files = files;
+    this.#waiters = new LogWaiters(clock, () => this.#writer.betweenWrites(() => {}));
     this.#writer = new LogWriter({
       ...{ files, clock, pendingBytesMax },
-      written: () => this.#wakeAll(),
+      written: () => this.#waiters.wakeAll(),
       failed: (error) => report({ level: "error", text: "Cannot write the log store" }, { error }),
     });
     const retire = () => {
@@ -79,7 +79,7 @@ class FileLogStore implements WritableLogStore {
         report({ level: "error", text: "Cannot remove old files of the log store" }, { error });
       }
     };
-    retire();
+    this.#writer.betweenWrites(retire);
     const period = Math.min(RETIRE_PERIOD_MAX_MS, ageMs / 8);
     this.#cancelRetiring = clock.every(period, () => this.#writer.betweenWrites(retire));
   }
@@ -127,8 +127,13 @@ class FileLogStore implements WritableLogStore {
       each.addEventListener("abort", end, { once: true, signal: ended.signal });
       if (each.aborted) end();
     }
-    const newestId = this.#files.nextId - 1;
-    return this.#following(new LineFilter(query), Math.min(query.cursor ?? newestId, newestId), ended);
+    // What another server has written up to now is not to come; what waits here to be written is.
+    let newestId = this.#files.nextId - 1;
+    const placed = this.#writer.betweenWrites(() => {
+      newestId = this.#files.nextId - 1;
+    });
+    const after = placed.then(() => Math.min(query.cursor ?? newestId, newestId));
+    return this.#following(new LineFilter(query), after, ended);
   }
 
   async close(): Promise<void> {
@@ -139,37 +144,19 @@ class FileLogStore implements WritableLogStore {
     this.#files.close();
   }
 
-  async *#following(filter: LineFilter, after: number, ended: AbortController): AsyncGenerator<LogItem> {
-    const reader = new ForwardReader(this.#files, after + 1);
+  async *#following(filter: LineFilter, place: Promise<number>, ended: AbortController): AsyncGenerator<LogItem> {
     try {
+      const after = await place;
+      const reader = new ForwardReader(this.#files, after + 1);
       while (!ended.signal.aborted) {
-        const seen = this.#writes;
+        const seen = this.#waiters.writes;
         const piece = await reader.next();
         if (piece !== undefined) yield* itemsOf(piece, filter, after);
-        else if (this.#writes === seen) await this.#moreOrEnd(ended.signal);
+        else if (this.#waiters.writes === seen) await this.#waiters.moreOrEnd(ended.signal);
       }
     } finally {
       ended.abort();
     }
-  }
-
-  /** Resolves when more has been written, or the signal fires. */
-  #moreOrEnd(signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const wake = () => {
-      this.#waiting.delete(wake);
-      signal.removeEventListener("abort", wake);
-      resolve();
-    };
-    this.#waiting.add(wake);
-    signal.addEventListener("abort", wake);
-    if (signal.aborted) wake();
-    return promise;
-  }
-
-  #wakeAll(): void {
-    this.#writes += 1;
-    for (const wake of [...this.#waiting]) wake();
   }
 
   async #enter(): Promise<void> {

@@ -28,9 +28,9 @@ export interface LogWriterOptions {
   readonly clock: Clock;
   /** About how many bytes may wait; 16 MiB when left out. */
   readonly pendingBytesMax?: number | undefined;
-  /** Hears that something was written. */
+  /** Hears that something was written, by this server or by another one. */
   written(): void;
-  /** Hears of the first of writes that fail; their records become a gap. */
+  /** Hears of the first of writes that fail: their records become a gap, or wait for the next one. */
   failed(error: unknown): void;
 }
 
@@ -92,13 +92,30 @@ export class LogWriter {
   /** Writes what has been taken until now. Never rejects. */
   flush(): Promise<void> {
     this.#stopTimer();
-    this.#writing = this.#writing.then(() => this.#writeTaken());
+    return this.betweenWrites(() => this.#writeTaken());
+  }
+
+  /**
+   * Catches up with the other servers on the folder, then does `work` while nobody writes, or not at all when that
+   * cannot be. `work` does not throw. Never rejects.
+   */
+  betweenWrites(work: () => void | Promise<void>): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#exclusively(work));
     return this.#writing;
   }
 
-  /** Does `work` when nothing is being written. `work` does not throw. */
-  betweenWrites(work: () => void): void {
-    this.#writing = this.#writing.then(work);
+  async #exclusively(work: () => void | Promise<void>): Promise<void> {
+    const { files, written } = this.#options;
+    const known = files.nextId;
+    try {
+      await files.exclusively(() => {
+        if (files.nextId !== known) written();
+        return work();
+      });
+    } catch (error) {
+      this.#fails(error);
+      if (this.#entries.length > 0) this.#startTimer();
+    }
   }
 
   #took(bytes: number): void {
@@ -154,9 +171,13 @@ export class LogWriter {
       this.#options.written();
     } catch (error) {
       this.#refuse(NOBODY, {}, batch.dropAll());
-      if (!this.#failing) this.#options.failed(error);
-      this.#failing = true;
+      this.#fails(error);
     }
+  }
+
+  #fails(error: unknown): void {
+    if (!this.#failing) this.#options.failed(error);
+    this.#failing = true;
   }
 
   #startTimer(): void {

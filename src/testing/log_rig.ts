@@ -30,15 +30,17 @@ export function finishedRequest(name: string, over: Partial<FinishedRequest> = {
 
 /** A store and its folder, which go with the test. */
 export class LogRig implements AsyncDisposable {
-  readonly directory = mkdtempSync(join(tmpdir(), "isopod-logs-"));
+  readonly directory: string;
   readonly clock = new FakeClock();
   /** What the store reported to the server's log. */
   readonly reports: string[] = [];
   readonly #options: Partial<LogStoreOptions>;
   store: WritableLogStore;
 
+  /** With a `directory`, in that of another rig, which removes it. */
   constructor(options: Partial<LogStoreOptions> = {}) {
     this.#options = options;
+    this.directory = options.directory ?? mkdtempSync(join(tmpdir(), "isopod-logs-"));
     this.store = this.#open();
   }
 
@@ -78,7 +80,7 @@ export class LogRig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.store.close();
-    rmSync(this.directory, { recursive: true, force: true });
+    if (this.#options.directory === undefined) rmSync(this.directory, { recursive: true, force: true });
   }
 
   #open(): WritableLogStore {

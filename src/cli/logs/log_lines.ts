@@ -76,7 +76,8 @@ function invocationText(item: LogItem, paint: Paint): string {
     code,
     wall_ms !== undefined && `wall ${wall_ms} ms`,
     cpu_ms !== undefined && `cpu ${cpu_ms} ms`,
-    memory_bytes !== undefined && `memory ${(memory_bytes / MB).toFixed(1)} MiB`,
+    // An invocation that was over before anybody measured it has none.
+    memory_bytes !== undefined && memory_bytes > 0 && `memory ${(memory_bytes / MB).toFixed(1)} MiB`,
     cold === undefined ? false : cold ? "cold" : "warm",
   ].filter(Boolean);
   const told = facts.length === 0 ? "" : `  ${facts.join(", ")}`;

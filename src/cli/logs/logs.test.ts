@@ -52,12 +52,11 @@ test("a request's records are lines with time, level, function and text, the las
   expect(lines[0]).toMatch(new RegExp(`${time} INFO  f saw /f/warn$`));
   expect(lines[1]).toMatch(new RegExp(`${time} WARN  f two$`));
   expect(lines[2]).toBe("    lines \ufffd[2J\ufffd");
-  expect(lines[3]).toMatch(
-    new RegExp(
-      `${time} INFO  f GET /f/warn 200  wall [\\d.]+ ms, cpu [\\d.]+ ms, memory [\\d.]+ MiB, (cold|warm)  ${id}$`,
-    ),
-  );
+  const took = (how: string) => `wall [\\d.]+ ms, cpu [\\d.]+ ms, (memory [1-9][\\d.]* MiB, )?${how}`;
+  expect(lines[3]).toMatch(new RegExp(`${time} INFO  f GET /f/warn 200  ${took("cold")}  ${id}$`));
   expect(lines).toHaveLength(4);
+  const again = await call("/f/again");
+  expect((await logs("--request", again)).stdout).toMatch(new RegExp(`GET /f/again 200  ${took("warm")}  ${again}\n$`));
   const thrown = (await logs("--request", await call("/g/throw"))).stdout;
   expect(thrown).toMatch(/ ERROR g uncaught_exception: Error: broken in here\n {4,}at /);
   expect(thrown).toContain(" ERROR g GET /g/throw 500  uncaught_exception, wall ");

@@ -23,6 +23,14 @@ export interface FunctionView {
   readonly revision: number;
 }
 
+/** A function of the server's configuration file. */
+export interface FileFunctionView {
+  readonly name: string;
+  readonly routes: readonly string[];
+  readonly version: string;
+  readonly preview: string;
+}
+
 /** What a version is given beside its files. */
 export interface SettingsView {
   readonly env: Readonly<Record<string, string>>;

@@ -2,18 +2,49 @@
 
 import { CommandFailure, EXIT } from "../exit_codes.ts";
 import type { AdminClient } from "./admin_client.ts";
-import type { FunctionView, VersionView } from "./api_answers.ts";
+import type { FileFunctionView, FunctionView, VersionView } from "./api_answers.ts";
 
-/** A function. @throws {CommandFailure} that says what there is instead */
+/** What a call goes to. */
+export interface Callable {
+  readonly routes: readonly string[];
+  readonly version: string;
+  readonly preview: string;
+}
+
+/** A function that was deployed. @throws {CommandFailure} that says what there is instead */
 export async function readFunction(client: AdminClient, name: string): Promise<FunctionView> {
   try {
     return await client.get<FunctionView>(client.ofFunction(name));
   } catch (error) {
-    if (!(error instanceof CommandFailure) || error.exitCode !== EXIT.notFound) throw error;
+    if (!isNotFound(error)) throw error;
+    const ofFile = await readFileFunction(client, name);
     const hint =
-      "`isopod deploy` deploys it; those of a configuration file are changed there and called by their routes";
+      ofFile === undefined ? "`isopod deploy` deploys it" : "`isopod.toml` has it; it is changed there, and not here";
     throw new CommandFailure(error.message, { exitCode: EXIT.notFound, hint, cause: error });
   }
+}
+
+/** What a call of a function goes to, be it deployed or of the configuration file. @throws {CommandFailure} */
+export async function readCallable(client: AdminClient, name: string, version: string): Promise<Callable> {
+  try {
+    const record = await readFunction(client, name);
+    return { ...(await readVersion(client, record, version)), routes: record.routes.map(({ route }) => route) };
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const ofFile = await readFileFunction(client, name);
+    const isMeant = version === "production" || ofFile?.version.replace("sha256-", "").startsWith(version);
+    if (ofFile === undefined || !isMeant) throw error;
+    return ofFile;
+  }
+}
+
+function isNotFound(error: unknown): error is CommandFailure {
+  return error instanceof CommandFailure && error.exitCode === EXIT.notFound;
+}
+
+async function readFileFunction(client: AdminClient, name: string): Promise<FileFunctionView | undefined> {
+  const all = await client.list<FileFunctionView>(client.inProject("/file-functions"));
+  return all.find((each) => each.name === name);
 }
 
 /** A version by its hash, the beginning of it, or an alias; of several that an alias stands for, the heaviest. */

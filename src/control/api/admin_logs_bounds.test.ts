@@ -1,7 +1,7 @@
 /** The logs of a real server at its bounds: a kill, a restart, a flood of lines, a follower that does not read. */
 import { expect, test } from "bun:test";
 import type { LogItem } from "../../core/log_store.ts";
-import { askLogs, logsOf } from "../../testing/log_client.ts";
+import { askLogs, itemsOf, logsOf } from "../../testing/log_client.ts";
 import { countDense, textsOf } from "../../testing/log_rig.ts";
 import { RawClient } from "../../testing/raw_client.ts";
 import { ServeProcess } from "../../testing/serve_process.ts";
@@ -59,6 +59,31 @@ test("what was written before the server was killed, or ended, is there afterwar
   const after = await readAll(third, {});
   expect(textsOf(after.slice(4))).toEqual(["line 0x", "GET /quiet 200"]);
   expect(countDense(after)).toBe(6);
+}, 60_000);
+
+test("two servers on one data directory have one log, which goes on when one of them is killed", async () => {
+  await using first = await ServeProcess.start(FILES);
+  await using second = await ServeProcess.start(FILES, first);
+  const texts = async (server: ServeProcess) => textsOf(await readAll(server, {}));
+  const expected: string[] = [];
+  const call = async (server: ServeProcess, path: string) => {
+    await logsOf(server, await fetch(`${server.url}${path}`));
+    expected.push("line 0x", `GET ${path.split("?")[0]} 200`);
+  };
+  const coming = itemsOf(await first.admin("/v1/logs?follow=true"))[Symbol.asyncIterator]();
+  await call(second, "/quiet?lines=1&length=1");
+  await call(first, "/flood?lines=1&length=1");
+  await call(second, "/quiet?lines=1&length=1");
+  expect(await texts(first)).toEqual(expected);
+  expect(await texts(second)).toEqual(expected);
+  second.signal("SIGKILL");
+  await second.exited;
+  await call(first, "/flood?lines=1&length=1");
+  const items = await readAll(first, {});
+  expect([textsOf(items), countDense(items)]).toEqual([expected, 8]);
+  const followed: string[] = [];
+  while (followed.length < 8) followed.push(...textsOf([(await coming.next()).value as LogItem]));
+  expect(followed).toEqual(expected);
 }, 60_000);
 
 test("100,000 lines of one request are all there or counted, and another function loses none", async () => {

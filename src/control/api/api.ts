@@ -8,6 +8,7 @@ import { cacheEndpoints } from "./cache.ts";
 import { databaseEndpoints } from "./databases.ts";
 import { deployEndpoints, settingsEndpoints } from "./deploys.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
+import { fileFunctionEndpoints } from "./file_functions.ts";
 import { functionEndpoints, routeEndpoints } from "./functions.ts";
 import { keyEndpoints } from "./keys.ts";
 import { logEndpoints } from "./logs.ts";
@@ -25,6 +26,7 @@ import { versionChangeEndpoints, versionEndpoints } from "./versions.ts";
 const RESOURCES: readonly ((parts: ApiParts) => Endpoint[])[] = [
   projectEndpoints,
   functionEndpoints,
+  fileFunctionEndpoints,
   routeEndpoints,
   deployEndpoints,
   settingsEndpoints,

@@ -108,7 +108,15 @@ test("every documented route answers as documented", async () => {
   await call("deleteAlias", { ...f, alias: "next" });
   await call("setRoutes", f, { routes: ["GET /f", "GET /g"] });
   for (const id of ["getFunction", "listVersions"]) await call(id, f);
-  for (const id of ["listFunctions", "listRoutes", "listKeys", "listSecrets", "listProjectAudit", "watchProject"])
+  for (const id of [
+    "listFunctions",
+    "listFileFunctions",
+    "listRoutes",
+    "listKeys",
+    "listSecrets",
+    "listProjectAudit",
+    "watchProject",
+  ])
     await call(id, project);
   await call("getVersion", { ...f, version });
   await call("deleteVersion", { ...f, version: other.version });

@@ -1,8 +1,8 @@
 /** Functions: listed, shown, deleted, and their routes. */
 import { z } from "zod";
-import { IsopodError } from "../../core/errors.ts";
 import { routeInput } from "./deploy_body.ts";
 import { type Endpoint, endpoint, inProject, ofFunction, page, pageOf, paginate } from "./endpoint.ts";
+import { noSuchFunction } from "./file_functions.ts";
 import { answerMove, DEPLOY, ownerOf, READ } from "./function_answers.ts";
 import type { ApiParts } from "./parts.ts";
 import { functionView, showFunction } from "./views.ts";
@@ -27,8 +27,7 @@ export function functionEndpoints({ plane }: ApiParts): Endpoint[] {
       ...{ params: ofFunction, answer: functionView },
       handle: async ({ params }) => {
         const known = plane.replica.get("functions", params.project, params.function);
-        if (known === undefined)
-          throw new IsopodError("not_found", { message: `There is no function "${params.function}".` });
+        if (known === undefined) throw noSuchFunction(plane.published, params.project, params.function);
         const { value, revision } = known;
         return { body: showFunction(params.project, params.function, value, revision), revision };
       },

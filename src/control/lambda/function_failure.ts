@@ -10,6 +10,8 @@ export interface FunctionFailure {
   /** `Handled` when the function has said so by itself. */
   readonly kind: "Handled" | "Unhandled";
   readonly payload: Uint8Array;
+  /** What its log ends with; undefined when the function has said by itself what is wrong. */
+  readonly logLine?: string;
 }
 
 /** The codes of what a function does wrong, with what AWS calls it where it has a word. */
@@ -36,41 +38,50 @@ export function failureOf(thrown: unknown, requestId: string): FunctionFailure {
   const error = toIsopodError(thrown);
   const errorType = FAULTS[error.code];
   if (errorType === undefined) throw thrown;
-  return unhandled({ errorType, ...describe(error, requestId) });
+  const description = describe(error);
+  const { errorMessage, ofPlatform } = description;
+  if (ofPlatform === true) {
+    return unhandled({ errorType, errorMessage: `RequestId: ${requestId} Error: ${errorMessage}` }, errorMessage);
+  }
+  return unhandled({ errorType, ...description }, error.message);
 }
 
 /** The function has answered more than an invocation may. */
 export function tooLarge(): FunctionFailure {
   const errorMessage = `Response payload size exceeded maximum allowed payload size (${PAYLOAD_BYTES_MAX} bytes).`;
-  return unhandled({ errorType: "Function.ResponseSizeTooLarge", errorMessage });
+  return unhandled({ errorType: "Function.ResponseSizeTooLarge", errorMessage }, errorMessage);
 }
 
 /** The function has answered with the status of an error. */
 export function answeredError(status: number, body: Uint8Array, isJsonAnswer: boolean): FunctionFailure {
   if (isJsonAnswer && body.length > 0) return { kind: "Handled", payload: body };
   const errorMessage = new TextDecoder().decode(body.subarray(0, 64 * 1024)) || `The function answered ${status}`;
-  return { ...unhandled({ errorType: `HttpStatus${status}`, errorMessage }), kind: "Handled" };
+  return { kind: "Handled", payload: jsonOf({ errorType: `HttpStatus${status}`, errorMessage }) };
 }
 
-function unhandled(payload: object): FunctionFailure {
-  return { kind: "Unhandled", payload: new TextEncoder().encode(JSON.stringify(payload)) };
+function unhandled(payload: object, logLine: string): FunctionFailure {
+  return { kind: "Unhandled", payload: jsonOf(payload), logLine };
+}
+
+function jsonOf(payload: object): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(payload));
 }
 
 interface Description {
   readonly errorMessage: string;
   readonly errorType?: string;
   readonly trace?: readonly string[];
+  /** Whether the platform says so, and not the function. */
+  readonly ofPlatform?: boolean;
 }
 
-function describe({ code, message, details }: IsopodError, requestId: string): Description {
+function describe({ code, message, details }: IsopodError): Description {
   if (code === "wall_limit") {
     const seconds = ((details.limit?.value ?? 0) / 1000).toFixed(2);
-    return { errorMessage: `RequestId: ${requestId} Error: Task timed out after ${seconds} seconds` };
+    return { errorMessage: `Task timed out after ${seconds} seconds`, ofPlatform: true };
   }
-  if (code === "protocol_error") {
-    return { errorMessage: `RequestId: ${requestId} Error: Runtime exited` };
-  }
-  if (code !== "uncaught_exception") return { errorMessage: `RequestId: ${requestId} Error: ${message}` };
+  if (code === "protocol_error") return { errorMessage: "Runtime exited", ofPlatform: true };
+  if (code !== "uncaught_exception") return { errorMessage: message, ofPlatform: true };
   const [, errorType, errorMessage = message] = /^([A-Za-z_$][\w.$]*): ([\s\S]*)$/.exec(message) ?? [];
   const trace = details.stack?.split("\n").map((line) => line.trim());
   return { errorMessage, ...(errorType && { errorType }), ...(trace && { trace }) };

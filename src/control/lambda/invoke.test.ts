@@ -99,6 +99,12 @@ async function streamed(
   throw new Error("The stream has no end");
 }
 
+/** A log of one line. */
+const REPORT =
+  /^START RequestId: (\w+) Version: \$LATEST\n(.*)\nEND RequestId: \1\nREPORT RequestId: \1\tDuration: ([\d.]+) ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\n$/;
+const logOf = ({ LogResult = "" }: { readonly LogResult?: string | undefined }) =>
+  Buffer.from(LogResult, "base64").toString();
+
 describe("a handler", () => {
   test("gets the event and the context, and its result is the payload", async () => {
     const context = Buffer.from(JSON.stringify({ custom: { a: "ü" } })).toString("base64");
@@ -138,9 +144,15 @@ describe("a handler", () => {
   ])(
     "%o is named as AWS names it",
     async (event, errorType, errorMessage) => {
-      const answer = await invoke("works", event);
+      const answer = await invoke("works", event, { LogType: "Tail" });
       expect(answer.FunctionError).toBe("Unhandled");
-      expect(payloadOf(answer)).toMatchObject({ errorType, errorMessage: expect.stringMatching(errorMessage) });
+      const said = payloadOf<{ errorType: string; errorMessage: string }>(answer);
+      expect(said.errorType).toBe(errorType);
+      expect(said.errorMessage).toMatch(errorMessage);
+      // The log has the message, and what it took, as that of a success has.
+      const [, id = "", line, durationMs] = REPORT.exec(logOf(answer)) ?? [logOf(answer)];
+      expect(line).toBe(said.errorMessage.replace(`RequestId: ${id} Error: `, ""));
+      expect(Number(durationMs)).toBeGreaterThanOrEqual("sleep" in event || "spin" in event ? 2900 : 0.01);
     },
     20_000,
   );
@@ -169,9 +181,12 @@ describe("what is told beside the payload", () => {
     const log = Buffer.from(LogResult, "base64");
     expect(log.length).toBe(4096);
     expect(log.toString()).toMatch(/line 199 x+\nEND RequestId: \w+\nREPORT RequestId: \w+\tDuration: [\d.]+ ms/);
+    expect(log.toString()).toMatch(/\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\n$/);
     expect((await invoke("works", { log: 1 })).LogResult).toBeUndefined();
-    const thrown = await invoke("works", { log: 1, throw: "x" }, { LogType: "Tail" });
-    expect(Buffer.from(thrown.LogResult ?? "", "base64").toString()).toContain("line 0");
+    const thrown = logOf(await invoke("works", { log: 1, throw: "x" }, { LogType: "Tail" }));
+    expect(thrown).toMatch(/\nline 0 x+\nOwnError: x\nEND RequestId: /);
+    const fetched = logOf(await invoke("filed", "no object", { LogType: "Tail" }));
+    expect(fetched).toMatch(/\tMemory Size: 128 MB\t/);
   });
 
   test("which version answered, by its number, through names of every form", async () => {
@@ -235,9 +250,10 @@ describe("a streamed answer", () => {
   });
 
   test("says in its last event how it failed, before the first chunk or after it", async () => {
-    const early = await streamed("streams", { early: true });
+    const early = await streamed("streams", { early: true }, { LogType: "Tail" });
     expect([early.text, early.end.ErrorCode]).toEqual(["", "OwnError"]);
     expect(early.end.ErrorDetails).toContain("early");
+    expect(REPORT.exec(logOf(early.end))?.slice(2)).toEqual(["OwnError: early", expect.stringMatching(/[1-9]/)]);
     const late = await streamed("streams", { late: true });
     expect(late.text).toBe("first;");
     expect(late.end.ErrorCode).toBeDefined();

@@ -1,6 +1,5 @@
 /** `Invoke`: with an answer, without one, and not at all. */
 import { IsopodError } from "../../core/errors.ts";
-import type { FunctionVersion } from "../../core/function.ts";
 import type { InvocationResponse } from "../../core/invocation.ts";
 import { callByPayload } from "../../core/payload_call.ts";
 import { LambdaError } from "./failures.ts";
@@ -24,21 +23,17 @@ export async function invoke(call: LambdaCall): Promise<Response> {
   }
   using admitted = await admit(call);
   allowSilence(call, asked);
-  const log = new InvocationLog(call.requestId);
-  let version = target.version;
-  const chosen = (each: FunctionVersion) => {
-    version = each;
-  };
-  const observer = { chosen, log: log.add.bind(log) };
+  const log = new InvocationLog(call.requestId, target.version);
   const { failure, payload, end } = await settle(call, () =>
     callByPayload(call.parts.functions, asked.call, {
-      ...{ source: "invoke", signal: call.request.signal, limits: admitted?.limits, observer },
+      ...{ source: "invoke", signal: call.request.signal, limits: admitted?.limits, observer: log },
     }),
   );
-  const number = shown(version);
+  const number = shown(log.version);
   const headers: [string, string][] = [["content-type", "application/json"]];
   if (failure !== undefined) headers.push(["x-amz-function-error", failure.kind]);
-  if (asked.withLog) headers.push(["x-amz-log-result", log.tail(number, await end)]);
+  await end;
+  if (asked.withLog) headers.push(["x-amz-log-result", log.tail(number, failure, admitted?.limits)]);
   return executed(200, number, failure?.payload ?? payload, headers);
 }
 

@@ -5,7 +5,6 @@
  * Source: the API reference, and "Amazon event stream encoding".
  */
 import { EventStreamCodec } from "@smithy/eventstream-codec";
-import type { FunctionVersion } from "../../core/function.ts";
 import type { InvocationResponse } from "../../core/invocation.ts";
 import { callByPayload } from "../../core/payload_call.ts";
 import { invalid } from "./failures.ts";
@@ -35,21 +34,19 @@ export async function invokeStreaming(call: LambdaCall): Promise<Response> {
   const admitted = await admit(call);
   const release = () => admitted?.[Symbol.dispose]();
   allowSilence(call, asked);
-  const log = new InvocationLog(call.requestId);
+  const log = new InvocationLog(call.requestId, target.version);
   const ending = new AbortController();
-  let version = target.version;
-  const chosen = (each: FunctionVersion) => {
-    version = each;
-  };
   try {
     const began = await begin(call.requestId, () =>
       callByPayload(call.parts.functions, asked.call, {
-        ...{ source: "invoke-stream", limits: admitted?.limits, observer: { chosen, log: log.add.bind(log) } },
+        ...{ source: "invoke-stream", limits: admitted?.limits, observer: log },
         signal: AbortSignal.any([call.request.signal, ending.signal]),
       }),
     );
-    const number = shown(version);
-    const events = eventsOf(began, call.requestId, (end) => (asked.withLog ? log.tail(number, end) : undefined));
+    const number = shown(log.version);
+    const tail = (failure?: FunctionFailure) =>
+      asked.withLog ? log.tail(number, failure, admitted?.limits) : undefined;
+    const events = eventsOf(began, call.requestId, tail);
     const headers = { "content-type": CONTENT_TYPE, "x-amz-executed-version": number };
     return new Response(streamOf(events, release, ending), { headers });
   } catch (error) {
@@ -69,10 +66,10 @@ async function begin(requestId: string, call: () => Promise<InvocationResponse>)
   }
 }
 
-type LogResult = (end: Awaited<InvocationResponse["ended"]> | undefined) => string | undefined;
+type LogResult = (failure: FunctionFailure | undefined) => string | undefined;
 
 async function* eventsOf(began: Began, requestId: string, logResult: LogResult): AsyncGenerator<Uint8Array> {
-  if ("failure" in began) return yield completeEvent(began.failure, logResult(undefined));
+  if ("failure" in began) return yield completeEvent(began.failure, logResult(began.failure));
   const { response } = began;
   const { body, status, ended } = response;
   try {
@@ -81,8 +78,8 @@ async function* eventsOf(began: Began, requestId: string, logResult: LogResult):
   } catch {
     // What ended the body is said below.
   }
-  const end = await ended;
-  yield completeEvent(failureOfEnd(end.error, status, requestId), logResult(end));
+  const failure = failureOfEnd((await ended).error, status, requestId);
+  yield completeEvent(failure, logResult(failure));
 }
 
 function failureOfEnd(error: unknown, status: number, requestId: string): FunctionFailure | undefined {

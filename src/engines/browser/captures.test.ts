@@ -20,6 +20,8 @@ export default async (request: Request, env: any) => {
 const RED = '<div id="red" style="width:40px;height:20px;background:#f00"></div>';
 const GREEN = '<body style="margin:0"><div style="width:60px;height:3000px;background:#0f0"></div>';
 
+const TALL = '<body style="margin:0"><div style="height:9in">tall</div>';
+
 const SHAPE = `export default async (request: Request, env: any) => {
   const frames = async () => {
     for (let at = 0; at < 3; at += 1) await new Promise(requestAnimationFrame);
@@ -82,7 +84,7 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
       expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("the most is 32000000")]);
     }
     expect(await (await ask({ kind: "screenshot", viewport: { width: 1.5, height: 2 } })).text()).toContain(
-      "whole numbers",
+      '"viewport.width" is 1.5, expected a whole number above 0',
     );
   }, 60_000);
 
@@ -104,11 +106,53 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
     expect(readPdf(await (await ask({ kind: "pdf", html, pageRanges: "2" })).bytes()).pages).toBe(1);
   }, 60_000);
 
+  test("lengths are numbers of inches, or texts with their unit", async () => {
+    const pdf = async (options: object) => readPdf(await (await ask({ kind: "pdf", html: TALL, ...options })).bytes());
+    const sized = await pdf({ width: "21cm", height: "297mm" });
+    // Chromium makes whole pixels of them.
+    expect([Math.abs(sized.width - 595), Math.abs(sized.height - 842)].every((off) => off <= 1)).toBeTrue();
+    const mixed = await pdf({ width: "192px", height: "10 in" });
+    expect([Math.round(mixed.width), Math.round(mixed.height)]).toEqual([144, 720]);
+    // Nine inches fit between margins of 0.4 on Letter, and not between these.
+    const pages = async (margin?: unknown) => (await pdf({ format: "Letter", margin })).pages;
+    expect(await Promise.all([pages(), pages(0), pages({ top: 1 })])).toEqual([1, 1, 1]);
+    const many = [await pages("4cm"), await pages(1.5), await pages({ top: "5cm" }), await pages({ bottom: 2 })];
+    expect(many).toEqual([2, 2, 2, 2]);
+  }, 60_000);
+
+  test("an option that is not known, or is not what it must be, is named with what was expected", async () => {
+    const length = 'a number of inches, or a text such as "2cm" with in, cm, mm or px';
+    for (const [options, why] of [
+      [{ kind: "pdf", formt: "A4" }, 'Cannot print: the option "formt" is not known, expected html, format, landscape'],
+      [{ kind: "screenshot", fullpage: true }, 'Cannot take a picture: the option "fullpage" is not known, expected'],
+      [{ kind: "screenshot", type: "jpeg", quality: 500 }, '"quality" is 500, expected a number from 0 to 100'],
+      [{ kind: "screenshot", quality: 50 }, '"quality" is 50, expected none for a PNG'],
+      [{ kind: "screenshot", type: "gif" }, '"type" is "gif", expected one of png, jpeg, webp'],
+      [
+        { kind: "screenshot", viewport: { width: 5, hight: 5 } },
+        '"viewport.hight" is not known, expected width, height',
+      ],
+      [{ kind: "screenshot", viewport: { width: 5 } }, '"viewport.height" is missing, expected a whole number above 0'],
+      [{ kind: "screenshot", viewport: "5x5" }, '"viewport" is "5x5", expected an object with width, height'],
+      [{ kind: "pdf", format: "A0" }, '"format" is "A0", expected one of letter, legal'],
+      [{ kind: "pdf", scale: 7 }, '"scale" is 7, expected a number from 0.1 to 2'],
+      [{ kind: "pdf", width: "21" }, `"width" is "21", expected ${length}, above 0`],
+      [{ kind: "pdf", height: 0 }, `"height" is 0, expected ${length}, above 0`],
+      [{ kind: "pdf", margin: "2em" }, `"margin" is "2em", expected ${length}, 0 or more, or one for each of top`],
+      [{ kind: "pdf", margin: { top: -1 } }, `"margin.top" is -1, expected ${length}, 0 or more`],
+      [{ kind: "pdf", margin: { upper: 1 } }, '"margin.upper" is not known, expected top, right, bottom, left'],
+      [{ kind: "pdf", landscape: "yes" }, '"landscape" is "yes", expected true or false'],
+      [{ kind: "pdf", html: null }, '"html" is null, expected a text'],
+    ] as const) {
+      const answer = await ask(options);
+      expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining(why)]);
+    }
+  }, 60_000);
+
   test("what cannot be had says why", async () => {
     for (const [options, why] of [
       [{ kind: "screenshot", selector: "#nowhere" }, 'nothing is at "#nowhere"'],
       [{ kind: "screenshot", selector: "[[" }, "nothing is at"],
-      [{ kind: "pdf", format: "A0" }, 'the format "A0"'],
       [{ kind: "pdf", pageRanges: "7-9" }, "page"],
       [{ kind: "screenshot", fill: 17 << 20 }, "larger"],
     ] as const) {
@@ -181,6 +225,22 @@ describe.skipIf(noChromium)("what a page can have of its browser", () => {
     expect((await run("export default ("))[1]).toMatchObject({ code: "syntax_error" });
     expect((await run("import fs from 'node:fs'; export default () => fs"))[1]).toMatchObject({
       code: "unresolved_import",
+      message:
+        'Cannot resolve import "node:fs" of program.ts: modules of Node and of Bun are not there in a page, which has the Web\'s APIs',
     });
+  }, 60_000);
+
+  test("a page that imports a module of Node is told that there is none, and of a package how it is installed", async () => {
+    const why = (imported: string) =>
+      startPages({ page: `import it from "${imported}"; export default () => new Response(String(it));` }).then(
+        async (own) => await own[Symbol.asyncDispose](),
+        (error: Error) => error.message,
+      );
+    for (const name of ["node:fs", "bun"]) {
+      expect(await why(name)).toMatch(
+        new RegExp(`"${name}" of \\S+: modules of Node and of Bun are not there in a page`),
+      );
+    }
+    expect(await why("ws")).toContain("by npm install or bun add");
   }, 60_000);
 });

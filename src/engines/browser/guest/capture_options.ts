@@ -24,18 +24,21 @@ export interface ScreenshotRequest {
   readonly quality?: number;
 }
 
-/** A request for a PDF; lengths are inches. */
-export interface PdfRequest {
+/** What pages give as a length: inches, or a text with its unit. */
+export type GivenLength = number | string;
+
+/** A request for a PDF; lengths are inches once it is read. */
+export interface PdfRequest<Length = number> {
   readonly kind: "pdf";
   readonly html?: string;
   readonly format?: string;
   readonly landscape?: boolean;
   readonly scale?: number;
-  readonly width?: number;
-  readonly height?: number;
+  readonly width?: Length;
+  readonly height?: Length;
   readonly margin?:
-    | number
-    | { readonly top?: number; readonly right?: number; readonly bottom?: number; readonly left?: number };
+    | Length
+    | { readonly top?: Length; readonly right?: Length; readonly bottom?: Length; readonly left?: Length };
   readonly background?: boolean;
   readonly pageRanges?: string;
   readonly header?: string;
@@ -49,15 +52,9 @@ export type CaptureRequest = ScreenshotRequest | PdfRequest;
 /** The largest picture, in pixels: the browser draws it in a process that all its functions share. */
 const PIXELS_MAX = 32_000_000;
 
-/** A viewport that can be shown. @throws {Error} */
+/** A viewport that can be shown. @throws {Error} for one that would be too large */
 export function checkViewport(viewport: Viewport | undefined): Viewport | undefined {
-  if (viewport === undefined) return undefined;
-  const { width, height, deviceScaleFactor = 1 } = viewport;
-  const isSize = [width, height].every((each) => Number.isInteger(each) && each > 0);
-  if (!isSize || !(deviceScaleFactor > 0)) {
-    throw new Error("Cannot take a picture: expected whole numbers above 0 as the viewport's width and height");
-  }
-  checkSize({ width, height }, deviceScaleFactor);
+  if (viewport !== undefined) checkSize(viewport, viewport.deviceScaleFactor);
   return viewport;
 }
 
@@ -70,22 +67,20 @@ export function checkSize({ width, height }: { readonly width?: unknown; readonl
 
 const MM_PER_INCH = 25.4;
 
-/** Width and height in inches. */
-const FORMATS: Readonly<Record<string, readonly [number, number]>> = {
+/** Width and height in inches, by name in lower case. */
+export const FORMATS = {
   letter: [8.5, 11],
   legal: [8.5, 14],
   tabloid: [11, 17],
   a3: [297 / MM_PER_INCH, 420 / MM_PER_INCH],
   a4: [210 / MM_PER_INCH, 297 / MM_PER_INCH],
   a5: [148 / MM_PER_INCH, 210 / MM_PER_INCH],
-};
+} as const satisfies Readonly<Record<string, readonly [number, number]>>;
 
-/** The parameters of `Page.printToPDF`. @throws {Error} for a format that nobody knows */
+/** The parameters of `Page.printToPDF`. */
 export function pdfOptions(request: PdfRequest): CdpValue {
-  const { format, landscape = false, scale = 1, background = true, pageRanges = "", header, footer } = request;
-  const named = format === undefined ? FORMATS["a4"] : FORMATS[format.toLowerCase()];
-  if (named === undefined)
-    throw new Error(`Cannot print: the format "${format}" is none of ${Object.keys(FORMATS).join(", ")}`);
+  const { format = "a4", landscape = false, scale = 1, background = true, pageRanges = "", header, footer } = request;
+  const named = FORMATS[format as keyof typeof FORMATS];
   const margin = typeof request.margin === "number" ? evenly(request.margin) : { ...evenly(0.4), ...request.margin };
   return {
     ...{ landscape, scale, pageRanges, printBackground: background },

@@ -6,6 +6,7 @@
  */
 import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import { type CaptureRequest, checkSize, checkViewport, pdfOptions } from "./capture_options.ts";
+import { readCapture } from "./capture_request.ts";
 import { CaptureTurns } from "./capture_turns.ts";
 import type { CdpValue } from "./cdp.ts";
 import type { PageContext, Place } from "./contexts.ts";
@@ -54,7 +55,7 @@ export class Captures {
     this.#turns.set(place.context, turns);
     return turns.read(reply, async (text) => {
       try {
-        const data = await turns.run(() => this.#capture(place, JSON.parse(text) as CaptureRequest));
+        const data = await turns.run(() => this.#capture(place, readCapture(text)));
         asker.done(Buffer.from(data, "base64"));
       } catch (error) {
         asker.done((error instanceof Error ? error.message : String(error)).slice(0, MESSAGE_LENGTH_MAX));

@@ -1,5 +1,5 @@
 /** `env.PAGE`: pictures and PDFs of the page, or of HTML that is given, made by the browser. */
-import type { PdfRequest, ScreenshotRequest } from "../capture_options.ts";
+import type { GivenLength, PdfRequest, ScreenshotRequest } from "../capture_options.ts";
 
 /** Options without what says which of both it is. */
 type Options<Request> = Omit<Request, "kind">;
@@ -7,7 +7,7 @@ type Options<Request> = Omit<Request, "kind">;
 /** What a handler finds. */
 export interface PageBinding {
   /** A PDF of the page as it is now, or of `html`. */
-  pdf(options?: Options<PdfRequest>): Promise<Uint8Array<ArrayBuffer>>;
+  pdf(options?: Options<PdfRequest<GivenLength>>): Promise<Uint8Array<ArrayBuffer>>;
   /** A picture of the page as it is now, of one element of it, or of `html`. */
   screenshot(options?: Options<ScreenshotRequest>): Promise<Uint8Array<ArrayBuffer>>;
 }
@@ -44,7 +44,7 @@ export class PageBrowser {
     else waiting?.reject(new Error(error));
   }
 
-  async #capture(request: PdfRequest | ScreenshotRequest): Promise<Uint8Array<ArrayBuffer>> {
+  async #capture(request: PdfRequest<GivenLength> | ScreenshotRequest): Promise<Uint8Array<ArrayBuffer>> {
     const id = this.#next;
     this.#next += 1;
     // Whole: the page may have a base of its own.
