@@ -3,5 +3,10 @@ import { join } from "node:path";
 import { ROOT, runIsopod } from "./find_bun.mjs";
 import { setUp } from "./setup.mjs";
 
+const given = process.argv.slice(2);
+const ownConfig = given.some((word) => word === "--config" || word.startsWith("--config="));
+
 setUp();
-runIsopod(["serve", "--config", join(ROOT, "examples", "isopod.toml"), "--welcome", ...process.argv.slice(2)]);
+// The commands that are worth trying are of the examples.
+const examples = ownConfig ? [] : ["--config", join(ROOT, "examples", "isopod.toml"), "--welcome"];
+runIsopod(["serve", ...examples, ...given]);

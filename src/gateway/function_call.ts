@@ -160,6 +160,12 @@ export function recordCall(record: ExchangeRecord, { project, name, version }: F
   record.version = version;
 }
 
+/** Paths of AWS's API begin with the day of their version. */
+const LAMBDA_PATH = /^\/20\d\d-\d\d-\d\d\/(functions|tags|event-|account-)/;
+
 function nothingAt(path: string): IsopodError {
-  return new IsopodError("not_found", { message: `Nothing answers at ${path.slice(0, 200)}.` });
+  const hint = LAMBDA_PATH.test(path)
+    ? ": the Lambda API is at the admin address, 127.0.0.1:8081 unless it is set"
+    : "";
+  return new IsopodError("not_found", { message: `Nothing answers at ${path.slice(0, 200)}${hint}.` });
 }

@@ -13,6 +13,8 @@ const TIMEOUT_SECONDS = 3;
 const MEMORY_MB = 128;
 const CODE_LENGTH_MAX = 20 * 1024 * 1024;
 
+const NO_VPC = "networks of one's own are not offered here: what a function reaches is its egress";
+
 /** Tags, as AWS bounds them. */
 export const tags = z
   .record(z.string().min(1).max(128), z.string().max(256))
@@ -24,8 +26,8 @@ export const tags = z
  */
 const NEUTRAL = {
   VpcConfig: z.strictObject({
-    SubnetIds: z.array(z.string()).max(0).nullish(),
-    SecurityGroupIds: z.array(z.string()).max(0).nullish(),
+    SubnetIds: z.array(z.string()).max(0, NO_VPC).nullish(),
+    SecurityGroupIds: z.array(z.string()).max(0, NO_VPC).nullish(),
   }),
   DeadLetterConfig: z.strictObject({}),
   TracingConfig: z.strictObject({ Mode: z.literal("PassThrough") }),
@@ -73,7 +75,7 @@ export const configurationShape = {
 
 /** The zip. */
 export const zipFile = z
-  .string()
+  .string({ error: "expected the zip itself; code in S3 (S3Bucket, S3Key) and images are not fetched here" })
   .min(1)
   .max(CODE_LENGTH_MAX)
   .regex(/^[A-Za-z0-9+/]*={0,2}$/, "expected Base64");

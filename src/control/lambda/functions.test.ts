@@ -208,6 +208,14 @@ def handle(event, context):
   });
 });
 
+test("what is not offered is said in words, also at the other address", async () => {
+  const said = async (more: object) => (await failed(create("refused", more))).message;
+  expect(await said({ Code: { S3Bucket: "b", S3Key: "k" } })).toContain("code in S3");
+  expect(await said({ VpcConfig: { SubnetIds: ["subnet-1"] } })).toContain("what a function reaches is its egress");
+  const astray = await fetch(`${server.url}/2015-03-31/functions/any/invocations`, { method: "POST", body: "{}" });
+  expect([astray.status, await astray.text()]).toEqual([404, expect.stringContaining("at the admin address")]);
+});
+
 describe("a zip of a folder, and not of what is in it, is told by where the file is", () => {
   const node = "the handler pkg/index.handler, or a zip without that folder";
   test.each<[string, string, string, string]>([
