@@ -59,9 +59,20 @@ const wasm = {
     });
   },
 };
+// Bun would put something empty in their place, and the page would find out.
+const web = {
+  name: "web",
+  setup(build) {
+    build.onResolve({ filter: /^(node|bun):/ }, ({ path }) => {
+      const why = "modules of Node and of Bun are not there in a page, which has the APIs of the Web";
+      throw new Error('Cannot resolve import "' + path + '": ' + why);
+    });
+  },
+};
 const built = [];
 for (const { entry, files, engine } of await Bun.stdin.json()) {
-  const page = engine === "browser" && { target: "browser", define: { "process.env.NODE_ENV": '"production"' } };
+  const define = { "process.env.NODE_ENV": '"production"' };
+  const page = engine === "browser" && { target: "browser", define, plugins: [wasm, web] };
   const options = { target: "bun", sourcemap: "external", throw: false, plugins: [wasm], ...page };
   const { outputs, logs } = await Bun.build({ entrypoints: [entry], files, ...options });
   const text = async (kind) => (await outputs.find((each) => each.kind === kind)?.text()) ?? "";

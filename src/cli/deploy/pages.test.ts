@@ -48,6 +48,14 @@ describe.skipIf(noChromium)("a page that is deployed from the command line", () 
     const second = await deploy();
     expect(second.version).not.toBe(first.version);
     expect(await answer()).toEqual({ ...ANSWER, text: "second" });
+    folder.write("page/lib/greeting.ts", `import fs from "node:fs";\n${FILES["page/lib/greeting.ts"]}console.log(fs);`);
+    const { code, stderr } = await isopod(["deploy", folder.path], { env });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining('import "node:fs": modules of Node and of Bun are not'),
+    ]);
+    expect(stderr).toContain("page/lib/greeting.ts");
+    folder.write("page/lib/greeting.ts", FILES["page/lib/greeting.ts"]);
     folder.write("page/data/said.txt", "two");
     expect((await deploy()).version).not.toBe(second.version);
     expect(await answer()).toEqual({ ...ANSWER, text: "second", file: "two" });
