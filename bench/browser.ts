@@ -2,12 +2,13 @@
  * The section `browser`: functions in a page of a headless Chromium, against puppeteer's `page.evaluate` of the same hello
  * behind node:http: requests a second and processor time of all processes, starts, memory, and what more tabs bring.
  */
-import { readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requireChromium } from "../src/sandbox/chromium.ts";
 import type { Pace, Section } from "./hello.ts";
 import { type Isopod, startIsopod } from "./isopod.ts";
-import { startPeer } from "./peer.ts";
+import { startPeer, until } from "./peer.ts";
 import { descendants } from "./proc.ts";
 import { figure, type Goal, table } from "./report.ts";
 import { type Measurement, medianOf, runLoad } from "./run_load.ts";
@@ -91,13 +92,23 @@ function goal(what: string, reached: number, wanted: number, unit: string, pass:
   return { what, wanted: bound, reached: `${figure(reached)} ${unit}`, pass };
 }
 
+function removeFolder(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+}
+
 async function warmHello(node: string, rounds: number, scale: number): Promise<Map<string, Measurement>> {
   const chromium = await requireChromium(process.env["ISOPOD_CHROMIUM"]);
-  await using puppeteer = await startPeer("puppeteer", [
-    node,
-    join(import.meta.dir, "peers", "puppeteer.mjs"),
-    chromium,
-  ]);
+  await using ending = new AsyncDisposableStack();
+  // The peer is killed, and its browser ends a moment later: what it leaves of its profile is removed then.
+  const folder = ending.adopt(mkdtempSync(join(tmpdir(), "isopod-bench-")), removeFolder);
+  chmodSync(folder, 0o777);
+  const program = join(import.meta.dir, "peers", "puppeteer.mjs");
+  let browsers: readonly number[] = [];
+  ending.defer(() => until("the peer's browser to end", () => !browsers.some((pid) => existsSync(`/proc/${pid}`))));
+  const puppeteer = ending.use(await startPeer("puppeteer", [node, program, chromium, folder]));
+  ending.defer(() => {
+    browsers = descendants(puppeteer.pid);
+  });
   const config = PLAN + functionTable("hello", "hello.ts", "instances = 1");
   await using isopod = await startIsopod({ name: "Isopod, page", config, files: { "hello.ts": HELLO } });
   const found = new Map<string, Measurement[]>();

@@ -1,7 +1,8 @@
 /**
  * The peer of functions in a page: `page.evaluate` of puppeteer behind node:http, one browser, one page.
  *
- * As root it becomes an ordinary user first, so that the browser's own sandbox stays on. Its argument is the browser.
+ * As root it becomes an ordinary user first, so that the browser's own sandbox stays on. Its arguments are the browser, and
+ * a folder for its profile.
  */
 import { createServer } from "node:http";
 import puppeteer from "puppeteer-core";
@@ -12,7 +13,8 @@ if (process.getuid() === 0) {
   process.setuid(65534);
 }
 process.env.HOME = "/tmp";
-const browser = await puppeteer.launch({ executablePath: process.argv[2], headless: "shell", pipe: true });
+const [, , executablePath, userDataDir] = process.argv;
+const browser = await puppeteer.launch({ executablePath, userDataDir, headless: "shell", pipe: true });
 const page = await browser.newPage();
 await page.evaluate(() => {
   globalThis.handler = () => "hello world";
