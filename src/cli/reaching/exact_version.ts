@@ -17,25 +17,28 @@ export async function readFunction(client: AdminClient, name: string): Promise<F
     return await client.get<FunctionView>(client.ofFunction(name));
   } catch (error) {
     if (!isNotFound(error)) throw error;
-    const ofFile = await readFileFunction(client, name);
-    const hint =
-      ofFile === undefined ? "`isopod deploy` deploys it" : "`isopod.toml` has it; it is changed there, and not here";
-    throw new CommandFailure(error.message, { exitCode: EXIT.notFound, hint, cause: error });
+    throw absent(error, await readFileFunction(client, name));
   }
 }
 
 /** What a call of a function goes to, be it deployed or of the configuration file. @throws {CommandFailure} */
 export async function readCallable(client: AdminClient, name: string, version: string): Promise<Callable> {
-  try {
-    const record = await readFunction(client, name);
-    return { ...(await readVersion(client, record, version)), routes: record.routes.map(({ route }) => route) };
-  } catch (error) {
+  const found = await client.get<FunctionView>(client.ofFunction(name)).catch(async (error: unknown) => {
     if (!isNotFound(error)) throw error;
     const ofFile = await readFileFunction(client, name);
     const isMeant = version === "production" || ofFile?.version.replace("sha256-", "").startsWith(version);
-    if (ofFile === undefined || !isMeant) throw error;
+    if (ofFile === undefined || !isMeant) throw absent(error, ofFile);
     return ofFile;
-  }
+  });
+  if ("preview" in found) return found;
+  return { ...(await readVersion(client, found, version)), routes: found.routes.map(({ route }) => route) };
+}
+
+/** The failure of who looked among those that were deployed, with what there is instead. */
+function absent(error: CommandFailure, ofFile: FileFunctionView | undefined): CommandFailure {
+  const hint =
+    ofFile === undefined ? "`isopod deploy` deploys it" : "`isopod.toml` has it; it is changed there, and not here";
+  return new CommandFailure(error.message, { exitCode: EXIT.notFound, hint, cause: error });
 }
 
 function isNotFound(error: unknown): error is CommandFailure {

@@ -24,7 +24,7 @@ export interface AdminParts extends ApiParts {
   /** What the Lambda API takes beside the rest. */
   readonly lambda: Pick<
     LambdaParts,
-    "handlerSources" | "handlerSources" | "functions" | "invocations" | "admission" | "newRequestId" | "wallNow"
+    "handlerSources" | "functions" | "invocations" | "admission" | "newRequestId" | "wallNow"
   >;
   /** The token, which opens everything. */
   readonly token: string;

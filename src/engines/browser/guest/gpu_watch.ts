@@ -5,6 +5,7 @@
  * While that process computes much, a pixel is asked for that is drawn behind all that waits there. When it does not come in
  * time, the process is ended: Chromium starts another at once, pages lose their WebGL contexts, and the one that did it gets no other.
  */
+import { kill } from "./kill.ts";
 import type { Target, Targets } from "./targets.ts";
 import { within } from "./time_limit.ts";
 
@@ -55,19 +56,11 @@ export function watchDrawing(targets: Targets): void {
     const drawn = draw();
     // What it waits for has limits of its own, which are longer.
     drawn.catch(() => {});
-    await within(PIXEL_MS_MAX, drawn).catch(() => end(now.id));
+    await within(PIXEL_MS_MAX, drawn).catch(() => kill(now.id));
   };
   const next = async () => {
     await look().catch(() => {});
     setTimeout(next, LOOK_MS);
   };
   setTimeout(next, LOOK_MS);
-}
-
-function end(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // Gone before.
-  }
 }

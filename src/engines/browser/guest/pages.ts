@@ -7,6 +7,7 @@ import type { StreamEvents, WireStream } from "../../../wire/stream.ts";
 import type { BodySink, Reply } from "../../guest/http_reply.ts";
 import { Captures } from "./captures.ts";
 import { Contexts, type PageContext, type Place } from "./contexts.ts";
+import { kill } from "./kill.ts";
 import { LoadedPage } from "./loaded_page.ts";
 import { type PageRequestHost, pageHandler } from "./page_requests.ts";
 import { watchRenderer } from "./renderer_pids.ts";
@@ -148,13 +149,5 @@ export class Pages implements TabHost, PageRequestHost {
     if (pid !== undefined && !inUse) kill(pid);
     const isLast = await this.#contexts.leave(key, context);
     if (!isLast) await this.#targets.call("Target.closeTarget", { targetId: target.id });
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // Gone before.
   }
 }

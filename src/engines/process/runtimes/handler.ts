@@ -143,7 +143,7 @@ async function streamed(handler: StreamHandler, event: unknown, context: unknown
 /** A result that is an answer, or is the JSON of one. @throws {EventError} when it can be neither */
 function httpAnswer(result: unknown): Response {
   const { status, headers, body } = httpResult(JSON.stringify(result) ?? "null");
-  return new Response(BODILESS.has(status) ? null : new Uint8Array(body), { status, headers });
+  return new Response(BODILESS.has(status) ? null : (body as Uint8Array<ArrayBuffer>), { status, headers });
 }
 
 async function eventOf(request: Request, { requestId, params }: Ctx): Promise<Record<string, unknown>> {
